@@ -1,0 +1,1 @@
+"""A consent-gated disclosure router for human-trafficking hotlines."""

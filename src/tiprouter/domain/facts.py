@@ -1,0 +1,255 @@
+"""What may the policy see of one person and one recipient?
+
+1. A small closed set of values, derived here and nowhere else; the policy sees nothing of the record itself.
+2. Every fact is from a closed vocabulary, so that the whole input space can be enumerated.
+3. Facts hold at `now` and until `valid_until`: the first moment at which time alone changes one of them.
+4. Violence is first-hand when the hotline heard or observed it; fresh when observed within the bundle's span.
+5. `basis` is the strongest reason any potential victim of the record gives: consent, then duty, then danger.
+6. A signaler who wished to stay anonymous has refused `signaler_identity`, whatever else was said: wishes narrow.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from tiprouter.domain.age import age_band, next_change
+from tiprouter.domain.consent import Consent, Question, changes_after, state_of
+from tiprouter.domain.duty import Duty, Protocol, duty_toward, served
+from tiprouter.domain.recipient import Recipient, RecipientStatus
+from tiprouter.domain.record import Implicated, Person, Record
+from tiprouter.domain.vocabulary import (
+    AgeBand,
+    Answer,
+    Basis,
+    Category,
+    ConsentState,
+    DutyState,
+    Perceived,
+    Perception,
+    RecipientKind,
+    Relationship,
+    Role,
+    SignalerWish,
+)
+
+VICTIM_ROLES = (Role.POTENTIAL_VICTIM, Role.DEPENDANT)
+"""Whose childhood makes a duty: the potential victims and their dependants."""
+
+_PERCEIVED = {
+    Perception.HEARD: Perceived.FIRST_HAND,
+    Perception.OBSERVED: Perceived.FIRST_HAND,
+    Perception.RELAYED: Perceived.RELAYED,
+    Perception.UNKNOWN: Perceived.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a policy sees. `consents` has one state per `Category`, in the vocabulary's order."""
+
+    recipient_kind: RecipientKind
+    usable: bool
+    agreement: bool
+    implicated: bool
+    in_jurisdiction: Answer
+    role: Role
+    age: AgeBand
+    duty: DutyState
+    reporter: Relationship
+    immediate: Answer
+    escalating: Answer
+    perceived: Perceived
+    fresh: bool
+    basis: Basis
+    consents: tuple[ConsentState, ...]
+
+    def consent(self, category: Category) -> ConsentState:
+        """The consent state for one category."""
+        return self.consents[tuple(Category).index(category)]
+
+    def plain(self) -> dict[str, str | bool | dict[str, str]]:
+        """The facts as JSON values, in field order; what is stored, committed to in the log, and replayed."""
+        values: dict[str, str | bool | dict[str, str]] = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name != "consents"
+        }
+        values["consents"] = {
+            category.value: state.value for category, state in zip(Category, self.consents, strict=True)
+        }
+        return {name: str(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One person's facts toward one recipient, how long they hold, and the duty's span after receipt."""
+
+    facts: Facts
+    valid_until: datetime | None
+    duty_within: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What facts are derived from: a record, its persons' consents by `ref`, a bundle's protocol, and the moment."""
+
+    record: Record
+    consents: Mapping[str, Sequence[Consent]]
+    protocol: Protocol
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Toward:
+    """A situation seen from one recipient: its duty, and its law's age threshold and word on minors alone."""
+
+    situation: Situation
+    recipient: Recipient
+    duty: Duty
+    threshold: int
+    minor_alone: bool
+
+    def question(self, age: AgeBand) -> Question:
+        return Question(self.recipient, age, self.minor_alone)
+
+
+def findings_for(situation: Situation, recipient: Recipient) -> dict[str, Finding]:
+    """Facts of every person of the record toward one recipient, by `ref`."""
+    record, toward = situation.record, _toward(situation, recipient)
+    bands = {
+        person.ref: age_band(person.age, toward.threshold, record.signaled_at, situation.now)
+        for person in record.persons
+    }
+    states = {
+        person.ref: _consent_states(situation, person, toward.question(bands[person.ref])) for person in record.persons
+    }
+    basis = _basis(toward, bands, states)
+    until = _valid_until(toward)
+    return {
+        person.ref: Finding(
+            facts=_facts(toward, person, bands[person.ref], states[person.ref], basis),
+            valid_until=until,
+            duty_within=toward.duty.within if person.role in VICTIM_ROLES else None,
+        )
+        for person in record.persons
+    }
+
+
+def bands_anywhere(situation: Situation) -> dict[str, AgeBand]:
+    """Each person's band under the record's most protective threshold: for duties that find no recipient."""
+    record, protocol = situation.record, situation.protocol
+    threshold = max(
+        (protocol.threshold(place.code) for place in record.jurisdictions), default=protocol.default_threshold
+    )
+    return {person.ref: age_band(person.age, threshold, record.signaled_at, situation.now) for person in record.persons}
+
+
+def _toward(situation: Situation, recipient: Recipient) -> _Toward:
+    record, protocol = situation.record, situation.protocol
+    places = served(record.jurisdictions, recipient) or record.jurisdictions
+    rows = [protocol.duties.get(place.code) for place in places]
+    return _Toward(
+        situation=situation,
+        recipient=recipient,
+        duty=duty_toward(recipient, record.jurisdictions, protocol),
+        threshold=max((protocol.threshold(place.code) for place in places), default=protocol.default_threshold),
+        minor_alone=bool(rows) and all(row is not None and row.minor_alone for row in rows),
+    )
+
+
+def _facts(toward: _Toward, person: Person, age: AgeBand, consents: tuple[ConsentState, ...], basis: Basis) -> Facts:
+    situation, recipient = toward.situation, toward.recipient
+    record = situation.record
+    return Facts(
+        recipient_kind=recipient.kind,
+        usable=recipient.status is RecipientStatus.ACTIVE,
+        agreement=recipient.agreed(situation.now),
+        implicated=any(_names(entry, recipient, record) for entry in record.implicated),
+        in_jurisdiction=_in_jurisdiction(record, recipient),
+        role=person.role,
+        age=age,
+        duty=toward.duty.state if person.role in VICTIM_ROLES else DutyState.NOT_REQUIRED,
+        reporter=record.signaler.relationship,
+        immediate=record.violence.immediate,
+        escalating=record.violence.escalating,
+        perceived=_PERCEIVED[record.violence.perceived],
+        fresh=_fresh_until(situation) is not None,
+        basis=basis,
+        consents=consents,
+    )
+
+
+def _consent_states(situation: Situation, person: Person, question: Question) -> tuple[ConsentState, ...]:
+    consents = situation.consents.get(person.ref, ())
+    guarded = _guardian_void(person)
+    states = []
+    for category in Category:
+        state = state_of(consents, question, category, situation.now)
+        if state is ConsentState.GRANTED and question.age is AgeBand.MINOR and guarded and not question.minor_alone:
+            state = ConsentState.VOID
+        if category is Category.SIGNALER_IDENTITY and _wants_anonymity(situation.record, person):
+            state = ConsentState.REFUSED
+        states.append(state)
+    return tuple(states)
+
+
+def _guardian_void(person: Person) -> bool:
+    """Whether every guardian the record knows is implicated or may be: none is left who could consent for a child."""
+    return bool(person.guardians) and all(guardian.implicated is not Answer.NO for guardian in person.guardians)
+
+
+def _wants_anonymity(record: Record, person: Person) -> bool:
+    return record.signaler.ref == person.ref and record.signaler.wish is SignalerWish.ANONYMOUS
+
+
+def _names(entry: Implicated, recipient: Recipient, record: Record) -> bool:
+    if entry.recipient_id is not None:
+        return entry.recipient_id == recipient.id
+    if entry.kind is not recipient.kind:
+        return False
+    places = [place for place in record.jurisdictions if entry.jurisdiction in (None, place.code)]
+    named = entry.jurisdiction is not None and entry.jurisdiction in recipient.jurisdictions
+    return named or any(recipient.serves(place) is not Answer.NO for place in places)
+
+
+def _in_jurisdiction(record: Record, recipient: Recipient) -> Answer:
+    answers = {recipient.serves(place) for place in record.jurisdictions}
+    for answer in (Answer.YES, Answer.UNKNOWN):
+        if answer in answers:
+            return answer
+    return Answer.NO
+
+
+def _basis(toward: _Toward, bands: Mapping[str, AgeBand], states: Mapping[str, tuple[ConsentState, ...]]) -> Basis:
+    situation, duty = toward.situation, toward.duty
+    victims = [person for person in situation.record.persons if person.role is Role.POTENTIAL_VICTIM]
+    incident = tuple(Category).index(Category.INCIDENT)
+    if any(states[person.ref][incident] is ConsentState.GRANTED for person in victims):
+        return Basis.CONSENT
+    if duty.state is DutyState.REQUIRED and any(bands[person.ref] is AgeBand.MINOR for person in victims):
+        return Basis.DUTY
+    violence = situation.record.violence
+    imminent = (
+        violence.immediate is Answer.YES
+        and violence.escalating is Answer.YES
+        and _PERCEIVED[violence.perceived] is Perceived.FIRST_HAND
+        and _fresh_until(situation) is not None
+    )
+    return Basis.DANGER if imminent and victims else Basis.NONE
+
+
+def _fresh_until(situation: Situation) -> datetime | None:
+    """When observed violence stops being fresh; None when it is not fresh now or was never dated."""
+    observed = situation.record.violence.observed_at
+    if observed is None or situation.now >= observed + situation.protocol.violence_fresh:
+        return None
+    return observed + situation.protocol.violence_fresh
+
+
+def _valid_until(toward: _Toward) -> datetime | None:
+    """Rule 3, for the whole record: one person's change may change another's basis."""
+    situation, recipient = toward.situation, toward.recipient
+    now, record = situation.now, situation.record
+    moments = [_fresh_until(situation), recipient.agreement_until if recipient.agreed(now) else None]
+    for person in record.persons:
+        moments.append(next_change(person.age, toward.threshold, record.signaled_at, now))
+        moments.extend(changes_after(situation.consents.get(person.ref, ()), now))
+    return min((moment for moment in moments if moment is not None), default=None)

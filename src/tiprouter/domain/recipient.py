@@ -1,0 +1,62 @@
+"""Which agency is this, whom does it serve, and may anything be sent to it now?
+
+1. Jurisdictions are ISO 3166-2 codes (`US-TX`), tribal land codes (`US-TRIBAL-...`), or `US`: the whole country.
+2. An agency limited to counties serves a place in its state only when the county is one of them; when the record
+   does not name a county the answer is unknown, not no.
+3. It is usable while it is active; a sharing agreement is in force until its own date.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, unique
+
+from tiprouter.domain.record import Jurisdiction
+from tiprouter.domain.vocabulary import Answer, RecipientKind
+
+NATIONWIDE = "US"
+
+
+@unique
+class RecipientStatus(StrEnum):
+    """Whether a recipient may be sent anything at all."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+@unique
+class SignatureScheme(StrEnum):
+    """Standard Webhooks signature schemes: `v1a` is ed25519, `v1` is HMAC-SHA256."""
+
+    ED25519 = "v1a"
+    HMAC = "v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A registered agency. `revision` counts its changes; `agreement_until` None means no agreement."""
+
+    id: str
+    name: str
+    kind: RecipientKind
+    jurisdictions: tuple[str, ...]
+    counties: tuple[str, ...]
+    url: str
+    scheme: SignatureScheme
+    status: RecipientStatus
+    agreement_until: datetime | None
+    revision: int
+
+    def serves(self, place: Jurisdiction) -> Answer:
+        """Whether the agency serves this place (rules 1 and 2)."""
+        if NATIONWIDE in self.jurisdictions:
+            return Answer.YES
+        if place.code not in self.jurisdictions:
+            return Answer.NO
+        if not self.counties or place.county in self.counties:
+            return Answer.YES
+        return Answer.UNKNOWN if place.county is None else Answer.NO
+
+    def agreed(self, now: datetime) -> bool:
+        """Whether a sharing agreement is in force."""
+        return self.agreement_until is not None and now < self.agreement_until
