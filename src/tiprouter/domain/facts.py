@@ -4,7 +4,8 @@
 2. Every fact is from a closed vocabulary, so that the whole input space can be enumerated.
 3. Facts hold at `now` and until `valid_until`: the first moment at which time alone changes one of them.
 4. Violence is first-hand when the hotline heard or observed it; fresh when observed within the bundle's span.
-5. `basis` is the strongest reason any potential victim of the record gives: consent, then duty, then danger.
+5. `basis` is the strongest reason any potential victim of the record gives: duty, then consent, then danger. Duty is
+   first so that withdrawing a consent never uncovers a reason that tells more.
 6. A signaler who wished to stay anonymous has refused `signaler_identity`, whatever else was said: wishes narrow.
 """
 
@@ -222,10 +223,10 @@ def _basis(toward: _Toward, bands: Mapping[str, AgeBand], states: Mapping[str, t
     situation, duty = toward.situation, toward.duty
     victims = [person for person in situation.record.persons if person.role is Role.POTENTIAL_VICTIM]
     incident = tuple(Category).index(Category.INCIDENT)
-    if any(states[person.ref][incident] is ConsentState.GRANTED for person in victims):
-        return Basis.CONSENT
     if duty.state is DutyState.REQUIRED and any(bands[person.ref] is AgeBand.MINOR for person in victims):
         return Basis.DUTY
+    if any(states[person.ref][incident] is ConsentState.GRANTED for person in victims):
+        return Basis.CONSENT
     violence = situation.record.violence
     imminent = (
         violence.immediate is Answer.YES

@@ -1,0 +1,1 @@
+"""The transparency log: what happened, in bytes that nobody can change afterwards without being seen."""

@@ -1,0 +1,264 @@
+"""What exactly is written down about one happening, and how is it kept free of people?
+
+1. An entry is canonical JSON of `{"at","body","kind","nonce","v"}`: UTF-8, sorted keys, no white space, integers only
+   (RFC 8785 for the closed subset used here). One happening has one spelling; `parse` refuses every other one.
+2. Kinds and fields are closed tables. They only ever grow: an entry written today must parse for ever.
+3. A value is None, a bool, an integer of at most 53 bits, or a token of at most 128 characters out of
+   `A-Z a-z 0-9 _ . : + / = -`; or one list or object of those, or one list of objects. Free text, spaces, quotes,
+   addresses of any kind (`@`, `://`) and bare telephone numbers are no tokens, so they cannot enter the log.
+4. A fact about a person appears only as a salted commitment, so that a guess cannot be tested against the log.
+5. Every entry holds 128 random bits of its own, so that equal happenings have unlike hashes.
+6. What the verifier needs to follow a disclosure is demanded when the entry is made, not when it is too late.
+7. At most 65,535 bytes: an entry bundle spells the length in two bytes (C2SP tlog-tiles).
+
+It does not promise that an entry is true, nor that a single word is not a name: callers pass ids and enum values.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeAlias, cast
+
+from tiprouter.errors import TiprouterError
+
+JSON: TypeAlias = bool | int | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
+
+VERSION = 1
+MAX_ENTRY_BYTES = 65_535
+MAX_INTEGER = 2**53 - 1
+NONCE_BYTES = 16
+SALT_BYTES_MIN = 16
+
+# Not an address, and not shaped like a telephone number; hex ids of the usual lengths (8, 16, 32, 64) never are.
+_TOKEN = re.compile(
+    r"(?!(?:\+[0-9][0-9./-]{5,18}|1?[0-9]{10}|(?:1[./-])?[0-9]{3}[./-][0-9]{3}[./-][0-9]{4}|[0-9]{3}-[0-9]{4})\Z)"
+    r"(?!.*://)[A-Za-z0-9_.:+/=-]{1,128}",
+)
+_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_NONCE = re.compile(r"[0-9a-f]{32}")
+
+
+class EntryError(TiprouterError):
+    """This cannot be an audit entry."""
+
+
+class Kind(StrEnum):
+    """What kind of happening an entry is about. Grow only."""
+
+    RECORD_ACCEPTED = "record.accepted"
+    RECORD_REVISED = "record.revised"
+    CONSENT_GRANTED = "consent.granted"
+    CONSENT_REFUSED = "consent.refused"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
+    RECIPIENT_REGISTERED = "recipient.registered"
+    RECIPIENT_CHANGED = "recipient.changed"
+    DECISION = "decision"
+    DISCLOSURE_MADE = "disclosure.made"
+    DISCLOSURE_CANCELLED = "disclosure.cancelled"
+    RECALL_MADE = "recall.made"
+    ATTEMPT_STARTED = "attempt.started"
+    ATTEMPT_FINISHED = "attempt.finished"
+    DELIVERY_EXHAUSTED = "delivery.exhausted"
+    NOTICE = "notice"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+    BUNDLE_LOADED = "bundle.loaded"
+    LOG_OPENED = "log.opened"
+    ACCESS = "access"
+
+
+_RECORD = "record record_kind revision persons commitment received_at source cause"
+_CONSENT = "consent person grantor categories kinds recipients purposes valid_from expires_at withdrawn_at cause record"
+_RECIPIENT = "recipient kind jurisdictions change cause"
+
+
+def _fields(names: str) -> frozenset[str]:
+    return frozenset(names.split()) | {"actor", "actor_class"}
+
+
+# Which fields an entry of each kind may carry (rule 2). `actor` is a key id; `source` and `commitment` are commitments.
+FIELDS: Mapping[Kind, frozenset[str]] = {
+    Kind.RECORD_ACCEPTED: _fields(_RECORD),
+    Kind.RECORD_REVISED: _fields(_RECORD),
+    Kind.CONSENT_GRANTED: _fields(_CONSENT),
+    Kind.CONSENT_REFUSED: _fields(_CONSENT),
+    Kind.CONSENT_WITHDRAWN: _fields(_CONSENT),
+    Kind.RECIPIENT_REGISTERED: _fields(_RECIPIENT),
+    Kind.RECIPIENT_CHANGED: _fields(_RECIPIENT),
+    Kind.DECISION: _fields(
+        "decision record record_kind revision person recipient outcome categories policies facts bundle deadline cause"
+        " obligations replaces",
+    ),
+    Kind.DISCLOSURE_MADE: _fields(
+        "disclosure decision decisions delivery record revision recipient digest categories persons policies bundle"
+        " deadline",
+    ),
+    Kind.DISCLOSURE_CANCELLED: _fields("disclosure delivery record recipient cause consent"),
+    Kind.RECALL_MADE: _fields("recall disclosure delivery record recipient persons consent cause digest deadline"),
+    Kind.ATTEMPT_STARTED: _fields("attempt delivery disclosure recall recipient number decision_epoch lane"),
+    Kind.ATTEMPT_FINISHED: _fields(
+        "attempt delivery disclosure recipient number result status next_at state duration_ms",
+    ),
+    Kind.DELIVERY_EXHAUSTED: _fields("delivery disclosure recipient attempts cause state"),
+    Kind.NOTICE: _fields("notice reason subject deadline record disclosure recipient"),
+    Kind.KEY_CREATED: _fields("key algorithm purpose role"),
+    Kind.KEY_REVOKED: _fields("key purpose"),
+    Kind.BUNDLE_LOADED: _fields("bundle name cause"),
+    Kind.LOG_OPENED: _fields("origin key"),
+    Kind.ACCESS: _fields("role what count subject"),
+}
+
+# Tokens without which the log could not be followed afterwards (rule 6).
+REQUIRED: Mapping[Kind, frozenset[str]] = {
+    Kind.DISCLOSURE_MADE: frozenset({"disclosure"}),
+    Kind.RECALL_MADE: frozenset({"disclosure"}),
+    Kind.ATTEMPT_STARTED: frozenset({"attempt", "delivery", "disclosure"}),
+    Kind.ATTEMPT_FINISHED: frozenset({"attempt"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One happening as the log tells it: `at` is UTC in whole milliseconds, `nonce` 16 bytes."""
+
+    kind: Kind
+    at: datetime
+    nonce: bytes
+    body: Mapping[str, JSON]
+
+
+def compose(kind: Kind, at: datetime, nonce: bytes, body: Mapping[str, JSON]) -> bytes:
+    """Return the entry's final bytes; parts of a millisecond in `at` are dropped.
+
+    Raises `EntryError` when a field is unknown or missing, or a value is none that rule 3 allows. The message names
+    the field, never the value.
+    """
+    if at.tzinfo is None:
+        raise EntryError("the time of an audit entry needs its zone")
+    if len(nonce) != NONCE_BYTES:
+        raise EntryError("the nonce of an audit entry is 16 bytes")
+    _refuse_body(kind, body)
+    data = _spell(kind, at, nonce, body)
+    if len(data) > MAX_ENTRY_BYTES:
+        raise EntryError("an audit entry holds at most 65535 bytes")
+    return data
+
+
+def parse(data: bytes) -> Entry:
+    """Read an entry's bytes back; raises `EntryError` for anything `compose` would not have written."""
+    if len(data) > MAX_ENTRY_BYTES:
+        raise EntryError("an audit entry holds at most 65535 bytes")
+    try:
+        raw: object = _DECODER.decode(data.decode("ascii"))
+    except (ValueError, RecursionError) as error:
+        raise EntryError("an audit entry is canonical JSON in ASCII") from error
+    entry = _entry_of(raw)
+    # This also refuses a member that is named twice: of two, only one is spelt again.
+    if _spell(entry.kind, entry.at, entry.nonce, entry.body) != data:
+        raise EntryError("an audit entry is spelt canonically")
+    return entry
+
+
+def commit(salt: bytes, value: bytes) -> str:
+    """Return the hex of HMAC-SHA-256(salt, value): binding, and blind while the salt (16 bytes or more) is secret.
+
+    HMAC rather than SHA-256(salt + value): the border between the two cannot be moved.
+    """
+    if len(salt) < SALT_BYTES_MIN:
+        raise EntryError("the salt of a commitment is at least 16 bytes")
+    return hmac.new(salt, value, hashlib.sha256).hexdigest()
+
+
+def _spell(kind: Kind, at: datetime, nonce: bytes, body: Mapping[str, JSON]) -> bytes:
+    stamp = at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    whole = {"at": stamp, "body": body, "kind": kind.value, "nonce": nonce.hex(), "v": VERSION}
+    # All keys and values are ASCII tokens by now, for which this is RFC 8785's spelling, escapes and order included.
+    return _ENCODER.encode(whole).encode("ascii")
+
+
+def _plain(value: object) -> object:
+    """Let json see through read-only mappings and sequences which are not dict, list or tuple."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise EntryError("an audit entry holds tokens, integers, and lists and objects of them")
+
+
+def _entry_of(raw: object) -> Entry:
+    if not isinstance(raw, dict) or raw.keys() != {"at", "body", "kind", "nonce", "v"}:
+        raise EntryError("an audit entry has the members at, body, kind, nonce and v")
+    at, body, kind, nonce = raw["at"], raw["body"], raw["kind"], raw["nonce"]
+    if raw["v"] != VERSION:
+        raise EntryError("an audit entry is of version 1")
+    if not isinstance(at, str) or not _AT.fullmatch(at):
+        raise EntryError("the time of an audit entry is in UTC, in milliseconds")
+    if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):
+        raise EntryError("the nonce of an audit entry is 16 bytes in lower-case hex")
+    if not isinstance(body, dict):
+        raise EntryError("the body of an audit entry is an object")
+    try:
+        known, when = Kind(kind), datetime.fromisoformat(at)
+    except ValueError as error:
+        raise EntryError("an audit entry is of a known kind, at a time that exists") from error
+    _refuse_body(known, body)
+    return Entry(known, when, bytes.fromhex(nonce), cast("Mapping[str, JSON]", body))
+
+
+def _refuse_body(kind: Kind, body: Mapping[str, object]) -> None:
+    unknown = body.keys() - FIELDS[kind]
+    if unknown:
+        # The name of an unknown field is the caller's, so it is not repeated.
+        raise EntryError(f"an entry of kind {kind} has a field the log does not know")
+    for field in sorted(REQUIRED.get(kind, ())):
+        if not _is_token(body.get(field)):
+            raise EntryError(f"an entry of kind {kind} needs the field {field}")
+    for field, value in body.items():
+        if not _is_value(value):
+            raise EntryError(f"the field {field} of kind {kind} holds something other than ids, enum values and counts")
+
+
+def _is_value(value: object) -> bool:
+    if _is_scalar(value) or _is_flat(value):
+        return True
+    return _is_list(value) and all(
+        isinstance(item, Mapping) and _is_flat(item) for item in cast("Sequence[object]", value)
+    )
+
+
+def _is_flat(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_token(key) and _is_scalar(item) for key, item in value.items())
+    return _is_list(value) and all(map(_is_scalar, cast("Sequence[object]", value)))
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))
+
+
+def _is_scalar(value: object) -> bool:
+    # Most values are tokens: asked first, since every entry of the log passes here.
+    if isinstance(value, str):
+        return _TOKEN.fullmatch(value) is not None
+    if isinstance(value, int):
+        return -MAX_INTEGER <= value <= MAX_INTEGER
+    return value is None
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
+def _refuse_number(_number: str) -> object:
+    raise ValueError("only integers")
+
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False, default=_plain
+)
+_DECODER = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number)

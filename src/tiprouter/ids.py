@@ -1,0 +1,24 @@
+"""What is this thing called?
+
+1. An id is a short prefix and a ULID-shaped suffix: 48 bits of milliseconds, 80 random bits, Crockford base32.
+2. Ids sort by creation time, so a list can be paged by id; they say when a thing was made and nothing else.
+3. Time and randomness are arguments. Two ids of one millisecond are unordered among themselves.
+"""
+
+from datetime import datetime
+from typing import Final
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+RANDOM_BYTES: Final = 10
+
+
+def mint(prefix: str, now: datetime, entropy: bytes) -> str:
+    """A new id such as `tip_01JD...`; `entropy` is 10 random bytes."""
+    if len(entropy) != RANDOM_BYTES:
+        raise ValueError("an id takes 10 random bytes")
+    number = int.from_bytes(int(now.timestamp() * 1000).to_bytes(6, "big") + entropy, "big")
+    digits = []
+    for _ in range(26):
+        number, digit = divmod(number, 32)
+        digits.append(_ALPHABET[digit])
+    return f"{prefix}_{''.join(reversed(digits))}"

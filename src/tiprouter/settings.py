@@ -1,0 +1,61 @@
+"""How is this service set up?
+
+Every setting is an environment variable `TIPROUTER_...`; the command line may override some. `docs/operations.md` lists
+them all, and a test holds that list and this page equal. Nothing here is secret: keys live in files.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """The service's settings, each with what it means."""
+
+    model_config = SettingsConfigDict(env_prefix="TIPROUTER_", extra="forbid", frozen=True)
+
+    data: Path = Field(default=Path("var"), description="folder for the embedded database, keys and the log's files")
+    database_url: str = Field(
+        default="", description="SQLAlchemy URL of a PostgreSQL database; empty means SQLite in the data folder"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: Port = Field(default=8080, description="port to listen on; 0 takes a free one")
+    bundle: str = Field(
+        default="survivor-led", description="name of a shipped policy bundle, or the folder of another one"
+    )
+    sandbox: bool = Field(
+        default=False, description="fictional data only: disclosures may go to http on loopback, and nowhere else"
+    )
+    log_origin: str = Field(
+        default="tiprouter.example/audit", description="origin of the audit log, a URL without scheme that you own"
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="least level of what is logged"
+    )
+    body_bytes_max: int = Field(default=262_144, ge=1_024, description="largest request body, in bytes")
+    places: int = Field(default=64, ge=1, le=4_096, description="attempts in flight at once in one process")
+    places_each: int = Field(default=8, ge=1, le=1_024, description="attempts in flight at once to one recipient")
+
+    @property
+    def bundle_path(self) -> Path | None:
+        """The bundle's folder, when the setting is a path rather than a shipped name."""
+        return Path(self.bundle) if "/" in self.bundle else None
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.data.resolve() / 'tiprouter.db'}"
+
+    @property
+    def key_file(self) -> Path:
+        """The key-encryption key."""
+        return self.data / "keys" / "kek"
+
+    @property
+    def log_folder(self) -> Path:
+        """The log's copy outside the database."""
+        return self.data / "log"

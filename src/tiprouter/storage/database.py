@@ -1,0 +1,225 @@
+"""How does a happening become one transaction, on either database?
+
+1. A story is a plain function of one connection: it reads, decides and writes, and is committed whole or not at all.
+2. SQLite has one writer: a thread that takes every story that queued up during the last commit, runs each under a
+   savepoint and commits them together (group commit; `synchronous=FULL`, so a committed story survives power loss).
+3. PostgreSQL runs the same function on asyncpg through SQLAlchemy's greenlets, one transaction per story.
+4. A story that raises is rolled back alone; the others of its group commit. If the commit itself fails, all of them
+   fail with `UnavailableError` and nothing has happened.
+5. `changed` tells waiting loops of this process that something was committed; it is a hint, never the only way.
+
+Not promised: that a caller who went away knows whether its story committed. That is what Idempotency-Key is for.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from tiprouter.errors import UnavailableError
+
+T = TypeVar("T")
+
+Transaction = Connection
+"""What a story is told in. Outside this room it is only passed on."""
+
+DatabaseError = sa.exc.SQLAlchemyError
+"""Whatever the database refuses; a story lets it pass, so that it is rolled back."""
+
+Story = Callable[[Connection], T]
+
+_UNANSWERED = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, OSError)
+
+GROUP_MAX: Final = 64
+READERS: Final = 4
+BUSY_SECONDS: Final = 10
+
+
+class Database(Protocol):
+    """Where stories are told."""
+
+    changed: asyncio.Event
+
+    async def write(self, story: Story[T], *, quietly: bool = False) -> T:
+        """Run a story and commit it; its value is returned only once it is durable. `quietly` rings no `changed`."""
+
+    async def read(self, question: Story[T]) -> T:
+        """Answer a question on one snapshot; nothing it writes is kept."""
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database."""
+
+
+def open_database(url: str) -> Database:
+    """The database behind a SQLAlchemy URL: `sqlite:///PATH` or `postgresql+asyncpg://...`."""
+    if url.startswith("sqlite:"):
+        return SqliteDatabase(url)
+    return PostgresDatabase(url)
+
+
+def sqlite_url(folder: Path) -> str:
+    """The embedded database of a data folder."""
+    return f"sqlite:///{folder / 'tiprouter.db'}"
+
+
+class SqliteDatabase:
+    """One file, one writer thread, a few readers (rules 1, 2, 4)."""
+
+    def __init__(self, url: str) -> None:
+        self.changed = asyncio.Event()
+        self._engine = sqlite_engine(url, begin="BEGIN IMMEDIATE")
+        self._snapshots = sqlite_engine(url, begin="BEGIN")
+        self._stories: queue.Queue[tuple[Story[Any], Future[Any]] | None] = queue.Queue()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._writer = threading.Thread(target=self._write_forever, name="writer", daemon=True)
+        self._writer.start()
+        self._closed = False
+
+    async def write(self, story: Story[T], *, quietly: bool = False) -> T:
+        """See `Database.write`."""
+        if self._closed:
+            raise UnavailableError("The service is stopping.")
+        told: Future[T] = Future()
+        self._stories.put((story, told))
+        # A caller that goes away must not tear a running transaction: the story is told to its end regardless.
+        value = await asyncio.shield(asyncio.wrap_future(told))
+        if not quietly:
+            self.changed.set()
+        return value
+
+    async def read(self, question: Story[T]) -> T:
+        """See `Database.read`."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._answer, question)
+
+    async def close(self) -> None:
+        """See `Database.close`."""
+        if not self._closed:
+            self._closed = True
+            self._stories.put(None)
+            await asyncio.to_thread(self._writer.join)
+            self._readers.shutdown(wait=True)
+            self._engine.dispose()
+            self._snapshots.dispose()
+
+    def _answer(self, question: Story[T]) -> T:
+        with self._snapshots.connect() as connection, connection.begin():
+            return question(connection)
+
+    def _write_forever(self) -> None:
+        with self._engine.connect() as connection:
+            while (first := self._stories.get()) is not None:
+                group = [first]
+                last = self._gather(group)
+                self._commit(connection, group)
+                if last:
+                    return
+
+    def _gather(self, group: list[tuple[Story[Any], Future[Any]]]) -> bool:
+        """Take what queued up meanwhile; whether the end was among it."""
+        while len(group) < GROUP_MAX:
+            try:
+                following = self._stories.get_nowait()
+            except queue.Empty:
+                return False
+            if following is None:
+                return True
+            group.append(following)
+        return False
+
+    def _commit(self, connection: Connection, group: list[tuple[Story[Any], Future[Any]]]) -> None:
+        outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            # If we were to crash after this begins and before it ends, none of the group has happened and none of
+            # its callers was answered; after it ends, all of it has, and each caller may ask again by its key.
+            with connection.begin():
+                outcomes.extend(_told(connection, story, future) for story, future in group)
+        except sa.exc.SQLAlchemyError:
+            outcomes = [(future, None, UnavailableError("The database could not commit.")) for _, future in group]
+        for future, value, error in outcomes:
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+
+def _told(
+    connection: Connection, story: Story[Any], future: Future[Any]
+) -> tuple[Future[Any], Any, BaseException | None]:
+    """One story under its own savepoint; its error, if any, is its caller's and nobody else's."""
+    savepoint = connection.begin_nested()
+    try:
+        value = story(connection)
+        savepoint.commit()
+    except Exception as error:  # noqa: BLE001 - handed to the caller whole, in `_commit`
+        if savepoint.is_active:
+            savepoint.rollback()
+        refused = isinstance(error, _UNANSWERED)
+        return future, None, UnavailableError("The database could not write.") if refused else error
+    return future, value, None
+
+
+def sqlite_engine(url: str, *, begin: str) -> Engine:
+    """A SQLite engine that begins transactions itself, in WAL mode, fully synchronous, with foreign keys enforced."""
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the driver's own types
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+class PostgresDatabase:
+    """Any number of processes on one PostgreSQL (rules 1, 3, 4)."""
+
+    def __init__(self, url: str) -> None:
+        self.changed = asyncio.Event()
+        self._engine: AsyncEngine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+
+    async def write(self, story: Story[T], *, quietly: bool = False) -> T:
+        """See `Database.write`."""
+        value = await asyncio.shield(asyncio.ensure_future(self._tell(story)))
+        if not quietly:
+            self.changed.set()
+        return value
+
+    async def _tell(self, story: Story[T]) -> T:
+        try:
+            async with self._engine.connect() as connection, connection.begin():
+                # If we were to crash before this block ends nothing has happened; after it, everything has.
+                return await connection.run_sync(story)
+        except _UNANSWERED as error:
+            raise UnavailableError("The database could not commit.") from error
+
+    async def read(self, question: Story[T]) -> T:
+        """See `Database.read`."""
+        try:
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(question)
+        except _UNANSWERED as error:
+            raise UnavailableError("The database does not answer.") from error
+
+    async def close(self) -> None:
+        """See `Database.close`."""
+        await self._engine.dispose()
+
+
+@contextlib.contextmanager
+def forgiving(tx: Connection) -> Iterator[None]:
+    """A part of a story that may fail alone: its writes are undone, the error goes on to the caller."""
+    with tx.begin_nested():
+        yield

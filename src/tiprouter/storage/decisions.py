@@ -1,0 +1,110 @@
+"""What was decided about whom, and which of it stands?
+
+A decision is never changed; a newer one about the same person and recipient only takes its `current` mark.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiprouter.domain.vocabulary import Outcome, Urgency
+from tiprouter.storage.tables import decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision as stored; `facts` are JSON values, `salt` is their commitment's (hex)."""
+
+    id: str
+    record_id: str
+    revision: int
+    person_id: str
+    recipient_id: str | None
+    outcome: Outcome
+    categories: tuple[str, ...]
+    policies: tuple[str, ...]
+    review: bool
+    deadline: datetime | None
+    urgency: Urgency
+    notice: str
+    errors: tuple[str, ...]
+    facts: Mapping[str, Any] | None
+    salt: str
+    bundle: str
+    cause: str
+    valid_until: datetime | None
+    decided_at: datetime
+    current: bool = True
+
+
+def add(tx: Connection, made: Sequence[Decision]) -> None:
+    """Store decisions as the current ones; those they replace lose the mark."""
+    for decision in made:
+        tx.execute(
+            decisions.update()
+            .where(
+                decisions.c.record_id == decision.record_id,
+                decisions.c.current,
+                decisions.c.person_id == decision.person_id,
+                decisions.c.recipient_id.is_not_distinct_from(decision.recipient_id),
+            )
+            .values(current=False)
+        )
+    if made:
+        tx.execute(decisions.insert(), [_row(decision) for decision in made])
+
+
+def retire(tx: Connection, decision_ids: Sequence[str]) -> None:
+    """Take the mark of decisions whose person or recipient is no longer part of the record."""
+    if decision_ids:
+        tx.execute(decisions.update().where(decisions.c.id.in_(decision_ids)).values(current=False))
+
+
+def current(tx: Connection, record_id: str) -> list[Decision]:
+    """The decisions about a record that stand."""
+    query = sa.select(decisions).where(decisions.c.record_id == record_id, decisions.c.current)
+    return [_decision(row) for row in tx.execute(query.order_by(decisions.c.id))]
+
+
+def load(tx: Connection, decision_id: str) -> Decision | None:
+    """One decision, or None."""
+    row = tx.execute(sa.select(decisions).where(decisions.c.id == decision_id)).one_or_none()
+    return None if row is None else _decision(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which decisions a question is about; None means any."""
+
+    record_id: str | None = None
+    person_id: str | None = None
+    recipient_id: str | None = None
+    outcome: Outcome | None = None
+    current: bool | None = None
+
+
+def page(tx: Connection, wanted: Filter, after: str | None, limit: int) -> list[Decision]:
+    """Decisions that match, newest first, below `after`."""
+    query = sa.select(decisions).order_by(decisions.c.id.desc()).limit(limit)
+    for column in ("record_id", "person_id", "recipient_id", "outcome", "current"):
+        value = getattr(wanted, column)
+        if value is not None:
+            query = query.where(decisions.c[column] == value)
+    if after is not None:
+        query = query.where(decisions.c.id < after)
+    return [_decision(row) for row in tx.execute(query)]
+
+
+def _row(decision: Decision) -> dict[str, Any]:
+    row = {name: getattr(decision, name) for name in Decision.__slots__}
+    return row | {name: list(row[name]) for name in ("categories", "policies", "errors")}
+
+
+def _decision(row: Any) -> Decision:  # noqa: ANN401 - a SQLAlchemy row
+    values = {name: getattr(row, name) for name in Decision.__slots__}
+    values |= {name: tuple(values[name]) for name in ("categories", "policies", "errors")}
+    return Decision(**values | {"outcome": Outcome(row.outcome), "urgency": Urgency(row.urgency)})

@@ -1,0 +1,92 @@
+"""Which schema does the database have, and how does it get the one this code needs?
+
+1. The schema is built by alembic's migrations everywhere, in tests too; nothing else creates a table.
+2. A database that is newer than this code, or was never migrated, is refused with one clear line.
+3. A migration runs in one transaction; a crash leaves the schema as it was.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tiprouter.errors import ConfigurationError
+from tiprouter.storage.database import sqlite_engine
+
+
+def scripts() -> Path:
+    """The folder of the migrations: beside the package when installed, at the top of the repository otherwise."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "alembic"
+    return installed if installed.is_dir() else package.parents[1] / "alembic"
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(scripts()))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def migrate(url: str, revision: str = "head") -> None:
+    """Bring the database to a revision (`head`, or `base` for an empty one)."""
+
+    def run(connection: Connection) -> None:
+        up = revision == "head" or current(connection) is None
+        (command.upgrade if up else command.downgrade)(_config(connection), revision)
+
+    await _with_connection(url, run)
+
+
+async def check(url: str) -> None:
+    """Raise `ConfigurationError` unless the database has exactly the schema this code needs."""
+    needed = head()
+
+    def look(connection: Connection) -> str | None:
+        return current(connection)
+
+    found = await _with_connection(url, look)
+    if found is None:
+        raise ConfigurationError("The database is empty; run `tiprouter migrate` first.")
+    if found != needed:
+        known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+        hint = "run `tiprouter migrate`" if found in known else "it belongs to a newer tiprouter; start that one"
+        raise ConfigurationError(f"The database has schema {found}, this tiprouter needs {needed}: {hint}.")
+
+
+def head() -> str:
+    """The revision this code needs."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise ConfigurationError("The migrations are missing from this installation.")
+    return revision
+
+
+def current(connection: Connection) -> str | None:
+    """The revision the database has, or None."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def _with_connection(url: str, run: Any) -> Any:  # noqa: ANN401 - a function of one connection, and its answer
+    try:
+        if url.startswith("sqlite:"):
+            engine = sqlite_engine(url, begin="BEGIN IMMEDIATE")
+            try:
+                with engine.connect() as connection, connection.begin():
+                    return run(connection)
+            finally:
+                engine.dispose()
+        remote = create_async_engine(url)
+        try:
+            async with remote.connect() as there, there.begin():
+                return await there.run_sync(run)
+        finally:
+            await remote.dispose()
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, OSError) as error:
+        raise ConfigurationError("The database cannot be opened; check its URL, folder and permissions.") from error

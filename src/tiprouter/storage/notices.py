@@ -1,0 +1,40 @@
+"""What must a human look at?"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiprouter.storage.tables import notices
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A notice: its reason, what it is about, and until when somebody must have acted."""
+
+    id: str
+    reason: str
+    subject: str
+    record_id: str | None
+    deadline: datetime | None
+    raised_at: datetime
+
+
+def add(tx: Connection, notice: Raised) -> None:
+    """Raise a notice."""
+    tx.execute(notices.insert(), {name: getattr(notice, name) for name in Raised.__slots__})
+
+
+def about(tx: Connection, reason: str, subject: str) -> bool:
+    """Whether this was raised before."""
+    query = sa.select(notices.c.id).where(notices.c.reason == reason, notices.c.subject == subject)
+    return tx.execute(query.limit(1)).first() is not None
+
+
+def page(tx: Connection, after: str | None, limit: int) -> list[Raised]:
+    """Notices, newest first, below `after`."""
+    query = sa.select(notices).order_by(notices.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(notices.c.id < after)
+    return [Raised(**row) for row in tx.execute(query).mappings()]

@@ -1,0 +1,184 @@
+"""Where do records and the people in them live, and what touches them?
+
+Bodies are sealed under the record's own key; ids, revision, epoch and times are not. A person is one row for all the
+records that name them by the same source and ref, found by blind index.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiprouter.domain.record import Record
+from tiprouter.domain.vocabulary import RecordKind
+from tiprouter.storage.codec import from_bytes, to_bytes
+from tiprouter.storage.tables import persons, record_persons, records, revisions
+from tiprouter.storage.vault import DataKey, Place, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record as it stands: its current revision, its epoch, and its persons' ids in the record's order."""
+
+    id: str
+    kind: RecordKind
+    revision: int
+    epoch: int
+    accepted_at: datetime
+    revised_at: datetime
+    record: Record
+    persons: tuple[str, ...]
+
+    def person_id(self, ref: str) -> str:
+        """The person behind a `ref` of this record."""
+        return self.persons[[person.ref for person in self.record.persons].index(ref)]
+
+
+def find(tx: Connection, kind: RecordKind, external: str) -> str | None:
+    """The id of the record with this blind index, if there is one."""
+    return tx.execute(
+        sa.select(records.c.id).where(records.c.kind == kind, records.c.external == external)
+    ).scalar_one_or_none()
+
+
+def person(tx: Connection, external: str, new_id: str, now: datetime) -> str:
+    """The id of the person with this blind index; a new row under `new_id` when nobody has it yet."""
+    known = find_person(tx, external)
+    if known is not None:
+        return known
+    tx.execute(persons.insert(), {"id": new_id, "external": external, "created_at": now})
+    return new_id
+
+
+def find_person(tx: Connection, external: str) -> str | None:
+    """The id of the person with this blind index, if there is one."""
+    return tx.execute(sa.select(persons.c.id).where(persons.c.external == external)).scalar_one_or_none()
+
+
+def person_exists(tx: Connection, person_id: str) -> bool:
+    """Whether there is such a person."""
+    return tx.execute(sa.select(persons.c.id).where(persons.c.id == person_id)).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record about to be stored for the first time."""
+
+    id: str
+    external: str
+    record: Record
+    persons: Sequence[str]
+
+
+def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> None:
+    """Store a first revision under a new data key."""
+    tx.execute(
+        records.insert(),
+        {
+            "id": new.id,
+            "kind": new.record.kind,
+            "external": new.external,
+            "revision": 1,
+            "epoch": 1,
+            "received_at": new.record.received_at,
+            "accepted_at": now,
+            "revised_at": now,
+        },
+    )
+    _add_revision(tx, vault, vault.create(tx, new.id, now), (new.id, 1), new.record, now)
+    _name_persons(tx, new.id, new.persons)
+
+
+def revise(
+    tx: Connection, vault: Vault, stored: Stored, record: Record, person_ids: Sequence[str], now: datetime
+) -> int:
+    """Store the next revision of a record; returns its number. Decisions about the record are stale from here on."""
+    number = stored.revision + 1
+    tx.execute(
+        records.update()
+        .where(records.c.id == stored.id)
+        .values(revision=number, epoch=records.c.epoch + 1, received_at=record.received_at, revised_at=now)
+    )
+    _add_revision(tx, vault, vault.key(tx, stored.id), (stored.id, number), record, now)
+    tx.execute(record_persons.delete().where(record_persons.c.record_id == stored.id))
+    _name_persons(tx, stored.id, person_ids)
+    return number
+
+
+def _add_revision(
+    tx: Connection, vault: Vault, key: DataKey, which: tuple[str, int], record: Record, now: datetime
+) -> None:
+    sealed = key.seal(to_bytes(record), _place(*which), vault.nonce())
+    tx.execute(revisions.insert(), {"record_id": which[0], "number": which[1], "sealed": sealed, "made_at": now})
+
+
+def _name_persons(tx: Connection, record_id: str, person_ids: Sequence[str]) -> None:
+    tx.execute(
+        record_persons.insert(),
+        [
+            {"record_id": record_id, "position": position, "person_id": person_id}
+            for position, person_id in enumerate(person_ids)
+        ],
+    )
+
+
+def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) -> Stored | None:
+    """The record as it stands, or None. `lock` keeps others from deciding about it until this story commits."""
+    query = (
+        sa.select(records, revisions.c.sealed)
+        .join(revisions, sa.and_(revisions.c.record_id == records.c.id, revisions.c.number == records.c.revision))
+        .where(records.c.id == record_id)
+    )
+    row = tx.execute(query.with_for_update(of=records) if lock else query).one_or_none()
+    if row is None:
+        return None
+    body = vault.key(tx, record_id).open(row.sealed, _place(record_id, row.revision))
+    named = sa.select(record_persons.c.person_id).where(record_persons.c.record_id == record_id)
+    return Stored(
+        id=row.id,
+        kind=RecordKind(row.kind),
+        revision=row.revision,
+        epoch=row.epoch,
+        accepted_at=row.accepted_at,
+        revised_at=row.revised_at,
+        record=from_bytes(Record, body),
+        persons=tuple(tx.execute(named.order_by(record_persons.c.position)).scalars()),
+    )
+
+
+def epochs(tx: Connection, record_ids: Sequence[str]) -> dict[str, int]:
+    """The current epoch of each record; on PostgreSQL, held until this story commits."""
+    query = sa.select(records.c.id, records.c.epoch).where(records.c.id.in_(record_ids)).order_by(records.c.id)
+    return {row.id: row.epoch for row in tx.execute(query.with_for_update(read=True))}
+
+
+def naming(tx: Connection, person_id: str) -> list[str]:
+    """The ids of every record that names this person."""
+    query = sa.select(record_persons.c.record_id).where(record_persons.c.person_id == person_id).distinct()
+    return sorted(tx.execute(query).scalars())
+
+
+def touch(tx: Connection, person_id: str) -> list[str]:
+    """Make every decision about records that name this person stale; returns the records' ids.
+
+    On PostgreSQL the rows stay locked until this story commits, in one order, so that no delivery of theirs is claimed
+    meanwhile and two such stories never wait for each other.
+    """
+    ids = naming(tx, person_id)
+    tx.execute(sa.select(records.c.id).where(records.c.id.in_(ids)).order_by(records.c.id).with_for_update())
+    tx.execute(records.update().where(records.c.id.in_(ids)).values(epoch=records.c.epoch + 1))
+    return ids
+
+
+def page(tx: Connection, kind: RecordKind, after: str | None, limit: int) -> list[str]:
+    """Ids of records of a kind, newest first, below `after`."""
+    query = sa.select(records.c.id).where(records.c.kind == kind).order_by(records.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(records.c.id < after)
+    return list(tx.execute(query).scalars())
+
+
+def _place(record_id: str, number: int) -> Place:
+    return Place("revisions", f"{record_id}#{number}", "sealed")

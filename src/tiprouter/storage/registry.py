@@ -1,0 +1,95 @@
+"""Which recipients are registered, and with which keys are their disclosures signed?
+
+An agency's name and address are not personal data and stand open; its signing secrets are sealed under its own key.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiprouter.domain.recipient import Recipient, SignatureScheme
+from tiprouter.storage.codec import from_plain, to_plain
+from tiprouter.storage.tables import recipients, signing_keys
+from tiprouter.storage.vault import Place, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A live key of one recipient: its id and its secret, as the signer writes it."""
+
+    id: str
+    recipient_id: str
+    scheme: SignatureScheme
+    secret: str
+
+
+def put(tx: Connection, recipient: Recipient, now: datetime) -> None:
+    """Register a recipient (revision 1), or store a later revision in its place."""
+    values = {"kind": recipient.kind, "revision": recipient.revision, "details": to_plain(recipient)}
+    if recipient.revision == 1:
+        tx.execute(recipients.insert(), {"id": recipient.id, "registered_at": now, **values})
+    else:
+        tx.execute(recipients.update().where(recipients.c.id == recipient.id).values(**values))
+
+
+def load(tx: Connection, recipient_id: str) -> Recipient | None:
+    """One recipient, or None."""
+    row = tx.execute(sa.select(recipients.c.details).where(recipients.c.id == recipient_id)).scalar_one_or_none()
+    return None if row is None else from_plain(Recipient, row)
+
+
+def everyone(tx: Connection) -> list[Recipient]:
+    """Every recipient, oldest first."""
+    rows = tx.execute(sa.select(recipients.c.details).order_by(recipients.c.id)).scalars()
+    return [from_plain(Recipient, row) for row in rows]
+
+
+def revisions(tx: Connection, recipient_ids: Sequence[str]) -> dict[str, int]:
+    """The current revision of each recipient; on PostgreSQL, held until this story commits."""
+    query = sa.select(recipients.c.id, recipients.c.revision).where(recipients.c.id.in_(recipient_ids))
+    return {row.id: row.revision for row in tx.execute(query.order_by(recipients.c.id).with_for_update(read=True))}
+
+
+def page(tx: Connection, after: str | None, limit: int) -> list[Recipient]:
+    """Recipients, newest first, below `after`."""
+    query = sa.select(recipients.c.details).order_by(recipients.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(recipients.c.id < after)
+    return [from_plain(Recipient, row) for row in tx.execute(query).scalars()]
+
+
+def add_key(tx: Connection, vault: Vault, key: SigningKey, now: datetime) -> None:
+    """Store a recipient's first signing key under a new data key."""
+    sealed = vault.create(tx, key.recipient_id, now).seal(
+        key.secret.encode(), Place("signing_keys", key.id, "sealed"), vault.nonce()
+    )
+    tx.execute(
+        signing_keys.insert(),
+        {
+            "id": key.id,
+            "recipient_id": key.recipient_id,
+            "scheme": key.scheme,
+            "sealed": sealed,
+            "created_at": now,
+        },
+    )
+
+
+def keys_of(tx: Connection, vault: Vault, recipient_id: str) -> list[SigningKey]:
+    """The recipient's live signing keys, newest first."""
+    query = sa.select(signing_keys).where(
+        signing_keys.c.recipient_id == recipient_id, signing_keys.c.retired_at.is_(None)
+    )
+    key = vault.key(tx, recipient_id)
+    return [
+        SigningKey(
+            id=row.id,
+            recipient_id=recipient_id,
+            scheme=SignatureScheme(row.scheme),
+            secret=key.open(row.sealed, Place("signing_keys", row.id, "sealed")).decode(),
+        )
+        for row in tx.execute(query.order_by(signing_keys.c.id.desc()))
+    ]

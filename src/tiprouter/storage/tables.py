@@ -1,0 +1,336 @@
+"""Which tables are there, and what does each column hold?
+
+1. Times are whole microseconds since 1970 UTC, so that both databases compare and index them alike.
+2. Whatever a person said or is stands in a `sealed` column (see `storage/vault.py`); every other column holds ids,
+   closed vocabulary, numbers or times.
+3. Allowed values of a state column derive from the state table in `domain/states.py`.
+4. The schema is built by the migrations alone; a test holds this page and the migrations equal.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind, Urgency
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as whole microseconds since 1970."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
+        """From the database."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+def _one_of(column: str, values: type[StrEnum]) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = sa.MetaData(naming_convention=_NAMING)
+
+Id = sa.String(40)
+Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    comment="The service's own secrets: the log's signing seed, the blind-index key.",
+)
+
+data_keys = sa.Table(
+    "data_keys",
+    metadata,
+    sa.Column("owner", Id, primary_key=True),
+    sa.Column("kek_id", sa.String(40), nullable=False),
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    comment="One wrapped data key per record, person, recipient or remembered answer; destroying the row erases them.",
+)
+
+callers = sa.Table(
+    "callers",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("token_digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("revoked_at", Moment),
+)
+
+records = sa.Table(
+    "records",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("external", sa.String(64), nullable=False, comment="keyed blind index of source and external id"),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False, comment="grows with every change that may change a decision"),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("accepted_at", Moment, nullable=False),
+    sa.Column("revised_at", Moment, nullable=False),
+    sa.UniqueConstraint("kind", "external"),
+    _one_of("kind", RecordKind),
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    sa.Column("record_id", Id, sa.ForeignKey("records.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+)
+
+persons = sa.Table(
+    "persons",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("external", sa.String(64), nullable=False, unique=True, comment="keyed blind index of source and ref"),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+record_persons = sa.Table(
+    "record_persons",
+    metadata,
+    sa.Column("record_id", Id, sa.ForeignKey("records.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, comment="index among the current revision's persons"),
+    sa.Column("person_id", Id, sa.ForeignKey("persons.id"), nullable=False, index=True),
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("person_id", Id, sa.ForeignKey("persons.id"), nullable=False, index=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+)
+
+recipients = sa.Table(
+    "recipients",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("registered_at", Moment, nullable=False),
+    _one_of("kind", RecipientKind),
+)
+
+signing_keys = sa.Table(
+    "signing_keys",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id"), nullable=False, index=True),
+    sa.Column("scheme", sa.String(4), nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("retired_at", Moment),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("record_id", Id, sa.ForeignKey("records.id"), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("person_id", Id, sa.ForeignKey("persons.id"), nullable=False),
+    sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id")),
+    sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("outcome", sa.String(20), nullable=False),
+    sa.Column("categories", sa.JSON, nullable=False),
+    sa.Column("policies", sa.JSON, nullable=False),
+    sa.Column("review", sa.Boolean, nullable=False),
+    sa.Column("deadline", Moment),
+    sa.Column("urgency", sa.String(10), nullable=False),
+    sa.Column("notice", sa.String(20), nullable=False),
+    sa.Column("errors", sa.JSON, nullable=False),
+    sa.Column("facts", sa.JSON),
+    sa.Column("salt", sa.String(32), nullable=False, comment="of the facts' commitment in the log"),
+    sa.Column("bundle", sa.String(64), nullable=False),
+    sa.Column("cause", sa.String(40), nullable=False),
+    sa.Column("valid_until", Moment),
+    sa.Column("decided_at", Moment, nullable=False),
+    sa.Index("ix_decisions_current", "record_id", "current"),
+    sa.Index("ix_decisions_recipient", "recipient_id", "id"),
+    _one_of("outcome", Outcome),
+    _one_of("urgency", Urgency),
+)
+
+matters = sa.Table(
+    "matters",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("record_id", Id, sa.ForeignKey("records.id"), nullable=False),
+    sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id"), nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False, comment="the last one given out"),
+    sa.UniqueConstraint("record_id", "recipient_id"),
+    comment="What one recipient is told about one record: disclosures and recalls, in sequence.",
+)
+
+disclosures = sa.Table(
+    "disclosures",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("matter_id", Id, sa.ForeignKey("matters.id"), nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("record_id", Id, sa.ForeignKey("records.id"), nullable=False, index=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id"), nullable=False),
+    sa.Column("recalls", Id, comment="the disclosure that this one recalls; null for a disclosure"),
+    sa.Column("live", sa.Boolean, nullable=False, comment="false once superseded, cancelled or recalled"),
+    sa.Column("categories", sa.JSON, nullable=False),
+    sa.Column("decisions", sa.JSON, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("content_digest", sa.String(64), nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.UniqueConstraint("matter_id", "sequence"),
+    sa.Index("ix_disclosures_recipient", "recipient_id", "id"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", Id, primary_key=True, comment="also the webhook-id"),
+    sa.Column("disclosure_id", Id, sa.ForeignKey("disclosures.id"), nullable=False, unique=True),
+    sa.Column("matter_id", Id, sa.ForeignKey("matters.id"), nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("record_id", Id, sa.ForeignKey("records.id"), nullable=False, index=True),
+    sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id"), nullable=False),
+    sa.Column("urgency", sa.String(10), nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", Moment, nullable=False),
+    sa.Column("deadline", Moment, nullable=False, comment="when it is late"),
+    sa.Column("warn_at", Moment, comment="when a human is told that it may be late; null once told"),
+    sa.Column("deliver_by", Moment, nullable=False, comment="when trying ends"),
+    sa.Column("basis", sa.String(80), nullable=False, comment="what it was decided under: epoch, registry, bundle"),
+    sa.Column("valid_until", Moment),
+    sa.Column("lease", sa.String(40), comment="fencing token of the claim"),
+    sa.Column("lease_until", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("finished_at", Moment),
+    sa.Index(
+        "ix_deliveries_due",
+        "next_at",
+        sqlite_where=sa.text("state IN ('queued', 'retrying')"),
+        postgresql_where=sa.text("state IN ('queued', 'retrying')"),
+    ),
+    sa.Index(
+        "ix_deliveries_warn",
+        "warn_at",
+        sqlite_where=sa.text("warn_at IS NOT NULL"),
+        postgresql_where=sa.text("warn_at IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_deliveries_claimed",
+        "lease_until",
+        sqlite_where=sa.text("lease IS NOT NULL"),
+        postgresql_where=sa.text("lease IS NOT NULL"),
+    ),
+    sa.Index("ix_deliveries_matter", "matter_id", "sequence"),
+    _one_of("state", DeliveryState),
+    _one_of("urgency", Urgency),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("delivery_id", Id, sa.ForeignKey("deliveries.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("finished_at", Moment),
+    sa.Column("result", sa.String(24)),
+    sa.Column("status", sa.Integer),
+    sa.Column("sealed", sa.LargeBinary, comment="the first bytes of the answer"),
+    sa.UniqueConstraint("delivery_id", "number"),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("reason", sa.String(40), nullable=False),
+    sa.Column("subject", Id, nullable=False, comment="the decision or delivery it is about"),
+    sa.Column("record_id", Id),
+    sa.Column("deadline", Moment),
+    sa.Column("raised_at", Moment, nullable=False),
+    comment="What a human must look at.",
+)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("caller", Id, primary_key=True),
+    sa.Column("route", sa.String(80), primary_key=True),
+    sa.Column("key_digest", sa.String(64), primary_key=True),
+    sa.Column("request_digest", sa.String(64), nullable=False),
+    sa.Column("owner", Id, nullable=False, comment="whose data key seals the answer"),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("given_at", Moment, nullable=False),
+    comment="Answers already given, by Idempotency-Key.",
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("serial", Serial, primary_key=True, autoincrement=True),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    comment="Audit entries that are committed and not yet in the tree.",
+)
+
+log_entries = sa.Table(
+    "log_entries",
+    metadata,
+    sa.Column("index", Serial, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Index("ix_log_entries_kind", "kind", "index"),
+)
+
+log_tiles = sa.Table(
+    "log_tiles",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True, comment="-1 holds entry bundles"),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("tile", sa.LargeBinary, nullable=False),
+)
+
+log_checkpoints = sa.Table(
+    "log_checkpoints",
+    metadata,
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("note", sa.LargeBinary, nullable=False),
+    sa.Column("signed_at", Moment, nullable=False),
+)

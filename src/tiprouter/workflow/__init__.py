@@ -1,0 +1,1 @@
+"""The story: what happens from a tip to its proof, one transaction per happening."""

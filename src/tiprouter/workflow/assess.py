@@ -1,0 +1,239 @@
+"""Given a record as it stands, what is decided about it now, and what follows?
+
+1. Every person is decided toward every candidate recipient, on the facts of this moment, in this transaction.
+2. An error while facts are derived, the policy is asked or a payload is redacted is `HOLD_ERROR` for that recipient:
+   nothing leaves toward it, the rest goes on, and a human is told.
+3. A decision that says the same as the one that stands is not made again; every other one is stored and logged, the
+   withheld ones too.
+4. A child whose duty finds no recipient gets a decision without one, and a human is told.
+5. What may leave is then reconciled with what was made before (`workflow/disclose.py`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TypeAlias
+
+import structlog
+
+from tiprouter.audit.entry import Kind
+from tiprouter.domain import redaction
+from tiprouter.domain.duty import deadline_somewhere
+from tiprouter.domain.facts import Situation, bands_anywhere, findings_for
+from tiprouter.domain.outcome import Notice, Verdict, blocked_without_recipient, unrouted, verdict_of
+from tiprouter.domain.recipient import Recipient
+from tiprouter.domain.redaction import Address, Made
+from tiprouter.domain.routing import candidates
+from tiprouter.domain.vocabulary import Category, Outcome, Urgency
+from tiprouter.storage import consents, decisions, disclosures, registry
+from tiprouter.storage.decisions import Decision
+from tiprouter.storage.records import Stored
+from tiprouter.workflow.disclose import Draft, reconcile
+from tiprouter.workflow.happening import Happening, moment
+
+log = structlog.get_logger()
+
+_TOLD = {
+    Outcome.HOLD_ERROR: "decision.error",
+    Outcome.DUTY_BLOCKED: "duty.blocked",
+    Outcome.HOLD_REVIEW: "review.wanted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """What stands about a record now: its decisions, and which statements each recipient is not told."""
+
+    decisions: tuple[Decision, ...]
+    left_out: Mapping[str, tuple[int, ...]]
+
+
+Whom: TypeAlias = tuple[str, str | None]
+"""A person and a recipient by id; no recipient when a duty found none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    recipient: Recipient
+    verdicts: Mapping[str, Verdict]
+    draft: Draft | None
+
+
+def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
+    """Decide about a record and let what follows follow (rules 1-5)."""
+    found = consents.of_persons(it.tx, it.vault, stored.persons)
+    by_ref = {
+        person.ref: tuple(consent for consent, _ in found[person_id])
+        for person, person_id in zip(stored.record.persons, stored.persons, strict=True)
+    }
+    situation = Situation(stored.record, by_ref, it.desk.engine.bundle.protocol, it.now)
+    toward = candidates(stored.record, chain.from_iterable(by_ref.values()), registry.everyone(it.tx))
+    judged = [_judge(it, stored, situation, recipient) for recipient in toward]
+    kept = _decide(it, stored, _wanted(stored, situation, judged), cause)
+    reconcile(it, stored, {one.recipient.id: one.draft for one in judged}, kept, cause)
+    return Assessed(
+        decisions=tuple(kept.values()),
+        left_out={one.recipient.id: one.draft.made.left_out for one in judged if one.draft is not None},
+    )
+
+
+def _judge(it: Happening, stored: Stored, situation: Situation, recipient: Recipient) -> _Judged:
+    """Verdicts and payload toward one recipient; rule 2."""
+    try:
+        verdicts = {
+            ref: verdict_of(finding, it.desk.engine.rule(finding.facts), stored.record.received_at)
+            for ref, finding in findings_for(situation, recipient).items()
+        }
+    except Exception as error:  # noqa: BLE001 - promise 1: whatever goes wrong, nothing leaves and a human is told
+        return _held(stored, situation, recipient, error)
+    leaving = [verdict for verdict in verdicts.values() if verdict.leaves]
+    if not leaving:
+        return _Judged(recipient, verdicts, None)
+    matter = disclosures.matter(it.tx, stored.id, recipient.id, it.id("mat"))
+    deadline = min(verdict.deadline for verdict in leaving if verdict.deadline is not None)
+    address = Address(it.id("dis"), matter.id, matter.sequence + 1, it.now, deadline)
+    try:
+        made = redaction.redact(stored.record, verdicts, recipient, address)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _held(stored, situation, recipient, error)
+    return _Judged(recipient, verdicts, None if made is None else _draft(address, made, recipient, verdicts))
+
+
+def _draft(address: Address, made: Made, recipient: Recipient, verdicts: Mapping[str, Verdict]) -> Draft:
+    leaving = [verdict for verdict in verdicts.values() if verdict.leaves]
+    urgent = any(verdict.urgency is Urgency.IMMINENT for verdict in leaving)
+    until = (verdict.valid_until for verdict in leaving if verdict.valid_until is not None)
+    return Draft(
+        address=address,
+        made=made,
+        recipient=recipient,
+        verdicts=verdicts,
+        urgency=Urgency.IMMINENT if urgent else Urgency.STANDARD,
+        valid_until=min(until, default=None),
+    )
+
+
+def _held(stored: Stored, situation: Situation, recipient: Recipient, error: Exception) -> _Judged:
+    # Only the error's class is logged: its text may quote the record.
+    log.error("decision.error", record=stored.id, recipient=recipient.id, error=type(error).__name__)
+    record = stored.record
+    held = Verdict(
+        outcome=Outcome.HOLD_ERROR,
+        categories=frozenset(),
+        policies=("router.error",),
+        review=True,
+        deadline=deadline_somewhere(record.jurisdictions, situation.protocol, record.received_at),
+        urgency=Urgency.IMMINENT,
+        notice=Notice.NOT_REQUIRED,
+        facts=None,
+        valid_until=None,
+        errors=("router-error",),
+    )
+    return _Judged(recipient, {person.ref: held for person in record.persons}, None)
+
+
+def _wanted(stored: Stored, situation: Situation, judged: list[_Judged]) -> list[tuple[Whom, Verdict]]:
+    """Every verdict that must stand, those of rule 4 included."""
+    record = stored.record
+    everything = [(ref, one.recipient.id, verdict) for one in judged for ref, verdict in one.verdicts.items()]
+    lost = unrouted(record, ((ref, verdict) for ref, _, verdict in everything), bands_anywhere(situation))
+    blocked = blocked_without_recipient(
+        deadline_somewhere(record.jurisdictions, situation.protocol, record.received_at)
+    )
+    wanted: list[tuple[Whom, Verdict]] = [
+        ((stored.person_id(ref), recipient_id), verdict) for ref, recipient_id, verdict in everything
+    ]
+    return wanted + [((stored.person_id(ref), None), blocked) for ref in lost]
+
+
+def _decide(it: Happening, stored: Stored, wanted: list[tuple[Whom, Verdict]], cause: str) -> dict[Whom, Decision]:
+    """The decision that stands for each person and recipient, new or not (rule 3)."""
+    standing = decisions.current(it.tx, stored.id)
+    known: dict[Whom, Decision] = {(old.person_id, old.recipient_id): old for old in standing}
+    kept: dict[Whom, Decision] = {}
+    new: list[Decision] = []
+    for whom, verdict in wanted:
+        decision, old = _decision(it, stored, whom, verdict, cause), known.get(whom)
+        if old is None or _says(old) != _says(decision):
+            decision = _logged(it, stored, decision, old)
+            new.append(decision)
+            kept[whom] = decision
+        else:
+            kept[whom] = old
+    decisions.add(it.tx, new)
+    decisions.retire(it.tx, [old.id for whom, old in known.items() if whom not in kept])
+    return kept
+
+
+def _decision(it: Happening, stored: Stored, whom: Whom, verdict: Verdict, cause: str) -> Decision:
+    person_id, recipient_id = whom
+    return Decision(
+        id=it.id("dec"),
+        record_id=stored.id,
+        revision=stored.revision,
+        person_id=person_id,
+        recipient_id=recipient_id,
+        outcome=verdict.outcome,
+        categories=tuple(category.value for category in Category if category in verdict.categories),
+        policies=verdict.policies,
+        review=verdict.review,
+        deadline=verdict.deadline,
+        urgency=verdict.urgency,
+        notice=verdict.notice.value,
+        errors=verdict.errors,
+        facts=verdict.facts.plain() if verdict.facts is not None else None,
+        salt="",
+        bundle=it.desk.engine.bundle.digest,
+        cause=cause,
+        valid_until=verdict.valid_until,
+        decided_at=it.now,
+    )
+
+
+def _says(decision: Decision) -> tuple[object, ...]:
+    """What makes two decisions the same decision."""
+    return (
+        decision.revision,
+        decision.outcome,
+        decision.categories,
+        decision.policies,
+        decision.review,
+        decision.deadline,
+        decision.errors,
+        facts_bytes(decision.facts),
+        decision.bundle,
+    )
+
+
+def facts_bytes(facts: Mapping[str, object] | None) -> bytes:
+    """The canonical bytes of stored facts: what the log's commitment is to."""
+    return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _logged(it: Happening, stored: Stored, decision: Decision, replaced: Decision | None) -> Decision:
+    """Log a decision, tell a human where its outcome asks for one, and give it its commitment's salt."""
+    salt, commitment = it.commitment(facts_bytes(decision.facts))
+    it.log(
+        Kind.DECISION,
+        {
+            "decision": decision.id,
+            "record": decision.record_id,
+            "record_kind": stored.kind.value,
+            "revision": decision.revision,
+            "person": decision.person_id,
+            "recipient": decision.recipient_id,
+            "outcome": decision.outcome.value,
+            "categories": list(decision.categories),
+            "policies": list(decision.policies),
+            "facts": commitment,
+            "bundle": decision.bundle,
+            "deadline": moment(decision.deadline),
+            "obligations": [decision.notice],
+            "cause": decision.cause,
+            "replaces": replaced.id if replaced is not None else None,
+        },
+    )
+    if decision.outcome in _TOLD:
+        it.tell(_TOLD[decision.outcome], decision.id, decision.record_id, decision.deadline)
+    return replace(decision, salt=salt)

@@ -1,0 +1,64 @@
+"""Who may call, and how does one get a credential?
+
+1. A token is shown once, when it is made; only its digest is kept. 256 random bits need no slow hash.
+2. The first start of an empty service makes one operator credential; every other one is made by an operator's hand.
+3. Making and ending credentials are happenings: they are logged like everything else.
+"""
+
+import base64
+import hashlib
+from enum import StrEnum, unique
+
+from tiprouter.audit.entry import Kind
+from tiprouter.errors import NotFoundError
+from tiprouter.storage import callers
+from tiprouter.storage.callers import Caller
+from tiprouter.storage.database import Transaction
+from tiprouter.workflow.happening import Actor, Desk, happening
+
+TOKEN_BYTES = 32
+PREFIX = "tr_"
+
+
+@unique
+class CallerRole(StrEnum):
+    """What a credential is for. The operator runs the service and reads no record."""
+
+    INTAKE = "intake"
+    REVIEWER = "reviewer"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+def make(tx: Transaction, desk: Desk, actor: Actor, role: CallerRole) -> tuple[Caller, str]:
+    """A new credential and its token, which nobody can be shown again."""
+    with happening(tx, desk, actor) as it:
+        token = PREFIX + base64.urlsafe_b64encode(desk.entropy(TOKEN_BYTES)).rstrip(b"=").decode()
+        caller = Caller(it.id("cal"), role.value)
+        callers.add(tx, caller, digest(token), it.now)
+        it.log(Kind.KEY_CREATED, {"key": caller.id, "purpose": "caller", "role": role.value})
+        return caller, token
+
+
+def first(tx: Transaction, desk: Desk, actor: Actor) -> str | None:
+    """The bootstrap operator's token, if nobody has a credential yet (rule 2)."""
+    return None if callers.everyone(tx) else make(tx, desk, actor, CallerRole.OPERATOR)[1]
+
+
+def revoke(tx: Transaction, desk: Desk, actor: Actor, caller_id: str) -> None:
+    """End a credential at once. Raises `NotFoundError`."""
+    with happening(tx, desk, actor) as it:
+        if not callers.revoke(tx, caller_id, it.now):
+            raise NotFoundError
+        it.log(Kind.KEY_REVOKED, {"key": caller_id, "purpose": "caller"})
+
+
+def identify(tx: Transaction, token: str) -> Actor | None:
+    """Who presents this token, unless it was ended or never made."""
+    caller = callers.find(tx, digest(token))
+    return None if caller is None else Actor(caller.id, caller.role)
+
+
+def digest(token: str) -> str:
+    """What is kept of a token: SHA-256, hex."""
+    return hashlib.sha256(token.encode()).hexdigest()

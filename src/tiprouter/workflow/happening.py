@@ -1,0 +1,114 @@
+"""What does every story need beside its transaction, and how does it leave its trace?
+
+1. A happening is one transaction with one moment (`now`), one actor, and the audit entries it leaves.
+2. Entries are written to the outbox inside the same transaction, when the story ends well: no story commits without
+   its entries, and no entry without its story.
+3. The clock, randomness, keys and the active bundle come from the desk; no story reads them elsewhere.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from tiprouter import ids
+from tiprouter.audit.entry import NONCE_BYTES, Kind, commit, compose
+from tiprouter.policy.engine import Engine
+from tiprouter.storage import notices, outbox
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.notices import Raised
+from tiprouter.storage.vault import Vault, blind
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes something happen: a credential's id and its role."""
+
+    id: str
+    role: str
+
+
+ROUTER: Final = Actor("tiprouter", "router")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the stories are told with. `blind_key` keys the blind indexes."""
+
+    now: Callable[[], datetime]
+    entropy: Callable[[int], bytes]
+    vault: Vault
+    engine: Engine
+    blind_key: bytes
+    sandbox: bool
+
+    def blind(self, *parts: str) -> str:
+        """The blind index of an outside name."""
+        return blind(self.blind_key, *parts)
+
+
+@dataclass(slots=True)
+class Happening:
+    """One transaction, while its story is told."""
+
+    tx: Transaction
+    desk: Desk
+    actor: Actor
+    now: datetime
+    _entries: list[bytes] = field(default_factory=list)
+
+    @property
+    def vault(self) -> Vault:
+        """The desk's vault."""
+        return self.desk.vault
+
+    def id(self, prefix: str) -> str:
+        """A new id."""
+        return ids.mint(prefix, self.now, self.desk.entropy(ids.RANDOM_BYTES))
+
+    def log(self, kind: Kind, body: dict[str, Any]) -> None:
+        """Leave an audit entry; fields without a value are left out."""
+        said = {name: value for name, value in body.items() if value is not None}
+        said |= {"actor": self.actor.id, "actor_class": self.actor.role}
+        self._entries.append(compose(kind, self.now, self.desk.entropy(NONCE_BYTES), said))
+
+    def commitment(self, value: bytes) -> tuple[str, str]:
+        """A fresh salt (hex) and the commitment to a value under it."""
+        salt = self.desk.entropy(16)
+        return salt.hex(), commit(salt, value)
+
+    def tell(self, reason: str, subject: str, record_id: str | None, deadline: datetime | None) -> None:
+        """Tell a human, once per reason and subject."""
+        if notices.about(self.tx, reason, subject):
+            return
+        raised = Raised(self.id("ntc"), reason, subject, record_id, deadline, self.now)
+        notices.add(self.tx, raised)
+        self.log(
+            Kind.NOTICE,
+            {
+                "notice": raised.id,
+                "reason": reason,
+                "subject": subject,
+                "record": record_id,
+                "deadline": moment(deadline),
+            },
+        )
+
+    def leave_entries(self) -> None:
+        """Write the entries to the outbox."""
+        outbox.add(self.tx, self._entries)
+        self._entries = []
+
+
+@contextmanager
+def happening(tx: Transaction, desk: Desk, actor: Actor) -> Iterator[Happening]:
+    """Tell a story: on a good end its entries go to the outbox, on an error nothing is left."""
+    it = Happening(tx, desk, actor, desk.now())
+    yield it
+    it.leave_entries()
+
+
+def moment(value: datetime | None) -> str | None:
+    """A time as an audit entry spells it."""
+    return None if value is None else value.isoformat(timespec="milliseconds").replace("+00:00", "Z")

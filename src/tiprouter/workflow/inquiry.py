@@ -1,0 +1,220 @@
+"""What may be asked, and what is answered?
+
+1. Every answer about records, consents, decisions and disclosures leaves an `access` entry in the transaction that
+   reads it: the log knows of the answer before the asker has it.
+2. A question about something that does not exist and one about something the asker may not see raise the same
+   `NotFoundError`; which roles may ask what stands in `api/access.py`.
+3. Lists are paged by key: an id, or an index of the log. A page is `limit` rows and the key to go on from.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from tiprouter.audit import merkle, tiles
+from tiprouter.audit.entry import Kind
+from tiprouter.audit.proof import Proof
+from tiprouter.audit.tiles import Tile
+from tiprouter.domain.consent import Consent
+from tiprouter.domain.recipient import Recipient
+from tiprouter.domain.vocabulary import RecordKind
+from tiprouter.errors import NotFoundError
+from tiprouter.policy.annotations import PolicyNote
+from tiprouter.storage import consents, decisions, deliveries, disclosures, notices, records, registry, treelog
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.decisions import Decision
+from tiprouter.storage.deliveries import Attempt
+from tiprouter.storage.disclosures import Listed
+from tiprouter.storage.notices import Raised
+from tiprouter.storage.records import Stored
+from tiprouter.storage.treelog import EntryRow
+from tiprouter.workflow.happening import Actor, Desk, Happening, happening
+from tiprouter.workflow.intake import case_index
+from tiprouter.workflow.publish import fetch
+
+T = TypeVar("T")
+ITEM = TypeVar("ITEM")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[ITEM]):
+    """Some rows, and the key of the last one when there may be more."""
+
+    items: tuple[ITEM, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A record as it stands, and the decisions that stand about it."""
+
+    stored: Stored
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A decision and the policies that determined it, in words."""
+
+    decision: Decision
+    notes: tuple[PolicyNote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A disclosure, its delivery, and every attempt."""
+
+    listed: Listed
+    attempts: tuple[Attempt, ...]
+
+
+def _seen(it: Happening, what: str, count: int, subject: str | None = None) -> None:
+    it.log(Kind.ACCESS, {"role": it.actor.role, "what": what, "count": count, "subject": subject})
+
+
+def _found(it: Happening, what: str, subject: str, value: T | None) -> T:
+    """The value, its access logged (rule 1); or `NotFoundError`."""
+    if value is None:
+        raise NotFoundError
+    _seen(it, what, 1, subject)
+    return value
+
+
+def _page(rows: Sequence[T], limit: int, key: Callable[[T], str]) -> Page[T]:
+    """The first `limit` of at most `limit` + 1 rows."""
+    kept = tuple(rows[:limit])
+    return Page(kept, key(kept[-1]) if len(rows) > limit else None)
+
+
+def record(tx: Transaction, desk: Desk, actor: Actor, record_id: str) -> Standing:
+    """One record with its persons' data. Raises `NotFoundError`."""
+    with happening(tx, desk, actor) as it:
+        stored = _found(it, "record", record_id, records.load(tx, desk.vault, record_id))
+        return Standing(stored, tuple(decisions.current(tx, stored.id)))
+
+
+def case(tx: Transaction, desk: Desk, actor: Actor, external_id: str) -> Standing:
+    """One case by the id its hotline gave it. Raises `NotFoundError`."""
+    record_id = records.find(tx, RecordKind.CASE, case_index(desk, external_id))
+    if record_id is None:
+        raise NotFoundError
+    return record(tx, desk, actor, record_id)
+
+
+def list_records(
+    tx: Transaction, desk: Desk, actor: Actor, kind: RecordKind, after: str | None, limit: int
+) -> Page[Standing]:
+    """Records of a kind, newest first."""
+    with happening(tx, desk, actor) as it:
+        page = _page(records.page(tx, kind, after, limit + 1), limit, str)
+        _seen(it, "records", len(page.items))
+        found = [(records.load(tx, desk.vault, one), decisions.current(tx, one)) for one in page.items]
+        return Page(tuple(Standing(s, tuple(d)) for s, d in found if s is not None), page.after)
+
+
+def consent(tx: Transaction, desk: Desk, actor: Actor, consent_id: str) -> tuple[Consent, int]:
+    """One consent and its revision. Raises `NotFoundError`."""
+    with happening(tx, desk, actor) as it:
+        return _found(it, "consent", consent_id, consents.load(tx, desk.vault, consent_id))
+
+
+def list_consents(
+    tx: Transaction, desk: Desk, actor: Actor, after: str | None, limit: int
+) -> Page[tuple[Consent, int]]:
+    """Consents, newest first."""
+    with happening(tx, desk, actor) as it:
+        page = _page(consents.page(tx, after, limit + 1), limit, str)
+        _seen(it, "consents", len(page.items))
+        found = [consents.load(tx, desk.vault, one) for one in page.items]
+        return Page(tuple(one for one in found if one is not None), page.after)
+
+
+def recipient(tx: Transaction, recipient_id: str) -> Recipient:
+    """One recipient. Raises `NotFoundError`. The registry is no secret to those who may call at all."""
+    found = registry.load(tx, recipient_id)
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+def list_recipients(tx: Transaction, after: str | None, limit: int) -> Page[Recipient]:
+    """Recipients, newest first."""
+    return _page(registry.page(tx, after, limit + 1), limit, lambda row: row.id)
+
+
+def list_decisions(
+    tx: Transaction, desk: Desk, actor: Actor, wanted: decisions.Filter, after: str | None, limit: int
+) -> Page[Decision]:
+    """Decisions, the withheld ones too, newest first."""
+    with happening(tx, desk, actor) as it:
+        page = _page(decisions.page(tx, wanted, after, limit + 1), limit, lambda row: row.id)
+        _seen(it, "decisions", len(page.items))
+        return page
+
+
+def decision(tx: Transaction, desk: Desk, actor: Actor, decision_id: str) -> Explained:
+    """One decision and the policies that determined it. Raises `NotFoundError`."""
+    with happening(tx, desk, actor) as it:
+        found = _found(it, "decision", decision_id, decisions.load(tx, decision_id))
+        notes = desk.engine.bundle.notes
+        return Explained(found, tuple(notes[name] for name in found.policies if name in notes))
+
+
+def list_disclosures(
+    tx: Transaction, desk: Desk, actor: Actor, wanted: disclosures.Filter, after: str | None, limit: int
+) -> Page[Listed]:
+    """Disclosures and recalls with where their deliveries are, newest first."""
+    with happening(tx, desk, actor) as it:
+        page = _page(disclosures.page(tx, wanted, after, limit + 1), limit, lambda row: row.disclosure.id)
+        _seen(it, "disclosures", len(page.items))
+        return page
+
+
+def disclosure(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) -> Journey:
+    """One disclosure and all its attempts. Raises `NotFoundError`."""
+    with happening(tx, desk, actor) as it:
+        found = _found(it, "disclosure", disclosure_id, disclosures.listed(tx, disclosure_id))
+        return Journey(found, tuple(deliveries.attempts_of(tx, found.delivery_id)))
+
+
+def list_notices(tx: Transaction, after: str | None, limit: int) -> Page[Raised]:
+    """What a human must look at, newest first."""
+    return _page(notices.page(tx, after, limit + 1), limit, lambda row: row.id)
+
+
+def list_entries(tx: Transaction, kind: str | None, after: int | None, limit: int) -> Page[EntryRow]:
+    """Entries of the log, newest first."""
+    return _page(treelog.page(tx, kind, after, limit + 1), limit, lambda row: str(row.index))
+
+
+def entry(tx: Transaction, index: int) -> EntryRow:
+    """One entry of the log. Raises `NotFoundError`."""
+    found = treelog.entry(tx, index)
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+def checkpoint(tx: Transaction) -> bytes:
+    """The newest signed checkpoint. Raises `NotFoundError` before there is one."""
+    last = treelog.last_checkpoint(tx)
+    if last is None:
+        raise NotFoundError
+    return last.note
+
+
+def tile(tx: Transaction, wanted: Tile) -> bytes:
+    """A tile or entry bundle of the log, as wide as asked for. Raises `NotFoundError`."""
+    row = treelog.tile(tx, wanted.level, wanted.index)
+    if row is None or row.width < wanted.width:
+        raise NotFoundError
+    return fetch(tx, wanted)
+
+
+def proof(tx: Transaction, index: int) -> bytes:
+    """The `c2sp.org/tlog-proof@v1` of one entry against the newest checkpoint. Raises `NotFoundError`."""
+    last = treelog.last_checkpoint(tx)
+    if last is None or not 0 <= index < last.size:
+        raise NotFoundError
+    reader = tiles.hash_reader(last.size, lambda tile: fetch(tx, tile))
+    return Proof(index, tuple(merkle.inclusion_proof(index, last.size, reader)), last.note).encode()

@@ -1,0 +1,126 @@
+"""How does a tip or case record come in?
+
+1. One transaction: the record is stored sealed, its persons found or made, everything about it decided, disclosures and
+   deliveries written, every entry logged. The caller gets its `201` only after the commit: nothing of it is ever lost.
+2. A person is the same person wherever the same source gives the same `ref`.
+3. A source and external id name one tip; sending it again under another Idempotency-Key is a conflict.
+4. A case is revised as a whole; each revision is kept, and everything about it is decided anew.
+"""
+
+from dataclasses import dataclass
+
+from tiprouter.audit.entry import Kind
+from tiprouter.domain.record import Record, problems_of
+from tiprouter.domain.vocabulary import RecordKind
+from tiprouter.errors import ConflictError, InvalidError, NotFoundError
+from tiprouter.storage import records
+from tiprouter.storage.codec import to_bytes
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.records import NewRecord, Stored
+from tiprouter.workflow.assess import Assessed, assess
+from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
+
+_PREFIX = {RecordKind.TIP: "tip", RecordKind.CASE: "case"}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A record as it was accepted, and everything decided about it."""
+
+    stored: Stored
+    assessed: Assessed
+
+
+class DuplicateError(ConflictError):
+    """A tip with this source and external id was accepted before, under another Idempotency-Key."""
+
+
+class StaleError(ConflictError):
+    """The record was revised since you read it; read it again."""
+
+
+def accept_tip(tx: Transaction, desk: Desk, actor: Actor, record: Record) -> Accepted:
+    """Accept a tip (rules 1-3). Raises `InvalidError`, `DuplicateError`."""
+    with happening(tx, desk, actor) as it:
+        external = desk.blind(record.source, record.external_id)
+        if records.find(tx, RecordKind.TIP, external) is not None:
+            raise DuplicateError
+        return _accept(it, record, external)
+
+
+def put_case(tx: Transaction, desk: Desk, actor: Actor, record: Record, expected: int | None) -> Accepted:
+    """Accept a case's first revision (`expected` None) or its next (`expected` is the one the caller read); rule 4.
+
+    Raises `InvalidError`; `StaleError` when the case stands at another revision than expected.
+    """
+    with happening(tx, desk, actor) as it:
+        external = case_index(desk, record.external_id)
+        known = records.find(tx, RecordKind.CASE, external)
+        if known is None:
+            if expected is not None:
+                raise StaleError("There is no such case yet; create it with If-None-Match: *.")
+            return _accept(it, record, external)
+        stored = records.load(tx, desk.vault, known, lock=True)
+        if stored is None:
+            raise NotFoundError
+        if expected is None or stored.revision != expected:
+            raise StaleError
+        return _revise(it, stored, record)
+
+
+def case_index(desk: Desk, external_id: str) -> str:
+    """The blind index of a case: its id in the URL is the hotline's own, and the only name it has there."""
+    return desk.blind("case", external_id)
+
+
+def _accept(it: Happening, record: Record, external: str) -> Accepted:
+    _refuse_unsound(it, record)
+    record_id = it.id(_PREFIX[record.kind])
+    new = NewRecord(record_id, external, record, _persons(it, record))
+    records.insert(it.tx, it.vault, new, it.now)
+    stored = records.load(it.tx, it.vault, record_id)
+    if stored is None:
+        raise NotFoundError
+    _log(it, Kind.RECORD_ACCEPTED, stored)
+    return Accepted(stored, assess(it, stored, "record.accepted"))
+
+
+def _revise(it: Happening, old: Stored, record: Record) -> Accepted:
+    _refuse_unsound(it, record)
+    records.revise(it.tx, it.vault, old, record, _persons(it, record), it.now)
+    stored = records.load(it.tx, it.vault, old.id)
+    if stored is None:
+        raise NotFoundError
+    _log(it, Kind.RECORD_REVISED, stored)
+    return Accepted(stored, assess(it, stored, "record.revised"))
+
+
+def _refuse_unsound(it: Happening, record: Record) -> None:
+    for pointer, message in problems_of(record):
+        raise InvalidError(f"This field {message}.", pointer)
+    if record.received_at > it.now:
+        raise InvalidError("This field lies in the future.", "/received_at")
+    for number, tip_id in enumerate(record.tips):
+        if not tip_id.startswith("tip_") or records.load(it.tx, it.vault, tip_id) is None:
+            raise InvalidError("This field names no tip.", f"/tips/{number}")
+
+
+def _persons(it: Happening, record: Record) -> list[str]:
+    return [
+        records.person(it.tx, it.desk.blind(record.source, "person", person.ref), it.id("per"), it.now)
+        for person in record.persons
+    ]
+
+
+def _log(it: Happening, kind: Kind, stored: Stored) -> None:
+    it.log(
+        kind,
+        {
+            "record": stored.id,
+            "record_kind": stored.kind.value,
+            "revision": stored.revision,
+            "persons": list(stored.persons),
+            "commitment": it.commitment(to_bytes(stored.record))[1],
+            "received_at": moment(stored.record.received_at),
+        },
+    )
