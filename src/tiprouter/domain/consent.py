@@ -80,13 +80,19 @@ class Question:
 
 def state_of(consents: Iterable[Consent], question: Question, category: Category, now: datetime) -> ConsentState:
     """The state for one category, by the last consent that covers it (rules 1-6)."""
-    known = sorted(consents, key=lambda consent: (consent.given_at, consent.id))
+    known = sorted(consents, key=_spoken)
     if not known:
         return ConsentState.NOT_ASKED
     covering = [consent for consent in known if consent.covers(question.recipient, category)]
     if not covering:
         return ConsentState.OUT_OF_SCOPE
     return _standing(covering[-1], question, now)
+
+
+def _spoken(consent: Consent) -> tuple[datetime, bool, str]:
+    """When the person last said something by this consent; of two things said at once the narrowing one is the last."""
+    narrowing = consent.choice is Choice.REFUSE or consent.withdrawn_at is not None
+    return consent.withdrawn_at or consent.given_at, narrowing, consent.id
 
 
 def _standing(consent: Consent, question: Question, now: datetime) -> ConsentState:

@@ -76,9 +76,9 @@ def duty_toward(recipient: Recipient, places: tuple[Jurisdiction, ...], protocol
 
 
 def deadline_somewhere(places: tuple[Jurisdiction, ...], protocol: Protocol, received_at: datetime) -> datetime:
-    """When a duty toward anybody breaks at the earliest: what a human is told when no recipient can be found."""
+    """When a duty toward anybody breaks at the earliest, an unknown duty's at once: for when no recipient is found."""
     rows = [protocol.duties.get(place.code) for place in places if place.code != NATIONWIDE]
-    within = [_within(row, protocol) for row in rows if row is not None and row.sourced]
+    within = [_within(row, protocol) if row is not None and row.sourced else protocol.immediately for row in rows]
     return received_at + min(within, default=protocol.immediately)
 
 

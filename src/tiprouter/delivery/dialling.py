@@ -1,0 +1,129 @@
+"""Which address is really dialled for an attempt, and was it allowed?
+
+1. A name is resolved for each new connection (no cache of answers); all its addresses are checked, and one forbidden
+   address refuses the name: an attacker who mixes good and bad answers gets neither.
+2. The connection goes to the addresses that were checked, not to a second look-up (no rebinding in between).
+3. Each socket is checked again when it is made, because a literal address never meets the resolver.
+4. The peer of a connection is checked once more before the first byte of a request is written to it, also when a kept
+   connection is used again.
+5. Look-ups run in their own threads: a name server that hangs cannot hold up the rest of the program.
+
+It does not promise to stop a look-up that has begun: when an attempt's time is up its thread ends by itself, with the
+system resolver's own time limit.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from aiohttp import ClientRequest, ClientResponse
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import AddrInfoType, Connection
+
+from tiprouter.delivery.addresses import ForbiddenAddressError, check_address
+
+LOOKUP_THREADS = 32
+
+AddressInfo: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str | int | bytes, ...]]
+Lookup: TypeAlias = Callable[[str, int], Awaitable[Sequence[AddressInfo]]]
+
+
+@dataclass(slots=True)
+class Dialled:
+    """The address an attempt dialled last; filled in while it runs."""
+
+    address: str | None = None
+
+
+# An attempt runs in one task, and tasks made for it inherit this; so the socket knows whose attempt it serves.
+CURRENT: ContextVar[Dialled | None] = ContextVar("tiprouter_dialled", default=None)
+
+
+class SystemLookup:
+    """The operating system's resolver, in threads of its own."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="tiprouter-lookup")
+
+    async def __call__(self, host: str, port: int) -> Sequence[AddressInfo]:
+        """Return what `getaddrinfo` says for TCP, or raise its `OSError`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        )
+
+    def close(self) -> None:
+        """Give up look-ups that have not begun; do not wait for the others."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves a name to addresses that may all be dialled, or raises `ForbiddenAddressError`."""
+
+    def __init__(self, lookup: Lookup, *, sandbox: bool) -> None:
+        self._lookup = lookup
+        self._sandbox = sandbox
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return every address of `host`, checked; `family` is not narrowed, so that none escapes the check."""
+        del family
+        found = await self._lookup(host, port)
+        if not found:
+            raise OSError(socket.EAI_NONAME, "The name has no address.")
+        for *_, address in found:
+            check_address(str(address[0]), sandbox=self._sandbox)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, protocol, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Hold nothing of its own."""
+
+
+class CheckedSockets:
+    """Makes a socket for an address that may be dialled, or raises `ForbiddenAddressError`."""
+
+    def __init__(self, *, sandbox: bool) -> None:
+        self._sandbox = sandbox
+
+    def __call__(self, address_info: AddrInfoType) -> socket.socket:
+        """Return an unconnected socket for `address_info`, and note the address for the attempt it serves."""
+        family, kind, protocol, _, address = address_info
+        check_address(str(address[0]), sandbox=self._sandbox)
+        _note(str(address[0]))
+        return socket.socket(family, kind, protocol)
+
+
+def checked_request(*, sandbox: bool) -> type[ClientRequest]:
+    """Return a request class that writes nothing before the peer's address was checked."""
+
+    class CheckedRequest(ClientRequest):
+        async def send(self, conn: Connection) -> ClientResponse:
+            peer = None if conn.transport is None else conn.transport.get_extra_info("peername")
+            if not peer:
+                raise ForbiddenAddressError("The peer's address is not known.")
+            check_address(str(peer[0]), sandbox=sandbox)
+            _note(str(peer[0]))
+            return await super().send(conn)
+
+    return CheckedRequest
+
+
+def _note(address: str) -> None:
+    dialled = CURRENT.get()
+    if dialled is not None:
+        dialled.address = address

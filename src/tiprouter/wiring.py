@@ -1,0 +1,245 @@
+"""How are the rooms put together into one running service?
+
+The only reader of clock, randomness and settings. Everything below is handed what it needs.
+
+1. `open_house` checks or migrates the schema, opens keys, database and bundle, and refuses with one clear line.
+2. `serve` runs the edge, and beside it the worker and the sequencer; when one of them fails the service stops and says
+   so, rather than going on without delivering or without a log.
+3. One process at a time owns a data folder's log (a lock file), because there is one sequencer.
+4. On SIGTERM or SIGINT nothing new is taken, attempts in flight end, and the log is brought up to date.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import uvicorn
+
+from tiprouter.api.app import build
+from tiprouter.api.office import Office
+from tiprouter.audit.note import Signer
+from tiprouter.delivery.sender import Sender
+from tiprouter.errors import ConfigurationError, TiprouterError
+from tiprouter.policy import bundle as bundles
+from tiprouter.policy.engine import Engine
+from tiprouter.settings import Settings
+from tiprouter.storage import migrations
+from tiprouter.storage.database import Database, Transaction, open_database
+from tiprouter.storage.vault import FileKeyProvider, Vault
+from tiprouter.workflow import credentials
+from tiprouter.workflow.happening import ROUTER, Desk
+from tiprouter.workflow.publish import Sequencer
+from tiprouter.workflow.worker import Worker
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A service that is put together and not yet running."""
+
+    settings: Settings
+    database: Database
+    desk: Desk
+    signer: Signer
+
+
+def now() -> datetime:
+    """This moment, UTC."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[House]:
+    """The rooms, put together (rule 1). `migrate` brings the schema up to date; otherwise it must be."""
+    _make_folder(settings)
+    if migrate:
+        await migrations.migrate(settings.url)
+    await migrations.check(settings.url)
+    folder = settings.bundle_path or bundles.shipped(settings.bundle)
+    engine = Engine(bundles.load(folder))
+    vault = Vault(FileKeyProvider(settings.key_file, os.urandom), os.urandom)
+    database = open_database(settings.url)
+    try:
+        blind_key, seed = await database.write(
+            lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing"))
+        )
+        desk = Desk(now, os.urandom, vault, engine, blind_key, settings.sandbox)
+        yield House(settings, database, desk, Signer(settings.log_origin, seed))
+    finally:
+        await database.close()
+
+
+async def serve(settings: Settings, *, worker: bool = True, ready: Callable[[str], None] | None = None) -> None:
+    """Run the service until a signal stops it (rules 2-4); `ready` is called with its URL once it answers."""
+    async with open_house(settings, migrate=True) as house:
+        with _owning_the_log(settings):
+            sequencer = Sequencer(house.database, house.desk, house.signer, settings.log_folder)
+            await sequencer.start()
+            await _keep_first_credential(house)
+            async with Sender(sandbox=settings.sandbox) as sender:
+                await _run_parts(house, sequencer, _worker(house, sender) if worker else None, ready)
+
+
+async def _run_parts(
+    house: House, sequencer: Sequencer, worker: Worker | None, ready: Callable[[str], None] | None
+) -> None:
+    parts: dict[str, asyncio.Task[None]] = {"sequencer": asyncio.create_task(sequencer.run())}
+    if worker is not None:
+        parts["worker"] = asyncio.create_task(worker.run())
+
+    def troubles() -> list[str]:
+        return [name for name, part in parts.items() if part.done()]
+
+    office = Office(house.database, house.desk, house.settings.body_bytes_max, troubles)
+    with _listen(house.settings) as listener:
+        edge = Edge(house.settings, office, ready)
+        serving = asyncio.create_task(edge.serve(sockets=[listener]))
+        await asyncio.wait({serving, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
+        edge.should_exit = True
+        await serving
+    if worker is not None:
+        worker.stop()
+        await parts["worker"]
+    sequencer.stop()
+    await parts["sequencer"]
+
+
+class Edge(uvicorn.Server):
+    """The HTTP server; it stops on a signal and leaves the rest of the stopping to `serve` (rule 4)."""
+
+    def __init__(self, settings: Settings, office: Office, ready: Callable[[str], None] | None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                build(office),
+                http="httptools",
+                loop="asyncio",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=10,
+                timeout_keep_alive=15,
+            )
+        )
+        self._host, self._ready = settings.host, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start answering, then say so."""
+        await super().startup(sockets)
+        # What was made during the start stays for good; the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        port = sockets[0].getsockname()[1] if sockets else 0
+        log.info("service.ready", host=self._host, port=port)
+        if self._ready is not None:
+            self._ready(f"http://{self._host}:{port}")
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT without raising them again afterwards, as uvicorn's own would."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+async def work(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run a worker alone, beside a `serve` that owns the log."""
+    async with open_house(settings, migrate=False) as house, Sender(sandbox=settings.sandbox) as sender:
+        worker = _worker(house, sender)
+        running = asyncio.create_task(worker.run())
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        worker.stop()
+        await running
+        stopped.cancel()
+
+
+async def tell(settings: Settings, story: Callable[[Transaction, Desk], Any]) -> Any:  # noqa: ANN401 - the story's own
+    """Tell one story and leave: what the command line does by hand."""
+    async with open_house(settings, migrate=True) as house:
+        return await house.database.write(lambda tx: story(tx, house.desk))
+
+
+async def vkey(settings: Settings) -> str:
+    """The log's verifier key: what an auditor should have from elsewhere than the log's own folder."""
+    async with open_house(settings, migrate=False) as house:
+        return house.signer.vkey
+
+
+def _worker(house: House, sender: Sender) -> Worker:
+    settings = house.settings
+    return Worker(house.database, house.desk, sender, places=settings.places, each=settings.places_each)
+
+
+async def _keep_first_credential(house: House) -> None:
+    """The first operator's token goes into a file that only its owner reads: standard output may be collected."""
+    token = await house.database.write(lambda tx: credentials.first(tx, house.desk, ROUTER))
+    if token is not None:
+        path = house.settings.data / "keys" / "first-operator-token"
+        handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{token}\n")
+        log.warning("service.first-credential", file=str(path))
+
+
+@contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    """The socket to serve on; bound here so that a taken port is one clear line."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigurationError("The address to listen on is taken or not this machine's.") from error
+        yield listener
+
+
+def _make_folder(settings: Settings) -> None:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = settings.data / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError("The data folder cannot be written; check its path, owner and free space.") from error
+
+
+@contextmanager
+def _owning_the_log(settings: Settings) -> Iterator[None]:
+    """Rule 3."""
+    with (settings.data / "log.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigurationError("Another tiprouter already serves this data folder.") from error
+        yield
+
+
+def run(main: Callable[[], Any]) -> int:
+    """Run a coroutine function to its end; its own errors become one clear line and exit code 1."""
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(main())
+    except TiprouterError as error:
+        log.critical("service.refused", reason=str(error))
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""The tests, one folder a room; `acceptance` tells whole stories, `attacks` is named after the harm."""

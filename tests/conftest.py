@@ -1,0 +1,36 @@
+"""Fixtures that every room's tests may use."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import postgres
+from tests.support.service import Service, open_service
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of the tests' own; skips with the reason where there is none."""
+    with postgres.server() as url:
+        if url is None:
+            pytest.skip(postgres.WHY_NOT)
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """An empty database, on each of the two kinds."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'tiprouter.db'}"
+        return
+    url = await postgres.new_database(request.getfixturevalue("postgres_url"))
+    yield url
+    await postgres.drop_database(url)
+
+
+@pytest.fixture
+async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+    """A service without its edge, on each of the two databases."""
+    async with open_service(database_url, tmp_path) as service:
+        yield service

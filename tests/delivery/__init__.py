@@ -1,0 +1,1 @@
+"""Stories about delivery: signatures, states, schedules, addresses and a receiver that misbehaves."""

@@ -1,0 +1,1 @@
+"""Is the house itself in order: its shape, its walls, its door and its locks?"""

@@ -1,0 +1,1 @@
+"""What tests share: real databases, a service in one process, fictional records."""

@@ -1,0 +1,143 @@
+"""A whole service without its edge: database, desk, sequencer and worker, put together as wiring does."""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tiprouter.audit.note import Signer
+from tiprouter.audit.verify import Report, verify_folder
+from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
+from tiprouter.domain.consent import Consent
+from tiprouter.domain.recipient import Recipient
+from tiprouter.domain.record import Record
+from tiprouter.policy import bundle as bundles
+from tiprouter.policy.engine import Engine
+from tiprouter.storage import migrations
+from tiprouter.storage.database import Database, open_database
+from tiprouter.storage.vault import FileKeyProvider, Vault
+from tiprouter.workflow import consenting, enrolment, intake
+from tiprouter.workflow.consenting import Given, Whose, Withdrawal
+from tiprouter.workflow.dispatch import Ready, claim, finish
+from tiprouter.workflow.enrolment import Enrolled
+from tiprouter.workflow.happening import Actor, Desk
+from tiprouter.workflow.intake import Accepted
+from tiprouter.workflow.publish import Sequencer
+
+INTAKE = Actor("cal_intake", "intake")
+OPERATOR = Actor("cal_operator", "operator")
+START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+ORIGIN = "log.hotline.example/audit"
+
+_engine: list[Engine] = []
+
+
+def engine() -> Engine:
+    """The shipped bundle's engine; loading it takes a moment, and it never changes."""
+    if not _engine:
+        _engine.append(Engine(bundles.load(bundles.shipped("survivor-led"))))
+    return _engine[0]
+
+
+@dataclass
+class Clock:
+    """Time that passes only when a test says so."""
+
+    at: datetime = START
+
+    def __call__(self) -> datetime:
+        """This moment."""
+        return self.at
+
+    def forward(self, **span: float) -> None:
+        """Let time pass."""
+        self.at += timedelta(**span)
+
+
+@dataclass
+class Service:
+    """The stories by name, on one real database."""
+
+    url: str
+    folder: Path
+    database: Database
+    desk: Desk
+    clock: Clock
+    sequencer: Sequencer
+    signer: Signer
+    sent: list[Envelope] = field(default_factory=list)
+
+    async def enrol(self, recipient: Recipient) -> Enrolled:
+        """Register a recipient."""
+        return await self.database.write(lambda tx: enrolment.register(tx, self.desk, OPERATOR, recipient))
+
+    async def accept(self, record: Record) -> Accepted:
+        """Accept a tip."""
+        return await self.database.write(lambda tx: intake.accept_tip(tx, self.desk, INTAKE, record))
+
+    async def put_case(self, record: Record, expected: int | None) -> Accepted:
+        """Create or revise a case."""
+        return await self.database.write(lambda tx: intake.put_case(tx, self.desk, INTAKE, record, expected))
+
+    async def consent(self, whose: Whose, consent: Consent) -> Given:
+        """Give a consent."""
+        return await self.database.write(lambda tx: consenting.give_consent(tx, self.desk, INTAKE, whose, consent))
+
+    async def withdraw(self, consent_id: str) -> Withdrawal:
+        """Withdraw a consent."""
+        return await self.database.write(lambda tx: consenting.withdraw(tx, self.desk, INTAKE, consent_id, None))
+
+    async def claim(self, limit: int = 50, each: int = 50) -> list[Ready]:
+        """Claim what is due."""
+        return await self.database.write(lambda tx: claim(tx, self.desk, limit, each, {}))
+
+    async def finish(self, ready: Ready, result: AttemptResult = AttemptResult.SUCCESS) -> str:
+        """Finish an attempt with a result."""
+        status = {"success": 200, "gone": 410, "http_error": 500}.get(result.value)
+        attempted = Attempted(result, status, None, 5, "203.0.113.9", b"ok")
+        return await self.database.write(lambda tx: finish(tx, self.desk, ready, attempted))
+
+    async def deliver(self, result: AttemptResult = AttemptResult.SUCCESS) -> list[Ready]:
+        """Claim everything due and finish it all with one result."""
+        ready = await self.claim()
+        for one in ready:
+            self.sent.append(one.envelope)
+            await self.finish(one, result)
+        return ready
+
+    async def check_house(self) -> Report:
+        """What must hold after every step: the log integrates, verifies, and the database agrees with itself."""
+        await self.sequencer.drain()
+        report = verify_folder(self.folder / "log", self.signer.vkey)
+        assert report.ok, report.steps
+        for envelope in self.sent:
+            assert hashlib.sha256(envelope.body.body).hexdigest() == envelope.body.digest
+        return report
+
+    async def rows(self, sql: str) -> list[Any]:
+        """Rows of a query, for a test's own eyes."""
+        return await self.database.read(lambda tx: list(tx.exec_driver_sql(sql)))
+
+
+@asynccontextmanager
+async def open_service(url: str, folder: Path, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """A service on a migrated database; its keys and log stand in `folder`."""
+    await migrations.migrate(url)
+    clock = clock or Clock()
+    vault = Vault(FileKeyProvider(folder / "keys" / "kek", os.urandom), os.urandom)
+    database = open_database(url)
+    try:
+        blind, seed = await database.write(
+            lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing"))
+        )
+        desk = Desk(clock, os.urandom, vault, engine(), blind, sandbox=False)
+        signer = Signer(ORIGIN, seed)
+        sequencer = Sequencer(database, desk, signer, folder / "log")
+        await sequencer.start()
+        yield Service(url, folder, database, desk, clock, sequencer, signer)
+    finally:
+        await database.close()
