@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # it ships no type information
 
 WHY_NOT = "no PostgreSQL here: install it (Debian: apt-get install postgresql) or set TIPROUTER_TEST_PG_URL"
 

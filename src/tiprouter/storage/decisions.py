@@ -42,24 +42,13 @@ class Decision:
 
 
 def add(tx: Connection, made: Sequence[Decision]) -> None:
-    """Store decisions as the current ones; those they replace lose the mark."""
-    for decision in made:
-        tx.execute(
-            decisions.update()
-            .where(
-                decisions.c.record_id == decision.record_id,
-                decisions.c.current,
-                decisions.c.person_id == decision.person_id,
-                decisions.c.recipient_id.is_not_distinct_from(decision.recipient_id),
-            )
-            .values(current=False)
-        )
+    """Store decisions as the current ones; what they replace is to be retired first."""
     if made:
         tx.execute(decisions.insert(), [_row(decision) for decision in made])
 
 
 def retire(tx: Connection, decision_ids: Sequence[str]) -> None:
-    """Take the mark of decisions whose person or recipient is no longer part of the record."""
+    """Take the mark of decisions that were replaced, or whose person or recipient is no longer part of the record."""
     if decision_ids:
         tx.execute(decisions.update().where(decisions.c.id.in_(decision_ids)).values(current=False))
 

@@ -66,6 +66,8 @@ def load(tx: Connection, delivery_id: str) -> Delivery | None:
 
 def of_disclosures(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, Delivery]:
     """The delivery of each disclosure; on PostgreSQL, held until this story commits."""
+    if not disclosure_ids:
+        return {}
     query = sa.select(deliveries).where(deliveries.c.disclosure_id.in_(disclosure_ids)).order_by(deliveries.c.id)
     return {row.disclosure_id: _delivery(row) for row in tx.execute(query.with_for_update())}
 

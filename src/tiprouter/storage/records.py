@@ -4,8 +4,8 @@ Bodies are sealed under the record's own key; ids, revision, epoch and times are
 records that name them by the same source and ref, found by blind index.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -43,18 +43,17 @@ def find(tx: Connection, kind: RecordKind, external: str) -> str | None:
     ).scalar_one_or_none()
 
 
-def person(tx: Connection, external: str, new_id: str, now: datetime) -> str:
-    """The id of the person with this blind index; a new row under `new_id` when nobody has it yet."""
-    known = find_person(tx, external)
-    if known is not None:
-        return known
-    tx.execute(persons.insert(), {"id": new_id, "external": external, "created_at": now})
-    return new_id
-
-
-def find_person(tx: Connection, external: str) -> str | None:
-    """The id of the person with this blind index, if there is one."""
-    return tx.execute(sa.select(persons.c.id).where(persons.c.external == external)).scalar_one_or_none()
+def persons_by(tx: Connection, externals: Sequence[str], mint: Callable[[], str], now: datetime) -> list[str]:
+    """The ids of the persons with these blind indexes, in their order; new rows for those nobody has yet."""
+    query = sa.select(persons.c.external, persons.c.id).where(persons.c.external.in_(externals))
+    known = {row.external: row.id for row in tx.execute(query)}
+    new = {external: mint() for external in externals if external not in known}
+    if new:
+        tx.execute(
+            persons.insert(),
+            [{"id": new_id, "external": external, "created_at": now} for external, new_id in new.items()],
+        )
+    return [(known | new)[external] for external in externals]
 
 
 def person_exists(tx: Connection, person_id: str) -> bool:
@@ -72,8 +71,8 @@ class NewRecord:
     persons: Sequence[str]
 
 
-def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> None:
-    """Store a first revision under a new data key."""
+def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> Stored:
+    """Store a first revision under a new data key; the record as it stands then."""
     tx.execute(
         records.insert(),
         {
@@ -89,22 +88,25 @@ def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> None:
     )
     _add_revision(tx, vault, vault.create(tx, new.id, now), (new.id, 1), new.record, now)
     _name_persons(tx, new.id, new.persons)
+    return Stored(new.id, new.record.kind, 1, 1, now, now, new.record, tuple(new.persons))
 
 
 def revise(
-    tx: Connection, vault: Vault, stored: Stored, record: Record, person_ids: Sequence[str], now: datetime
-) -> int:
-    """Store the next revision of a record; returns its number. Decisions about the record are stale from here on."""
-    number = stored.revision + 1
+    tx: Connection, vault: Vault, old: Stored, record: Record, person_ids: Sequence[str], now: datetime
+) -> Stored:
+    """Store the next revision of a record; the record as it stands then. Decisions about it are stale from here on."""
+    new = replace(
+        old, revision=old.revision + 1, epoch=old.epoch + 1, revised_at=now, record=record, persons=tuple(person_ids)
+    )
     tx.execute(
         records.update()
-        .where(records.c.id == stored.id)
-        .values(revision=number, epoch=records.c.epoch + 1, received_at=record.received_at, revised_at=now)
+        .where(records.c.id == old.id)
+        .values(revision=new.revision, epoch=new.epoch, received_at=record.received_at, revised_at=now)
     )
-    _add_revision(tx, vault, vault.key(tx, stored.id), (stored.id, number), record, now)
-    tx.execute(record_persons.delete().where(record_persons.c.record_id == stored.id))
-    _name_persons(tx, stored.id, person_ids)
-    return number
+    _add_revision(tx, vault, vault.key(tx, old.id), (old.id, new.revision), record, now)
+    tx.execute(record_persons.delete().where(record_persons.c.record_id == old.id))
+    _name_persons(tx, old.id, person_ids)
+    return new
 
 
 def _add_revision(

@@ -161,8 +161,8 @@ def _decide(it: Happening, stored: Stored, wanted: list[tuple[Whom, Verdict]], c
             kept[whom] = decision
         else:
             kept[whom] = old
+    decisions.retire(it.tx, [old.id for whom, old in known.items() if kept.get(whom) is not old])
     decisions.add(it.tx, new)
-    decisions.retire(it.tx, [old.id for whom, old in known.items() if whom not in kept])
     return kept
 
 

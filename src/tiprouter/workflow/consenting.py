@@ -19,6 +19,7 @@ from tiprouter.storage.decisions import Decision
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.disclose import WITHDRAWN
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
+from tiprouter.workflow.intake import person_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ def _person(it: Happening, whose: Whose) -> str:
         if not records.person_exists(it.tx, whose.person_id):
             raise InvalidError("This field names no person.", "/person/id")
         return whose.person_id
-    external = it.desk.blind(whose.source or "", "person", whose.ref or "")
-    return records.person(it.tx, external, it.id("per"), it.now)
+    external = person_index(it.desk, whose.source or "", whose.ref or "")
+    return records.persons_by(it.tx, (external,), lambda: it.id("per"), it.now)[0]
 
 
 def _refuse_unsound(it: Happening, consent: Consent) -> None:

@@ -59,7 +59,9 @@ def claim(tx: Transaction, desk: Desk, limit: int, each: int, held: Mapping[str,
         for delivery in deliveries.late(tx, it.now, SWEEP_MAX):
             it.tell("delivery.late", delivery.id, delivery.record_id, delivery.deadline)
             deliveries.change(tx, delivery.id, warn_at=None)
-        ready = [_claim_one(it, delivery) for delivery in deliveries.due(tx, it.now, limit, each, held)]
+        due = deliveries.due(tx, it.now, limit, each, held)
+        # Records are locked in one order everywhere, so that a claim and a withdrawal never wait for each other.
+        ready = [_claim_one(it, delivery) for delivery in sorted(due, key=lambda one: (one.record_id, one.sequence))]
         return [one for one in ready if one is not None]
 
 

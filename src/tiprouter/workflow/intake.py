@@ -73,24 +73,22 @@ def case_index(desk: Desk, external_id: str) -> str:
     return desk.blind("case", external_id)
 
 
+def person_index(desk: Desk, source: str, ref: str) -> str:
+    """The blind index of a person (rule 2)."""
+    return desk.blind(source, "person", ref)
+
+
 def _accept(it: Happening, record: Record, external: str) -> Accepted:
     _refuse_unsound(it, record)
-    record_id = it.id(_PREFIX[record.kind])
-    new = NewRecord(record_id, external, record, _persons(it, record))
-    records.insert(it.tx, it.vault, new, it.now)
-    stored = records.load(it.tx, it.vault, record_id)
-    if stored is None:
-        raise NotFoundError
+    new = NewRecord(it.id(_PREFIX[record.kind]), external, record, _persons(it, record))
+    stored = records.insert(it.tx, it.vault, new, it.now)
     _log(it, Kind.RECORD_ACCEPTED, stored)
     return Accepted(stored, assess(it, stored, "record.accepted"))
 
 
 def _revise(it: Happening, old: Stored, record: Record) -> Accepted:
     _refuse_unsound(it, record)
-    records.revise(it.tx, it.vault, old, record, _persons(it, record), it.now)
-    stored = records.load(it.tx, it.vault, old.id)
-    if stored is None:
-        raise NotFoundError
+    stored = records.revise(it.tx, it.vault, old, record, _persons(it, record), it.now)
     _log(it, Kind.RECORD_REVISED, stored)
     return Accepted(stored, assess(it, stored, "record.revised"))
 
@@ -106,10 +104,8 @@ def _refuse_unsound(it: Happening, record: Record) -> None:
 
 
 def _persons(it: Happening, record: Record) -> list[str]:
-    return [
-        records.person(it.tx, it.desk.blind(record.source, "person", person.ref), it.id("per"), it.now)
-        for person in record.persons
-    ]
+    externals = [person_index(it.desk, record.source, person.ref) for person in record.persons]
+    return records.persons_by(it.tx, externals, lambda: it.id("per"), it.now)
 
 
 def _log(it: Happening, kind: Kind, stored: Stored) -> None:
