@@ -28,6 +28,12 @@ def upgrade() -> None:
         "callers",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column(
+            "recipient_id",
+            sa.String(length=40),
+            nullable=True,
+            comment="the agency it belongs to; null for the hotline's own",
+        ),
         sa.Column("token_digest", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
@@ -248,6 +254,23 @@ def upgrade() -> None:
     op.create_index("ix_disclosures_recipient", "disclosures", ["recipient_id", "id"], unique=False)
     op.create_index(op.f("ix_disclosures_record_id"), "disclosures", ["record_id"], unique=False)
     op.create_table(
+        "acknowledgements",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("disclosure_id", sa.String(length=40), nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column(
+            "sealed", sa.LargeBinary(), nullable=False, comment="the agency's own case number, reason or question"
+        ),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('accepted', 'rejected', 'needs_information', 'closed')",
+            name=op.f("ck_acknowledgements_status_known"),
+        ),
+        sa.ForeignKeyConstraint(["disclosure_id"], ["disclosures.id"], name=op.f("fk_acknowledgements_disclosure_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_acknowledgements")),
+    )
+    op.create_index(op.f("ix_acknowledgements_disclosure_id"), "acknowledgements", ["disclosure_id"], unique=False)
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.String(length=40), nullable=False, comment="also the webhook-id"),
         sa.Column("disclosure_id", sa.String(length=40), nullable=False),
@@ -333,6 +356,7 @@ def downgrade() -> None:
     """Go down again."""
     op.drop_table("attempts")
     op.drop_table("deliveries")
+    op.drop_table("acknowledgements")
     op.drop_table("disclosures")
     op.drop_table("signing_keys")
     op.drop_table("revisions")

@@ -64,6 +64,7 @@ class Kind(StrEnum):
     ATTEMPT_STARTED = "attempt.started"
     ATTEMPT_FINISHED = "attempt.finished"
     DELIVERY_EXHAUSTED = "delivery.exhausted"
+    ACKNOWLEDGEMENT = "acknowledgement"
     NOTICE = "notice"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
@@ -105,6 +106,7 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
         "attempt delivery disclosure recipient number result status next_at state duration_ms",
     ),
     Kind.DELIVERY_EXHAUSTED: _fields("delivery disclosure recipient attempts cause state"),
+    Kind.ACKNOWLEDGEMENT: _fields("acknowledgement disclosure recipient status commitment"),
     Kind.NOTICE: _fields("notice reason subject deadline record disclosure recipient"),
     Kind.KEY_CREATED: _fields("key algorithm purpose role"),
     Kind.KEY_REVOKED: _fields("key purpose"),

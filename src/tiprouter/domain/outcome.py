@@ -74,7 +74,7 @@ class Verdict:
 
 def verdict_of(finding: Finding, ruling: Ruling, received_at: datetime) -> Verdict:
     """Rules 1-4."""
-    outcome = _outcome(ruling)
+    outcome = outcome_of(ruling)
     leaves = outcome in (Outcome.REPORT, Outcome.DISCLOSE)
     within = _within(finding, ruling, outcome)
     return Verdict(

@@ -252,3 +252,13 @@ class Urgency(StrEnum):
 
     IMMINENT = "imminent"
     STANDARD = "standard"
+
+
+@unique
+class AcknowledgementStatus(StrEnum):
+    """What a recipient says of a disclosure. Delivered is not acknowledged."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NEEDS_INFORMATION = "needs_information"
+    CLOSED = "closed"

@@ -112,6 +112,7 @@ class Filter:
 
     record_id: str | None = None
     recipient_id: str | None = None
+    attempted: bool = False
 
 
 def page(tx: Connection, wanted: Filter, after: str | None, limit: int) -> list[Listed]:
@@ -120,6 +121,8 @@ def page(tx: Connection, wanted: Filter, after: str | None, limit: int) -> list[
     for column in ("record_id", "recipient_id"):
         if getattr(wanted, column) is not None:
             query = query.where(disclosures.c[column] == getattr(wanted, column))
+    if wanted.attempted:
+        query = query.where(deliveries.c.attempts > 0)
     if after is not None:
         query = query.where(disclosures.c.id < after)
     return [_listed(row) for row in tx.execute(query)]

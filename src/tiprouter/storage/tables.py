@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from tiprouter.domain.states import DeliveryState
-from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind, Urgency
+from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind, RecordKind, Urgency
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -76,6 +76,7 @@ callers = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("recipient_id", Id, comment="the agency it belongs to; null for the hotline's own"),
     sa.Column("token_digest", sa.String(64), nullable=False, unique=True),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("revoked_at", Moment),
@@ -271,6 +272,17 @@ attempts = sa.Table(
     sa.Column("status", sa.Integer),
     sa.Column("sealed", sa.LargeBinary, comment="the first bytes of the answer"),
     sa.UniqueConstraint("delivery_id", "number"),
+)
+
+acknowledgements = sa.Table(
+    "acknowledgements",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("disclosure_id", Id, sa.ForeignKey("disclosures.id"), nullable=False, index=True),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False, comment="the agency's own case number, reason or question"),
+    sa.Column("made_at", Moment, nullable=False),
+    _one_of("status", AcknowledgementStatus),
 )
 
 notices = sa.Table(

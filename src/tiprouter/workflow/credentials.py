@@ -10,8 +10,8 @@ import hashlib
 from enum import StrEnum, unique
 
 from tiprouter.audit.entry import Kind
-from tiprouter.errors import NotFoundError
-from tiprouter.storage import callers
+from tiprouter.errors import InvalidError, NotFoundError
+from tiprouter.storage import callers, registry
 from tiprouter.storage.callers import Caller
 from tiprouter.storage.database import Transaction
 from tiprouter.workflow.happening import Actor, Desk, happening
@@ -22,19 +22,29 @@ PREFIX = "tr_"
 
 @unique
 class CallerRole(StrEnum):
-    """What a credential is for. The operator runs the service and reads no record."""
+    """What a credential is for. The operator runs the service and reads no record; an agency sees its own only."""
 
     INTAKE = "intake"
     REVIEWER = "reviewer"
     AUDITOR = "auditor"
     OPERATOR = "operator"
+    AGENCY = "agency"
 
 
-def make(tx: Transaction, desk: Desk, actor: Actor, role: CallerRole) -> tuple[Caller, str]:
-    """A new credential and its token, which nobody can be shown again."""
+def make(
+    tx: Transaction, desk: Desk, actor: Actor, role: CallerRole, recipient_id: str | None = None
+) -> tuple[Caller, str]:
+    """A new credential and its token, which nobody can be shown again.
+
+    An agency's names its recipient, and no other role does. Raises `InvalidError`.
+    """
     with happening(tx, desk, actor) as it:
+        if (role is CallerRole.AGENCY) is (recipient_id is None):
+            raise InvalidError("An agency's credential names its recipient, and no other does.", "/recipient_id")
+        if recipient_id is not None and registry.load(tx, recipient_id) is None:
+            raise InvalidError("This field names no recipient.", "/recipient_id")
         token = PREFIX + base64.urlsafe_b64encode(desk.entropy(TOKEN_BYTES)).rstrip(b"=").decode()
-        caller = Caller(it.id("cal"), role.value)
+        caller = Caller(it.id("cal"), role.value, recipient_id)
         callers.add(tx, caller, digest(token), it.now)
         it.log(Kind.KEY_CREATED, {"key": caller.id, "purpose": "caller", "role": role.value})
         return caller, token
@@ -56,7 +66,7 @@ def revoke(tx: Transaction, desk: Desk, actor: Actor, caller_id: str) -> None:
 def identify(tx: Transaction, token: str) -> Actor | None:
     """Who presents this token, unless it was ended or never made."""
     caller = callers.find(tx, digest(token))
-    return None if caller is None else Actor(caller.id, caller.role)
+    return None if caller is None else Actor(caller.id, caller.role, caller.recipient_id)
 
 
 def digest(token: str) -> str:

@@ -23,10 +23,11 @@ from tiprouter.storage.vault import Vault, blind
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes something happen: a credential's id and its role."""
+    """Who makes something happen: a credential's id, its role, and the agency it belongs to, if any."""
 
     id: str
     role: str
+    recipient_id: str | None = None
 
 
 ROUTER: Final = Actor("tiprouter", "router")

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from tiprouter.audit import merkle, tiles
@@ -20,7 +20,18 @@ from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.vocabulary import RecordKind
 from tiprouter.errors import NotFoundError
 from tiprouter.policy.annotations import PolicyNote
-from tiprouter.storage import consents, decisions, deliveries, disclosures, notices, records, registry, treelog
+from tiprouter.storage import (
+    acknowledgements,
+    consents,
+    decisions,
+    deliveries,
+    disclosures,
+    notices,
+    records,
+    registry,
+    treelog,
+)
+from tiprouter.storage.acknowledgements import Acknowledgement
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.deliveries import Attempt
@@ -28,6 +39,7 @@ from tiprouter.storage.disclosures import Listed
 from tiprouter.storage.notices import Raised
 from tiprouter.storage.records import Stored
 from tiprouter.storage.treelog import EntryRow
+from tiprouter.workflow.acknowledging import visible
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening
 from tiprouter.workflow.intake import case_index
 from tiprouter.workflow.publish import fetch
@@ -62,10 +74,11 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """A disclosure, its delivery, and every attempt."""
+    """A disclosure, its delivery, every attempt, and what its recipient said of it."""
 
     listed: Listed
     attempts: tuple[Attempt, ...]
+    acknowledgements: tuple[Acknowledgement, ...] = ()
 
 
 def _seen(it: Happening, what: str, count: int, subject: str | None = None) -> None:
@@ -163,18 +176,22 @@ def decision(tx: Transaction, desk: Desk, actor: Actor, decision_id: str) -> Exp
 def list_disclosures(
     tx: Transaction, desk: Desk, actor: Actor, wanted: disclosures.Filter, after: str | None, limit: int
 ) -> Page[Listed]:
-    """Disclosures and recalls with where their deliveries are, newest first."""
+    """Disclosures and recalls with where their deliveries are, newest first; an agency's own only, once sent."""
     with happening(tx, desk, actor) as it:
+        if actor.recipient_id is not None:
+            wanted = replace(wanted, recipient_id=actor.recipient_id, attempted=True)
         page = _page(disclosures.page(tx, wanted, after, limit + 1), limit, lambda row: row.disclosure.id)
         _seen(it, "disclosures", len(page.items))
         return page
 
 
 def disclosure(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) -> Journey:
-    """One disclosure and all its attempts. Raises `NotFoundError`."""
+    """One disclosure, its attempts, and what its recipient said. Raises `NotFoundError`."""
     with happening(tx, desk, actor) as it:
-        found = _found(it, "disclosure", disclosure_id, disclosures.listed(tx, disclosure_id))
-        return Journey(found, tuple(deliveries.attempts_of(tx, found.delivery_id)))
+        listed = visible(disclosures.listed(tx, disclosure_id), actor)
+        _seen(it, "disclosure", 1, disclosure_id)
+        said = acknowledgements.of_disclosure(tx, desk.vault, disclosure_id, listed.disclosure.record_id)
+        return Journey(listed, tuple(deliveries.attempts_of(tx, listed.delivery_id)), tuple(said))
 
 
 def list_notices(tx: Transaction, after: str | None, limit: int) -> Page[Raised]:

@@ -1,0 +1,6 @@
+"""What does `python -m tiprouter` start?"""
+
+from tiprouter.cli.main import run
+
+if __name__ == "__main__":
+    run()

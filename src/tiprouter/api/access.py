@@ -1,0 +1,131 @@
+"""Who may use which route?
+
+1. The table below is the whole answer: a route that is not in it cannot be built, and a role that is not in its row is
+   told the same as about something that does not exist (`NotFoundError`: same status, body and headers).
+2. A caller is looked up on every request; an ended credential ends at once.
+3. This is asked before anything else of the request is read: a body, a key or a precondition never tells a caller who
+   may not be here that something is.
+
+Not promised here: that an absent thing takes as long to miss as a forbidden one; both cost one token look-up.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Final, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.routing import compile_path
+
+from tiprouter.api.errors import UnauthenticatedError
+from tiprouter.api.office import Office
+from tiprouter.errors import NotFoundError
+from tiprouter.workflow import credentials
+from tiprouter.workflow.credentials import CallerRole
+from tiprouter.workflow.happening import Actor
+
+_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR = (
+    CallerRole.INTAKE,
+    CallerRole.REVIEWER,
+    CallerRole.AUDITOR,
+    CallerRole.OPERATOR,
+)
+PUBLIC: Final[frozenset[CallerRole]] = frozenset()
+"""The row of a route that asks for no credential."""
+
+TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType(
+    {
+        ("POST", "/v1/tips"): frozenset({_INTAKE}),
+        ("GET", "/v1/tips"): frozenset({_INTAKE, _REVIEWER}),
+        ("GET", "/v1/tips/{tip_id}"): frozenset({_INTAKE, _REVIEWER}),
+        ("PUT", "/v1/cases/{case_id}"): frozenset({_INTAKE}),
+        ("GET", "/v1/cases"): frozenset({_INTAKE, _REVIEWER}),
+        ("GET", "/v1/cases/{case_id}"): frozenset({_INTAKE, _REVIEWER}),
+        ("POST", "/v1/consents"): frozenset({_INTAKE, _REVIEWER}),
+        ("POST", "/v1/consents/{consent_id}/withdraw"): frozenset({_INTAKE, _REVIEWER}),
+        ("GET", "/v1/consents"): frozenset({_INTAKE, _REVIEWER}),
+        ("GET", "/v1/consents/{consent_id}"): frozenset({_INTAKE, _REVIEWER}),
+        ("POST", "/v1/recipients"): frozenset({_OPERATOR}),
+        ("PUT", "/v1/recipients/{recipient_id}"): frozenset({_OPERATOR}),
+        ("GET", "/v1/recipients"): frozenset(CallerRole),
+        ("GET", "/v1/recipients/{recipient_id}"): frozenset(CallerRole),
+        ("GET", "/v1/decisions"): frozenset({_REVIEWER, _AUDITOR}),
+        ("GET", "/v1/decisions/{decision_id}"): frozenset({_REVIEWER, _AUDITOR}),
+        ("GET", "/v1/disclosures"): frozenset({_REVIEWER, _AUDITOR}),
+        ("GET", "/v1/disclosures/{disclosure_id}"): frozenset({_REVIEWER, _AUDITOR}),
+        ("GET", "/v1/notices"): frozenset({_REVIEWER, _OPERATOR}),
+        ("GET", "/v1/audit/entries"): frozenset({_AUDITOR}),
+        ("GET", "/v1/audit/entries/{index}"): frozenset({_AUDITOR}),
+        ("GET", "/v1/audit/entries/{index}/proof"): frozenset({_AUDITOR}),
+        ("GET", "/v1/audit/checkpoint"): PUBLIC,
+        ("GET", "/v1/audit/tile/entries/{path}"): frozenset({_AUDITOR}),
+        ("GET", "/v1/audit/tile/{level}/{path}"): PUBLIC,
+        ("POST", "/v1/credentials"): frozenset({_OPERATOR}),
+        ("DELETE", "/v1/credentials/{credential_id}"): frozenset({_OPERATOR}),
+        ("GET", "/healthz"): PUBLIC,
+        ("GET", "/readyz"): PUBLIC,
+        ("GET", "/docs"): PUBLIC,
+        ("GET", "/openapi.json"): PUBLIC,
+    }
+)
+
+_BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,200})", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request as the edge knows it: its id, who asks (once known), and by which route's template."""
+
+    request_id: str
+    actor: Actor | None = None
+    template: str | None = None
+
+
+def visit_of(request: Request) -> Visit:
+    """The visit that the edge opened for this request."""
+    return cast("Visit", request.scope["tiprouter.visit"])
+
+
+def office_of(request: Request) -> Office:
+    """The office behind the application."""
+    return cast("Office", request.app.state.office)
+
+
+async def admit(request: Request, roles: frozenset[CallerRole]) -> None:
+    """Let the caller in, or raise `UnauthenticatedError` or `NotFoundError` (rules 1 and 2)."""
+    presented = request.headers.getlist("authorization")
+    match = _BEARER.fullmatch(presented[0]) if len(presented) == 1 else None
+    if match is None:
+        raise UnauthenticatedError
+    token = match[1]
+    actor = await office_of(request).database.read(lambda tx: credentials.identify(tx, token))
+    if actor is None:
+        raise UnauthenticatedError
+    visit_of(request).actor = actor
+    if actor.role not in roles:
+        raise NotFoundError
+
+
+def caller(request: Request) -> Actor:
+    """Who was let in."""
+    actor = visit_of(request).actor
+    if actor is None:
+        raise UnauthenticatedError
+    return actor
+
+
+Caller = Annotated[Actor, Depends(caller)]
+Desks = Annotated[Office, Depends(office_of)]
+
+
+def methods_at(path: str) -> list[str]:
+    """The methods that some route answers at this path, for `Allow` (RFC 9110 section 10.2.1)."""
+    return sorted({method for method, pattern in _PATTERNS if pattern.fullmatch(path)})
+
+
+_PATTERNS: Final = tuple(
+    (method, re.compile(compile_path(template.replace("{path}", "{path:path}"))[0].pattern))
+    for method, template in TABLE
+)

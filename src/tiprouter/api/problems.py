@@ -1,0 +1,114 @@
+"""Which problem document does an error become? (RFC 9457)
+
+1. This is the one place where problem documents are made; every refusal of the service is one row of the table.
+2. A document says nothing that the caller sent: details are ours, pointers name fields of our own schema and array
+   indexes (RFC 6901), reasons come from a closed table.
+3. Not found is one document, whatever was not found and whoever asked.
+4. What the table does not know is a defect: 500, and only the error's class is logged.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from tiprouter.api import errors, reasons
+from tiprouter.api.strict_json import Fault, StrictJsonError
+from tiprouter.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+from tiprouter.workflow.consenting import WithdrawnError
+from tiprouter.workflow.intake import DuplicateError, StaleError
+from tiprouter.workflow.once import InFlightError, KeyReusedError
+
+MEDIA_TYPE: Final = "application/problem+json"
+PREFIX: Final = "urn:tiprouter:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a class of errors becomes. `detail` None takes the error's own words, which are ours too."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str | None = None
+    headers: Mapping[str, str] | None = None
+
+
+TABLE: Final[Mapping[type[Exception], Kind]] = {
+    errors.UnauthenticatedError: Kind(
+        401, "unauthenticated", "No valid credential", headers={"WWW-Authenticate": "Bearer"}
+    ),
+    NotFoundError: Kind(404, "not-found", "Not found", "There is no such thing, or not for you."),
+    errors.KeyMissingError: Kind(400, "idempotency-key", "Idempotency-Key is missing or malformed"),
+    errors.PreconditionMalformedError: Kind(400, "precondition-malformed", "The precondition cannot be read"),
+    errors.PreconditionMissingError: Kind(428, "precondition-required", "A precondition is required"),
+    errors.BodyTooLargeError: Kind(413, "body-too-large", "The body is too large"),
+    errors.BodyBrokenError: Kind(400, "body-broken", "The body is incomplete"),
+    errors.MediaTypeError: Kind(415, "media-type", "The body is not application/json"),
+    errors.QueryInvalidError: Kind(422, "query-invalid", "The query is not valid"),
+    InFlightError: Kind(409, "in-flight", "The same request is being answered", headers={"Retry-After": "1"}),
+    DuplicateError: Kind(409, "duplicate", "This tip was accepted before"),
+    WithdrawnError: Kind(409, "nothing-to-withdraw", "There is nothing to withdraw"),
+    StaleError: Kind(412, "stale", "The record is at another revision"),
+    ConflictError: Kind(412, "stale", "This is at another revision"),
+    KeyReusedError: Kind(422, "idempotency-key-reused", "The Idempotency-Key belongs to another request"),
+    InvalidError: Kind(422, "invalid", "The request is not valid", "A field cannot mean what it says."),
+    UnavailableError: Kind(503, "unavailable", "Not available now", headers={"Retry-After": "1"}),
+}
+
+FAULTS: Final[Mapping[Fault, str]] = {
+    Fault.EMPTY: "The body is empty",
+    Fault.BYTE_ORDER_MARK: "The body begins with a byte order mark",
+    Fault.NOT_UTF_8: "The body is not UTF-8",
+    Fault.NOT_JSON: "The body is not JSON",
+    Fault.DUPLICATE_NAME: "An object names a member twice",
+    Fault.NOT_A_NUMBER: "NaN and Infinity are not JSON",
+    Fault.NUMBER_TOO_LARGE: "A number is beyond 2^53",
+    Fault.TOO_DEEP: "The body nests deeper than 32 levels",
+    Fault.LONE_SURROGATE: "A text holds half a character",
+}
+
+UNEXPECTED: Final = Kind(500, "unexpected", "Something went wrong", "This is our fault; nothing was changed.")
+METHOD: Final = Kind(405, "method-not-allowed", "This method is not for this path", "Allow names the methods that are.")
+INVALID: Final = TABLE[InvalidError]
+QUERY: Final = TABLE[errors.QueryInvalidError]
+
+
+def kind_of(error: Exception) -> Kind | None:
+    """The row of an error's nearest class; None for a defect."""
+    if isinstance(error, StrictJsonError):
+        return Kind(400, error.fault.value, FAULTS[error.fault], "Send one strict JSON value.")
+    return next((TABLE[one] for one in type(error).__mro__ if one in TABLE), None)
+
+
+def answer(kind: Kind, request_id: str, detail: str | None = None, **members: Any) -> Response:  # noqa: ANN401 - JSON
+    """The document as a response."""
+    document = {
+        "type": PREFIX + kind.slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.detail or detail or kind.title,
+        "instance": f"urn:request:{request_id}",
+    }
+    body = json.dumps(document | members, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, kind.status, dict(kind.headers or {}), MEDIA_TYPE)
+
+
+def answer_to(error: Exception, request_id: str) -> Response:
+    """The response to an error of the table, or to a defect (rule 4)."""
+    kind = kind_of(error)
+    if kind is None:
+        return answer(UNEXPECTED, request_id)
+    if isinstance(error, errors.QueryInvalidError):
+        return answer(kind, request_id, str(error), errors=[{"pointer": error.pointer, "reason": error.reason}])
+    if isinstance(error, InvalidError) and not isinstance(error, KeyReusedError):
+        return answer(kind, request_id, errors=[{"pointer": error.pointer, "reason": str(error)}])
+    return answer(kind, request_id, str(error))
+
+
+def answer_to_shapes(found: Sequence[Mapping[str, Any]], request_id: str) -> Response:
+    """The response to what pydantic found wrong with a body, or with a query."""
+    kind = QUERY if any(one["loc"][:1] == ("query",) for one in found) else INVALID
+    return answer(kind, request_id, "A parameter is not valid.", errors=reasons.told(found))

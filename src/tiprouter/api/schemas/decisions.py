@@ -1,0 +1,96 @@
+"""How is a decision told to those who review and audit?
+
+1. A list says what was decided; a single one adds the facts it rested on and the policies that determined it.
+2. Nobody is named: persons are the router's ids. `salt` opens the facts' commitment in the log.
+"""
+
+from typing import Any, Self
+
+from tiprouter.api.schemas.consents import PersonId
+from tiprouter.api.schemas.outcomes import Names, RecipientName, recipient_name
+from tiprouter.api.schemas.words import Message, Moment
+from tiprouter.domain.outcome import Notice
+from tiprouter.domain.vocabulary import Category, Outcome, Urgency
+from tiprouter.policy.annotations import Effect
+from tiprouter.storage.decisions import Decision
+from tiprouter.workflow.inquiry import Explained
+
+
+class DecidedBody(Message):
+    """What was decided about one person toward one recipient, and when."""
+
+    id: str
+    record: str
+    revision: int
+    person: PersonId
+    recipient: RecipientName | None
+    outcome: Outcome
+    categories: tuple[Category, ...]
+    review: bool
+    deadline: Moment | None
+    urgency: Urgency
+    notice: Notice
+    errors: tuple[str, ...]
+    bundle: str
+    cause: str
+    valid_until: Moment | None
+    decided_at: Moment
+    current: bool
+
+
+class DecisionBody(DecidedBody):
+    """A decision with the names of the policies that determined it."""
+
+    policies: tuple[str, ...]
+
+    @classmethod
+    def of(cls, decision: Decision, names: Names) -> Self:
+        """A decision without its reasons."""
+        return cls(**_values(decision, names), policies=decision.policies)
+
+
+class DecisionList(Message):
+    """A page of decisions."""
+
+    items: tuple[DecisionBody, ...]
+
+
+class PolicyBody(Message):
+    """A determining policy; the router's own words (`default-deny`, `duty.no-recipient`) have no text of their own."""
+
+    id: str
+    effect: Effect | None
+    basis: str | None
+    cite: str | None
+
+
+class DecisionExplained(DecidedBody):
+    """A decision, the facts the policy saw (null when they could not be derived), and why."""
+
+    policies: tuple[PolicyBody, ...]
+    facts: dict[str, str | bool | dict[str, str]] | None
+    salt: str
+
+    @classmethod
+    def of(cls, explained: Explained, names: Names) -> Self:
+        """A decision with its reasons."""
+        decision, notes = explained.decision, {note.id: note for note in explained.notes}
+        policies = tuple(
+            PolicyBody(id=note.id, effect=note.effect, basis=note.basis, cite=note.cite)
+            if (note := notes.get(name)) is not None
+            else PolicyBody(id=name, effect=None, basis=None, cite=None)
+            for name in decision.policies
+        )
+        facts = None if decision.facts is None else dict(decision.facts)
+        return cls(**_values(decision, names), policies=policies, facts=facts, salt=decision.salt)
+
+
+def _values(decision: Decision, names: Names) -> dict[str, Any]:
+    same = "id revision outcome review deadline urgency errors bundle cause valid_until decided_at current"
+    return {name: getattr(decision, name) for name in same.split()} | {
+        "record": decision.record_id,
+        "person": PersonId(id=decision.person_id),
+        "recipient": recipient_name(decision, names),
+        "categories": tuple(Category(one) for one in decision.categories),
+        "notice": Notice(decision.notice),
+    }

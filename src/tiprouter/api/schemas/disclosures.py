@@ -1,0 +1,96 @@
+"""How is a disclosure told to those who review and audit? Never with its payload."""
+
+from typing import Any, Self
+
+from tiprouter.api.schemas.words import Message, Moment
+from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import Category
+from tiprouter.storage.deliveries import Attempt
+from tiprouter.storage.disclosures import Listed
+from tiprouter.workflow.inquiry import Journey
+
+
+class DeliveryBody(Message):
+    """Where a disclosure is on its journey; `id` is the webhook-id."""
+
+    id: str
+    state: DeliveryState
+    attempts: int
+    deadline: Moment
+    finished_at: Moment | None
+
+
+class DisclosureBody(Message):
+    """A disclosure, or a recall when `recalls` names what it recalls; `digest` is the SHA-256 of its payload (hex)."""
+
+    id: str
+    matter: str
+    sequence: int
+    record: str
+    revision: int
+    recipient: str
+    recalls: str | None
+    live: bool
+    categories: tuple[Category, ...]
+    decisions: tuple[str, ...]
+    digest: str
+    made_at: Moment
+    delivery: DeliveryBody
+
+    @classmethod
+    def of(cls, listed: Listed) -> Self:
+        """A disclosure beside its delivery."""
+        return cls(**_values(listed))
+
+
+class DisclosureList(Message):
+    """A page of disclosures."""
+
+    items: tuple[DisclosureBody, ...]
+
+
+class AttemptBody(Message):
+    """One HTTP request; an attempt without an end is in flight, or its worker died."""
+
+    id: str
+    number: int
+    started_at: Moment
+    finished_at: Moment | None
+    result: str | None
+    status: int | None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Self:
+        """An attempt."""
+        return cls(**{name: getattr(attempt, name) for name in Attempt.__slots__ if name != "delivery_id"})
+
+
+class DisclosureJourney(DisclosureBody):
+    """A disclosure and every attempt to deliver it."""
+
+    attempts: tuple[AttemptBody, ...]
+
+
+def journey(found: Journey) -> DisclosureJourney:
+    """One disclosure."""
+    return DisclosureJourney(
+        **_values(found.listed), attempts=tuple(AttemptBody.of(attempt) for attempt in found.attempts)
+    )
+
+
+def _values(listed: Listed) -> dict[str, Any]:
+    made = listed.disclosure
+    same = "id sequence revision recalls live decisions digest made_at"
+    return {name: getattr(made, name) for name in same.split()} | {
+        "matter": made.matter_id,
+        "record": made.record_id,
+        "recipient": made.recipient_id,
+        "categories": tuple(Category(one) for one in made.categories),
+        "delivery": DeliveryBody(
+            id=listed.delivery_id,
+            state=DeliveryState(listed.state),
+            attempts=listed.attempts,
+            deadline=listed.deadline,
+            finished_at=listed.finished_at,
+        ),
+    }

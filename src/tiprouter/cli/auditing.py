@@ -1,0 +1,92 @@
+"""How does an outsider verify the log from its files alone?
+
+1. Nothing of the service is needed: no database, no network, no key but the log's public one.
+2. The key should come from elsewhere. Without one, the folder's own key is believed, and the output says so.
+3. `--remember FILE` keeps the last checkpoint that verified. The next time, the log must begin with the one remembered:
+   a history that was rewritten in between is found even if all of it was signed anew.
+4. The remembered file is written only after everything verified, whole or not at all.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverified
+from tiprouter.audit.folder import CHECKPOINT, VKEY, read_file
+from tiprouter.audit.note import Verifier
+from tiprouter.audit.verify import Report, verify_folder
+from tiprouter.errors import ConfigurationError, TiprouterError
+
+
+def chosen_key(key: str | None, key_file: Path | None) -> str | None:
+    """The verifier key given as text or in a file; None when neither was."""
+    if key is not None and key_file is not None:
+        raise ConfigurationError("Give --key or --key-file, not both.")
+    if key_file is None:
+        return key
+    try:
+        return key_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError("The key file cannot be read.") from error
+
+
+def verify(folder: Path, key: str | None, remember: Path | None) -> int:
+    """Verify, say each step, and remember; the exit code."""
+    if not (folder / CHECKPOINT).exists() and (folder / "log" / CHECKPOINT).exists():
+        folder = folder / "log"
+    known = None if remember is None else _remembered(remember, key, folder)
+    before = read_file(folder, CHECKPOINT)
+    report = verify_folder(folder, key, known, datetime.now(UTC))
+    show(report, Console())
+    if not report.ok:
+        return 1
+    if remember is not None:
+        _remember(remember, report, [before, read_file(folder, CHECKPOINT)])
+    return 0
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the steps, the verdict, and where it failed."""
+    for step in report.steps:
+        mark = "[green]ok  [/green]" if step.ok else "[red]FAIL[/red]"
+        if step.detail.startswith("not reached"):
+            mark = "[dim]-   [/dim]"
+        console.print(f"{step.number}. {mark} {step.title}: ", end="", highlight=False)
+        console.print(step.detail, markup=False, highlight=False, soft_wrap=True)
+    if report.where is not None:
+        entry = "" if report.where.entry is None else f", entry {report.where.entry}"
+        console.print(f"[red]The log is not what it should be: {report.where.file}{entry}[/red]", soft_wrap=True)
+        return
+    console.print(f"[green]The log verifies: {report.size} entries.[/green]", highlight=False)
+    if not report.key_given:
+        console.print("The folder's own key was believed; give --key to prove more than self-agreement.")
+
+
+def _remembered(file: Path, key: str | None, folder: Path) -> Checkpoint | None:
+    """The checkpoint in the file, signed by the log; None on the first time (rule 3)."""
+    note = read_file(file.parent, file.name)
+    if note is None:
+        return None
+    vkey = key if key is not None else (read_file(folder, VKEY) or b"").decode("utf-8", "replace").strip()
+    try:
+        return open_checkpoint(note, Verifier.from_vkey(vkey)).checkpoint
+    except TiprouterError as error:
+        raise ConfigurationError("The remembered checkpoint was not signed by this log's key.") from error
+
+
+def _remember(file: Path, report: Report, notes: list[bytes | None]) -> None:
+    """Keep the note that was verified (rule 4); the log may have grown meanwhile, then the next time keeps it."""
+    for note in notes:
+        if note is None:
+            continue
+        seen = read_unverified(note)
+        if (seen.size, seen.root) != (report.size, report.root):
+            continue
+        temporary = file.with_name(f".{file.name}.new")
+        temporary.write_bytes(note)
+        # If we were to crash here, the older checkpoint would stay remembered: less is proved next time, nothing false.
+        temporary.replace(file)
+        return
+    typer.echo("The log grew meanwhile; the checkpoint remembered is the older one.", err=True)

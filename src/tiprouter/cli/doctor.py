@@ -1,0 +1,230 @@
+"""What would keep the service from starting, or from being safe, on this machine?
+
+1. Each finding is OK, WARN (it runs, and somebody should know why) or FAIL (it will not run, or must not), with what
+   was found and what to do. One FAIL makes the exit code 1.
+2. Looking changes nothing: no folder, key or database is made here.
+3. One check that breaks is one FAIL; the others still run.
+
+Not promised: that what was fine a moment ago still is, nor anything about machines other than this one.
+"""
+
+import asyncio
+import ipaddress
+import os
+import stat
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, unique
+
+from rich.console import Console
+from rich.markup import escape
+
+from tiprouter import wiring
+from tiprouter.audit import merkle
+from tiprouter.audit.checkpoint import read_unverified
+from tiprouter.audit.folder import last_checkpoint
+from tiprouter.audit.tiles import hash_reader
+from tiprouter.errors import TiprouterError
+from tiprouter.policy import bundle as bundles
+from tiprouter.policy.engine import Engine
+from tiprouter.policy.golden import mismatches
+from tiprouter.settings import Settings
+from tiprouter.storage import migrations, treelog
+from tiprouter.storage.database import Transaction, open_database
+from tiprouter.workflow.publish import fetch
+
+NEEDED = (3, 11)
+KEY_BYTES = 32
+
+
+@unique
+class Level(StrEnum):
+    """How bad a finding is (rule 1)."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+_COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, what was found, and what to do about it (empty when nothing)."""
+
+    level: Level
+    subject: str
+    found: str
+    remedy: str = ""
+
+
+def run(settings: Settings) -> int:
+    """Examine and print; the exit code."""
+    findings = asyncio.run(examine(settings, wiring.now()))
+    console = Console()
+    for one in findings:
+        remedy = f" {one.remedy}" if one.remedy else ""
+        colour = _COLOURS[one.level]
+        console.print(
+            f"[{colour}]{one.level:<4}[/{colour}] {one.subject}: {escape(one.found)}{escape(remedy)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return int(any(one.level is Level.FAIL for one in findings))
+
+
+async def examine(settings: Settings, now: datetime) -> list[Finding]:
+    """Every finding, in the order in which a start would meet them."""
+    return [await _one(check, settings, now) for check in _CHECKS]
+
+
+async def _one(check: "Check", settings: Settings, now: datetime) -> Finding:
+    """One check's finding; rule 3."""
+    subject = _CHECKS[check]
+    try:
+        level, found, remedy = await check(settings, now)
+    except TiprouterError as error:
+        return Finding(Level.FAIL, subject, str(error))
+    except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding
+        return Finding(Level.FAIL, subject, f"the check itself failed ({type(error).__name__}).")
+    return Finding(level, subject, found, remedy)
+
+
+Said = tuple[Level, str, str]
+Check = Callable[[Settings, datetime], Awaitable[Said]]
+
+
+async def _python(_settings: Settings, _now: datetime) -> Said:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info < NEEDED:
+        return Level.FAIL, f"{version}.", "Start with Python 3.11 or later."
+    return Level.OK, f"{version}.", ""
+
+
+async def _folder(settings: Settings, _now: datetime) -> Said:
+    folder = settings.data
+    if not folder.exists():
+        return Level.WARN, "it does not exist yet.", "The first start makes it; is its path what you meant?"
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Level.FAIL, "it cannot be written by this user.", "Change its owner or mode."
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        return Level.WARN, f"others may look into it (mode {mode:04o}).", f"chmod 700 {folder}"
+    return Level.OK, f"writable, mode {mode:04o}.", ""
+
+
+async def _key(settings: Settings, _now: datetime) -> Said:
+    file = settings.key_file
+    if not file.exists():
+        if _has_database(settings):
+            return Level.FAIL, "it is missing, and there is a database.", "Restore it: without it nothing sealed opens."
+        return Level.WARN, "there is none yet.", "The first start makes it; keep a copy away from the database."
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o077:
+        return Level.FAIL, f"others may read it (mode {mode:04o}).", f"chmod 600 {file}"
+    if file.stat().st_size != KEY_BYTES:
+        return Level.FAIL, f"it does not hold {KEY_BYTES} bytes.", "Restore it from its copy."
+    return Level.OK, f"mode {mode:04o}.", ""
+
+
+async def _database(settings: Settings, _now: datetime) -> Said:
+    if not _has_database(settings):
+        return Level.WARN, "there is none yet.", "The first start makes it."
+    await migrations.check(settings.url)
+    return Level.OK, f"reachable, schema {migrations.head()}.", ""
+
+
+async def _bundle(settings: Settings, _now: datetime) -> Said:
+    bundle = bundles.load(settings.bundle_path or bundles.shipped(settings.bundle))
+    wrong = list(mismatches(bundle.golden, Engine(bundle).rule))
+    if wrong:
+        return Level.FAIL, f"{len(wrong)} golden decisions come out otherwise: {wrong[0]}.", "Do not start with it."
+    return Level.OK, f"{bundle.name} {bundle.version}, digest {bundle.digest[:16]}, golden table holds.", ""
+
+
+async def _log(settings: Settings, _now: datetime) -> Said:
+    note = last_checkpoint(settings.log_folder)
+    if not _has_database(settings):
+        if note is None:
+            return Level.WARN, "there is none yet.", "The first start makes it."
+        return Level.FAIL, "there is a log and no database.", "Restore the database; never remove the log's folder."
+    published = None if note is None else read_unverified(note)
+    size = 0 if published is None else published.size
+
+    def compare(tx: Transaction) -> Said:
+        last = treelog.last_checkpoint(tx)
+        known = 0 if last is None else last.size
+        if size > known:
+            return Level.FAIL, f"the folder has {size} entries, the database {known}.", "Restore the newest database."
+        reader = hash_reader(known, lambda tile: fetch(tx, tile))
+        if published is not None and merkle.root(size, reader) != published.root:
+            return Level.FAIL, "folder and database hold different histories.", "Keep both; find out which was changed."
+        if size < known:
+            return Level.WARN, f"the folder is {known - size} entries behind.", "The service brings it up to date."
+        return Level.OK, f"folder and database agree on {size} entries.", ""
+
+    return await _asked(settings, compare)
+
+
+async def _clock(settings: Settings, now: datetime) -> Said:
+    if not _has_database(settings):
+        return Level.OK, "nothing to compare with yet.", ""
+
+    def compare(tx: Transaction) -> Said:
+        last = treelog.last_checkpoint(tx)
+        if last is not None and now < last.signed_at:
+            seconds = int((last.signed_at - now).total_seconds()) + 1
+            return (
+                Level.FAIL,
+                f"it is {seconds} s before the last checkpoint.",
+                "Set the clock; deadlines depend on it.",
+            )
+        return Level.OK, "not before the last checkpoint.", ""
+
+    return await _asked(settings, compare)
+
+
+async def _sandbox(settings: Settings, _now: datetime) -> Said:
+    if settings.sandbox:
+        return Level.WARN, "on: disclosures go to loopback and nowhere else.", "Turn it off for real data."
+    return Level.OK, "off.", ""
+
+
+async def _address(settings: Settings, _now: datetime) -> Said:
+    try:
+        private = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        private = settings.host == "localhost"
+    if private:
+        return Level.OK, f"{settings.host} is reachable from this machine only.", ""
+    return Level.WARN, f"{settings.host} may be reachable from outside.", "Put a proxy that speaks TLS in front of it."
+
+
+def _has_database(settings: Settings) -> bool:
+    """Whether there is one to look at; opening a SQLite file that is not there would make it (rule 2)."""
+    return bool(settings.database_url) or (settings.data / "tiprouter.db").exists()
+
+
+async def _asked(settings: Settings, question: Callable[[Transaction], Said]) -> Said:
+    await migrations.check(settings.url)
+    database = open_database(settings.url)
+    try:
+        return await database.read(question)
+    finally:
+        await database.close()
+
+
+_CHECKS: dict[Check, str] = {
+    _python: "Python",
+    _folder: "Data folder",
+    _key: "Key file",
+    _database: "Database",
+    _bundle: "Policy bundle",
+    _log: "Audit log",
+    _clock: "Clock",
+    _sandbox: "Sandbox",
+    _address: "Address",
+}

@@ -1,0 +1,188 @@
+"""Which commands are there, and what does each start?
+
+1. Nothing but the command line's own library is imported until a command runs, so that `--help` answers at once.
+2. A refusal of ours is one clear line and exit code 1; a defect is its class and place, never its message, and 70.
+3. Options override the settings `TIPROUTER_...`, which override the defaults.
+"""
+
+# ruff: noqa: PLC0415
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tiprouter.errors import TiprouterError
+
+EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits(3)
+
+app = typer.Typer(
+    name="tiprouter",
+    help="A consent-gated disclosure router for human-trafficking hotlines.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 110},
+)
+audit = typer.Typer(help="The audit log, seen from outside.", no_args_is_help=True)
+credential = typer.Typer(help="Who may call the service.", no_args_is_help=True)
+policy = typer.Typer(help="The policy bundle.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+app.add_typer(credential, name="credential")
+app.add_typer(policy, name="policy")
+
+Data = Annotated[Path | None, typer.Option(help="Folder for the embedded database, keys and the log's files.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)]
+BundleName = Annotated[str | None, typer.Option(help="A shipped bundle's name, or the folder of another one.")]
+
+
+@app.command()
+def serve(
+    *,
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    bundle: BundleName = None,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Fictional data only; deliver to loopback only.")] = False,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Let other processes deliver.")] = False,
+) -> None:
+    """Run the service: API, delivery and audit log."""
+    from tiprouter.cli import service
+
+    settings = service.configured(host=host, port=port, data=data, bundle=bundle, sandbox=sandbox or None)
+    raise typer.Exit(service.serve(settings, worker=not no_worker))
+
+
+@app.command()
+def worker(
+    data: Data = None,
+    bundle: BundleName = None,
+    *,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Deliver to loopback only.")] = False,
+) -> None:
+    """Deliver, beside a `serve` that owns the log."""
+    from tiprouter.cli import service
+
+    settings = service.configured(data=data, bundle=bundle, sandbox=sandbox or None)
+    raise typer.Exit(service.work(settings))
+
+
+@app.command()
+def migrate(
+    revision: Annotated[str, typer.Argument(help="`head`, `base`, or a revision.")] = "head", data: Data = None
+) -> None:
+    """Bring the database to a schema revision."""
+    from tiprouter.cli import service
+
+    service.migrate(service.configured(data=data), revision)
+
+
+@app.command()
+def openapi(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with openapi/openapi.json; exit 1 if unlike.")
+    ] = False,
+) -> None:
+    """Print the API's OpenAPI document."""
+    from tiprouter.cli import service
+
+    raise typer.Exit(service.openapi(check=check))
+
+
+@app.command()
+def doctor(data: Data = None, host: Host = None, bundle: BundleName = None) -> None:
+    """Look for what keeps the service from starting or from being safe."""
+    from tiprouter.cli import doctor as examination
+    from tiprouter.cli import service
+
+    raise typer.Exit(examination.run(service.configured(data=data, host=host, bundle=bundle)))
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Exit when done: 0 only if everything was as promised.")] = False,
+    data: Annotated[Path, typer.Option(help="Each run makes a new folder in this one.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="The service's port; 0 takes a free one.", min=0, max=65_535)] = 0,
+) -> None:
+    """Run the real service on fictional tips and check its promises."""
+    from tiprouter.cli import demo as performance
+
+    raise typer.Exit(performance.run(data, port, once=once))
+
+
+@app.command(hidden=True)
+def sandbox_agency(
+    folder: Annotated[Path, typer.Option(help="Where keys are read and receipts are written.")],
+    busy: Annotated[list[str] | None, typer.Option(help="NAME:COUNT answers 503 to its first COUNT messages.")] = None,
+) -> None:
+    """Play the partner agencies of the demo, on loopback."""
+    from tiprouter.cli import agency
+
+    agency.run(folder, busy or [])
+
+
+@audit.command("verify")
+def audit_verify(
+    folder: Annotated[Path, typer.Argument(help="The log's folder, or a data folder that has one.")],
+    key: Annotated[str | None, typer.Option(help="The log's verifier key, as got from elsewhere.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="A file that holds the verifier key.")] = None,
+    remember: Annotated[Path | None, typer.Option(help="File that keeps the last checkpoint seen.")] = None,
+) -> None:
+    """Verify the log offline, from files alone; exit 1 and say where when something is wrong."""
+    from tiprouter.cli import auditing
+
+    raise typer.Exit(auditing.verify(folder, auditing.chosen_key(key, key_file), remember))
+
+
+@audit.command("key")
+def audit_key(data: Data = None) -> None:
+    """Print the log's verifier key, for auditors to have from elsewhere than the log's folder."""
+    from tiprouter.cli import service
+
+    service.print_key(service.configured(data=data))
+
+
+@credential.command("create")
+def credential_create(
+    role: Annotated[str, typer.Option(help="intake, reviewer, auditor or operator.")], data: Data = None
+) -> None:
+    """Make a credential and print its token, which cannot be shown again."""
+    from tiprouter.cli import service
+
+    service.create_credential(service.configured(data=data), role)
+
+
+@credential.command("revoke")
+def credential_revoke(credential_id: str, data: Data = None) -> None:
+    """End a credential at once."""
+    from tiprouter.cli import service
+
+    service.revoke_credential(service.configured(data=data), credential_id)
+
+
+@policy.command("show")
+def policy_show(bundle: BundleName = None) -> None:
+    """Print the bundle's name, digest and policies, with the basis and source of each."""
+    from tiprouter.cli import service
+
+    service.show_policy(service.configured(bundle=bundle))
+
+
+def run() -> None:
+    """Run the command line (rule 2)."""
+    try:
+        app()
+    except TiprouterError as error:
+        typer.secho(f"tiprouter: {error}", err=True, fg="red")
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - a traceback would show messages, which may quote data
+        from tiprouter.cli.logs import described
+
+        said = described(error)
+        typer.secho(f"tiprouter: a defect: {said['error']} at {', '.join(said['frames'])}", err=True, fg="red")
+        sys.exit(EXIT_DEFECT)

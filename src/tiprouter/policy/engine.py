@@ -1,0 +1,142 @@
+"""What does a bundle answer about one person and one recipient?
+
+1. The answer depends on the facts and the bundle alone, so answers are remembered, a bounded number of them. Failures
+   are not remembered.
+2. Cedar skips a policy that errs, so a guard that errs would open the door. Any error, no decision, a policy nobody
+   knows, an answer its own policies do not explain, or any failure to ask: nothing is permitted, and `errors` says of
+   which class it was, never in the engine's words.
+3. The determining policies are the permits of what is allowed. When nothing at all is, they are the forbids that
+   matched; none means that nothing permitted it. A duty with nothing permitted names the forbids that blocked it too.
+4. Deadlines and notices are those of the determining permits: all spans (the earliest wins later), the most
+   protective notice.
+
+Not promised: an answer when the engine itself dies (a Rust panic is no `Exception`). It then rises through the
+caller, and no transaction commits.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Final
+
+import cedarpy
+
+from tiprouter.domain.facts import Facts
+from tiprouter.domain.outcome import Notice, Ruling
+from tiprouter.domain.vocabulary import Category
+from tiprouter.policy.annotations import DUTY_TABLE, Effect, PolicyNote
+from tiprouter.policy.bundle import Bundle
+from tiprouter.policy.questions import QUESTIONS, REPORT, REVIEW, entities_for, requests_for
+
+NO_DECISION: Final = "no-decision"
+POLICY_ERROR: Final = "policy-error"
+UNKNOWN_POLICY: Final = "unknown-policy"
+UNEXPLAINED: Final = "unexplained"
+ENGINE_FAILURE: Final = "engine-failure"
+
+_ERRING = re.compile(r"error while evaluating policy `([^`]+)`")
+_NOTICES = tuple(Notice)
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How often an answer was remembered; `size` of at most `limit` answers are."""
+
+    hits: int
+    misses: int
+    size: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One question's answer, and the policies that determined it."""
+
+    allowed: bool
+    policies: tuple[str, ...]
+
+
+class _RefusedError(Exception):
+    """Cedar answered, but not in a way that may be acted on; the arguments are error classes."""
+
+
+class Engine:
+    """Asks one bundle. Safe to share between threads."""
+
+    def __init__(self, bundle: Bundle, cache_size: int = 65536) -> None:
+        self._bundle = bundle
+        self._remembered = lru_cache(maxsize=cache_size)(self._ask)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that is asked."""
+        return self._bundle
+
+    def rule(self, facts: Facts) -> Ruling:
+        """The ruling on these facts; never raises (rules 1-4)."""
+        try:
+            return self._remembered(facts)
+        except _RefusedError as refused:
+            return _failed(refused.args)
+        except Exception:  # noqa: BLE001 - whatever failed, the answer is that nothing leaves and a human is told
+            return _failed((ENGINE_FAILURE,))
+
+    def stats(self) -> Stats:
+        """What the memory did so far."""
+        info = self._remembered.cache_info()
+        return Stats(info.hits, info.misses, info.currsize, info.maxsize or 0)
+
+    def _ask(self, facts: Facts) -> Ruling:
+        policies, schema = self._bundle.parsed
+        entities = cedarpy.Entities.from_json_str(entities_for(facts), schema)
+        results = cedarpy.is_authorized_batch(requests_for(facts), policies, entities, schema)
+        faults = {fault for result in results for fault in _faults(result, self._bundle.notes)}
+        if faults:
+            raise _RefusedError(*sorted(faults))
+        answers = [_Answer(result.allowed, tuple(result.diagnostics.reasons)) for result in results]
+        return _ruling(dict(zip(QUESTIONS, answers, strict=True)), self._bundle.notes)
+
+
+def _failed(errors: Sequence[str]) -> Ruling:
+    return Ruling(permitted=frozenset(), report=False, review=False, policies=(), errors=tuple(errors))
+
+
+def _faults(result: cedarpy.AuthzResult, notes: Mapping[str, PolicyNote]) -> Iterable[str]:
+    """The classes of everything that forbids acting on one answer (rule 2)."""
+    if result.decision is cedarpy.Decision.NoDecision:
+        yield NO_DECISION
+        return
+    for error in result.diagnostics.errors:
+        found = _ERRING.match(error)
+        named = found is not None and found.group(1) in notes
+        yield f"{POLICY_ERROR}:{found.group(1)}" if found is not None and named else POLICY_ERROR
+    reasons = result.diagnostics.reasons
+    if not notes.keys() >= set(reasons):
+        yield UNKNOWN_POLICY
+        return
+    effect = Effect.PERMIT if result.allowed else Effect.FORBID
+    if any(notes[reason].effect is not effect for reason in reasons) or (result.allowed and not reasons):
+        yield UNEXPLAINED
+
+
+def _ruling(answers: Mapping[str, _Answer], notes: Mapping[str, PolicyNote]) -> Ruling:
+    permitted = frozenset(category for category in Category if answers[category.value].allowed)
+    permits = {policy for answer in answers.values() if answer.allowed for policy in answer.policies}
+    determining = set(permits)
+    if not permits:
+        determining = {policy for answer in answers.values() for policy in answer.policies}
+    elif answers[REPORT].allowed and not permitted:
+        determining |= {policy for category in Category for policy in answers[category.value].policies}
+    deadlines = {notes[policy].deadline for policy in permits}
+    notices = [notes[policy].notify_subject or Notice.NOT_REQUIRED for policy in permits]
+    return Ruling(
+        permitted=permitted,
+        report=answers[REPORT].allowed,
+        review=answers[REVIEW].allowed,
+        policies=tuple(sorted(determining)),
+        within=tuple(sorted(span for span in deadlines if isinstance(span, timedelta))),
+        by_duty_table=DUTY_TABLE in deadlines,
+        notice=max(notices, key=_NOTICES.index, default=Notice.NOT_REQUIRED),
+    )

@@ -1,0 +1,152 @@
+"""What exactly is put to Cedar about one person and one recipient?
+
+1. Nine questions: may each data category be told, must it be reported, does a human look. Each is a Cedar action.
+2. The facts are attributes of two entities, the recipient and the person; the only context is the consent that the
+   question is about. `report` and `review` are asked with the consent for `incident`.
+3. A closed vocabulary is an enum entity type, so that Cedar refuses a value outside it.
+4. A bundle's schema states these facts, vocabularies and actions, all of them and no others (`misfit`): a policy must
+   not be able to ask for a fact that is never given, nor a guard miss an action that left its group.
+"""
+
+import json
+import re
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from tiprouter.domain.facts import Facts
+from tiprouter.domain.vocabulary import (
+    AgeBand,
+    Answer,
+    Basis,
+    Category,
+    ConsentState,
+    DutyState,
+    Perceived,
+    RecipientKind,
+    Relationship,
+    Role,
+)
+
+Request: TypeAlias = dict[str, str | dict[str, str]]
+
+REPORT: Final = "report"
+REVIEW: Final = "review"
+QUESTIONS: Final = (*(category.value for category in Category), REPORT, REVIEW)
+
+ENTITY_TYPES: Final[dict[type[StrEnum], str]] = {
+    Answer: "Answer",
+    RecipientKind: "RecipientKind",
+    Role: "Role",
+    AgeBand: "AgeBand",
+    Relationship: "Relationship",
+    DutyState: "Duty",
+    Perceived: "Perceived",
+    Basis: "Basis",
+    ConsentState: "Consent",
+}
+
+# Attribute -> (field of `Facts`, entity type or Bool).
+_RECIPIENT: Final = {
+    "kind": ("recipient_kind", "RecipientKind"),
+    "usable": ("usable", "Bool"),
+    "agreement": ("agreement", "Bool"),
+    "implicated": ("implicated", "Bool"),
+    "in_jurisdiction": ("in_jurisdiction", "Answer"),
+}
+_PERSON: Final = {
+    "role": ("role", "Role"),
+    "age": ("age", "AgeBand"),
+    "duty": ("duty", "Duty"),
+    "reporter": ("reporter", "Relationship"),
+    "immediate": ("immediate", "Answer"),
+    "escalating": ("escalating", "Answer"),
+    "perceived": ("perceived", "Perceived"),
+    "fresh": ("fresh", "Bool"),
+    "basis": ("basis", "Basis"),
+}
+_GROUPS: Final = {
+    "disclose": set[str](),
+    "minimum": {"disclose"},
+    "personal": {"disclose"},
+    **{category.value: {"personal"} for category in Category},
+    **{category.value: {"minimum"} for category in (Category.INCIDENT, Category.LOCATION)},
+    REPORT: set[str](),
+    REVIEW: set[str](),
+}
+
+FACT_TYPES: Final = {
+    **{("principal", name): kind for name, (_, kind) in _RECIPIENT.items()},
+    **{("resource", name): kind for name, (_, kind) in _PERSON.items()},
+    ("context", "consent"): "Consent",
+}
+"""(Cedar variable, attribute) -> the type of every value that a policy can read."""
+
+_RECIPIENT_UID: Final = {"type": "Recipient", "id": "recipient"}
+_PERSON_UID: Final = {"type": "Person", "id": "person"}
+
+
+def _request(question: str, consent: ConsentState) -> Request:
+    return {
+        "principal": _RECIPIENT_UID,
+        "action": {"type": "Action", "id": question},
+        "resource": _PERSON_UID,
+        "context": json.dumps({"consent": {"__entity": {"type": "Consent", "id": consent.value}}}),
+    }
+
+
+# Built once: making a context costs as much as answering with it.
+_REQUESTS: Final = {
+    (question, consent): _request(question, consent) for question in QUESTIONS for consent in ConsentState
+}
+
+
+def requests_for(facts: Facts) -> list[Request]:
+    """The nine requests, in the order of `QUESTIONS`. Raises `KeyError` or `ValueError` for consents out of place."""
+    states = [state for _, state in zip(Category, facts.consents, strict=True)]
+    incident = facts.consent(Category.INCIDENT)
+    return [
+        _REQUESTS[question, state] for question, state in zip(QUESTIONS, (*states, incident, incident), strict=True)
+    ]
+
+
+def entities_for(facts: Facts) -> str:
+    """The recipient and the person as a Cedar entities document (JSON)."""
+    return json.dumps(
+        [
+            {"uid": _RECIPIENT_UID, "attrs": _attributes(facts, _RECIPIENT), "parents": []},
+            {"uid": _PERSON_UID, "attrs": _attributes(facts, _PERSON), "parents": []},
+        ]
+    )
+
+
+def _attributes(facts: Facts, shape: dict[str, tuple[str, str]]) -> dict[str, object]:
+    return {
+        name: getattr(facts, field) if kind == "Bool" else {"__entity": {"type": kind, "id": getattr(facts, field)}}
+        for name, (field, kind) in shape.items()
+    }
+
+
+def misfit(schema: str) -> str | None:
+    """What in a schema, as Cedar renders it, is not the facts' own shape (rule 4); None when it fits."""
+    enums = {
+        name: set(re.findall(r'"(\w+)"', values))
+        for name, values in re.findall(r"entity (\w+) enum \[(.*?)\];", schema)
+    }
+    shapes = {
+        name: dict(re.findall(r"(\w+\??): ([\w:<>]+)", body))
+        for name, body in re.findall(r"entity (\w+) = \{(.*?)\n\};", schema, re.DOTALL)
+    }
+    groups = {
+        name: set(re.findall(r'Action::"(\w+)"', parents))
+        for name, parents in re.findall(r'action "(\w+)"(?: in \[(.*?)\])?', schema)
+    }
+    expected = {"Recipient": _RECIPIENT, "Person": _PERSON}
+    if enums != {name: {str(value) for value in words} for words, name in ENTITY_TYPES.items()}:
+        return "its vocabularies are not the facts' vocabularies"
+    if shapes != {name: {key: kind for key, (_, kind) in shape.items()} for name, shape in expected.items()}:
+        return "its Recipient and Person do not have exactly the facts as attributes"
+    if groups != _GROUPS:
+        return "its actions, or their groups, are not the questions that are asked"
+    if len(re.findall(r"^entity ", schema, re.MULTILINE)) != len(enums) + len(shapes):
+        return "it declares an entity type that is no fact"
+    return None

@@ -1,0 +1,79 @@
+"""What is a bundle called, and which numbers are its facts derived with?
+
+1. `bundle.toml` has exactly the keys below; an unknown or missing one is refused, never ignored or guessed.
+2. Numbers are whole, above zero and below a bound that only a slip of the pen would pass.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from tiprouter.policy.refusal import BundleError
+
+_WORDS: Final = ("name", "version", "summary")
+_NUMBERS: Final = {"immediately_minutes": 24 * 60, "violence_fresh_hours": 24 * 7, "default_threshold_years": 30}
+_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSettings:
+    """A bundle's words and numbers, in the units their names say."""
+
+    name: str
+    version: str
+    summary: str
+    immediately_minutes: int
+    violence_fresh_hours: int
+    default_threshold_years: int
+
+    @property
+    def immediately(self) -> timedelta:
+        """How long after receipt "immediately" is."""
+        return timedelta(minutes=self.immediately_minutes)
+
+    @property
+    def violence_fresh(self) -> timedelta:
+        """How long first-hand violence counts as fresh."""
+        return timedelta(hours=self.violence_fresh_hours)
+
+
+def settings_of(file: str, text: str) -> BundleSettings:
+    """Read `bundle.toml` (rules 1 and 2). Raises `BundleError`."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _AT_LINE.search(str(error))
+        raise BundleError(file, int(found.group(1)) if found else 1, str(error)) from error
+    protocol = document.pop("protocol", None)
+    if not isinstance(protocol, dict):
+        raise BundleError(file, 1, "the table protocol is missing")
+    for found_keys, known in ((document, _WORDS), (protocol, tuple(_NUMBERS))):
+        for key in found_keys:
+            if key not in known:
+                raise BundleError(file, _line(text, key), f"{key} is not a key; known are {', '.join(known)}")
+        for key in known:
+            if key not in found_keys:
+                raise BundleError(file, 1, f"{key} is missing")
+    name, version, summary = (_word(file, text, key, document[key]) for key in _WORDS)
+    minutes, hours, years = (_number(file, text, key, protocol[key]) for key in _NUMBERS)
+    return BundleSettings(name, version, summary, minutes, hours, years)
+
+
+def _word(file: str, text: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise BundleError(file, _line(text, key), f"{key} must be a text")
+    return value
+
+
+def _number(file: str, text: str, key: str, value: object) -> int:
+    if type(value) is not int or not 0 < value <= _NUMBERS[key]:
+        raise BundleError(file, _line(text, key), f"{key} must be a whole number from 1 to {_NUMBERS[key]}")
+    return value
+
+
+def _line(text: str, key: str) -> int:
+    """The line that sets a key; 1 when it is set in some other spelling."""
+    found = re.search(rf"^\s*\[?{re.escape(key)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, found.end()) + 1 if found else 1

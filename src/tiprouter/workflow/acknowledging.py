@@ -1,0 +1,53 @@
+"""What does a recipient answer about what it was sent?
+
+1. Only the agency a disclosure was made for may acknowledge it; to any other it is not there.
+2. It may speak more than once (accepted, later closed); nothing it said is overwritten.
+3. Nothing is acknowledged that never left: a disclosure without any attempt is not there for its agency either.
+
+Not promised: that an acknowledgement closes a duty; that needs the duty's own rule of evidence.
+"""
+
+from tiprouter.audit.entry import Kind
+from tiprouter.domain.vocabulary import AcknowledgementStatus
+from tiprouter.errors import NotFoundError
+from tiprouter.storage import acknowledgements, disclosures
+from tiprouter.storage.acknowledgements import Acknowledgement, Words
+from tiprouter.storage.codec import to_bytes
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.disclosures import Listed
+from tiprouter.workflow.happening import Actor, Desk, happening
+
+
+def acknowledge(
+    tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str, status: AcknowledgementStatus, words: Words
+) -> tuple[Acknowledgement, str]:
+    """Store what the agency says (rules 1-3); also the record whose key seals it. Raises `NotFoundError`."""
+    with happening(tx, desk, actor) as it:
+        listed = visible(disclosures.listed(tx, disclosure_id), actor)
+        if actor.recipient_id is None:
+            raise NotFoundError
+        record_id = listed.disclosure.record_id
+        made = Acknowledgement(it.id("ack"), disclosure_id, status, words, it.now)
+        acknowledgements.add(tx, desk.vault, made, record_id)
+        it.log(
+            Kind.ACKNOWLEDGEMENT,
+            {
+                "acknowledgement": made.id,
+                "disclosure": disclosure_id,
+                "recipient": actor.recipient_id,
+                "status": status.value,
+                "commitment": it.commitment(to_bytes(words))[1],
+            },
+        )
+        return made, record_id
+
+
+def visible(listed: Listed | None, actor: Actor) -> Listed:
+    """The disclosure, if this actor may know of it (rules 1 and 3). Raises `NotFoundError`."""
+    if listed is None:
+        raise NotFoundError
+    foreign = actor.recipient_id is not None and actor.recipient_id != listed.disclosure.recipient_id
+    unsent = actor.recipient_id is not None and not listed.attempts
+    if foreign or unsent:
+        raise NotFoundError
+    return listed
