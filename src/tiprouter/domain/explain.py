@@ -11,7 +11,7 @@ Not promised: that the other value could be true of this person; that is for peo
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from tiprouter.domain.facts import Facts
 from tiprouter.domain.outcome import Ruling, outcome_of
@@ -102,7 +102,7 @@ def _others(facts: Facts) -> Iterator[tuple[str, str, Facts]]:
     for fact, vocabulary in VOCABULARY.items():
         for value in vocabulary:
             if fact not in FIXED and value != getattr(facts, fact):
-                yield fact, str(value).lower(), replace(facts, **{fact: value})
+                yield fact, str(value).lower(), replace(facts, **cast("dict[str, Any]", {fact: value}))
     for position, category in enumerate(Category):
         for state in ConsentState:
             if state is not facts.consents[position]:

@@ -91,7 +91,8 @@ def verdict_of(finding: Finding, ruling: Ruling, received_at: datetime) -> Verdi
     )
 
 
-def _outcome(ruling: Ruling) -> Outcome:
+def outcome_of(ruling: Ruling) -> Outcome:
+    """Rules 1-3 alone."""
     if ruling.errors:
         return Outcome.HOLD_ERROR
     if ruling.report:
