@@ -1,4 +1,4 @@
-"""The journey of a tip, told as stories on both databases (design, section 3)."""
+"""The journey of a tip, told as stories on both databases (docs/DISCLOSURE-CYCLE.md)."""
 
 import json
 

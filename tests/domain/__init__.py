@@ -1,1 +1,1 @@
-"""Tests of the domain."""
+"""Stories about the rules themselves: age, consent, duty, facts, routing, outcome and redaction."""

@@ -1,6 +1,6 @@
 """What do one person's consents say about telling one recipient one category of data?
 
-1. A grant needs an informed checklist and an end: no expiry means void (design 4.8).
+1. A grant needs an informed checklist and an end: no expiry means void (decision rule 8).
 2. A grant counts only inside its scope: recipient named or kind named, purpose, category. Consent to a service
    provider is not consent to police: a kind that is not named is out of scope.
 3. A refusal or a withdrawal that covers the question wins over any grant given before it.

@@ -1,7 +1,7 @@
 """Must a child's situation be reported, to whom, and by when?
 
 1. Each jurisdiction has one row: who receives, how soon, from what age a person is no child. Several jurisdictions:
-   the union of recipients and the earliest deadline (design 4.5).
+   the union of recipients and the earliest deadline (decision rule 5).
 2. "A or B" in a statute names both here: a duty to every authority its table names.
 3. A row without a source, or no row at all, is unknown: review with the clock running, never silence.
 4. Deadlines run from the moment the hotline received the signal. "Immediately" is read as `Protocol.immediately`.

@@ -221,9 +221,11 @@ def _in_jurisdiction(record: Record, recipient: Recipient) -> Answer:
 
 def _basis(toward: _Toward, bands: Mapping[str, AgeBand], states: Mapping[str, tuple[ConsentState, ...]]) -> Basis:
     situation, duty = toward.situation, toward.duty
-    victims = [person for person in situation.record.persons if person.role is Role.POTENTIAL_VICTIM]
+    persons = situation.record.persons
+    victims = [person for person in persons if person.role is Role.POTENTIAL_VICTIM]
+    owed = [person for person in persons if person.role in VICTIM_ROLES]
     incident = tuple(Category).index(Category.INCIDENT)
-    if duty.state is DutyState.REQUIRED and any(bands[person.ref] is AgeBand.MINOR for person in victims):
+    if duty.state is DutyState.REQUIRED and any(bands[person.ref] is AgeBand.MINOR for person in owed):
         return Basis.DUTY
     if any(states[person.ref][incident] is ConsentState.GRANTED for person in victims):
         return Basis.CONSENT

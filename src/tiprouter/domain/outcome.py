@@ -80,7 +80,7 @@ def verdict_of(finding: Finding, ruling: Ruling, received_at: datetime) -> Verdi
     return Verdict(
         outcome=outcome,
         categories=ruling.permitted if leaves else frozenset(),
-        policies=ruling.policies or ("default-deny",),
+        policies=ruling.policies or (("policy.error",) if ruling.errors else ("default-deny",)),
         review=ruling.review,
         deadline=None if within is None else received_at + within,
         urgency=Urgency.IMMINENT if within is not None and within <= IMMINENT_WITHIN else Urgency.STANDARD,
@@ -105,7 +105,8 @@ def outcome_of(ruling: Ruling) -> Outcome:
 def _within(finding: Finding, ruling: Ruling, outcome: Outcome) -> timedelta | None:
     if outcome is Outcome.WITHHOLD:
         return None
-    spans = list(ruling.within)
+    # Nobody knows what an error hides: it is looked at as if it hid imminent danger.
+    spans = [*ruling.within, *((IMMINENT_WITHIN,) if outcome is Outcome.HOLD_ERROR else ())]
     if finding.duty_within is not None and (ruling.by_duty_table or outcome is not Outcome.DISCLOSE):
         spans.append(finding.duty_within)
     return min(spans, default=DEFAULT_WITHIN)

@@ -2,7 +2,7 @@
 
 1. A tip and a case record have one shape; a case has revisions and a status, and may name the tips it grew from.
 2. Everything a person said or is, is personal data: these values are sealed at rest and never logged.
-3. A statement without persons is about every person; without a category it is of every category (design 4.7).
+3. A statement without persons is about every person; without a category it is of every category (decision rule 7).
 4. Person references (`ref`) are the caller's own opaque names, unique within one record.
 
 Not checked here: shapes and lengths (the edge parses them), and whether a reference exists (`problems_of`, called once
@@ -125,7 +125,7 @@ class Jurisdiction:
 
 @dataclass(frozen=True, slots=True)
 class Violence:
-    """The indicators of design rule 4.6, as stated."""
+    """The indicators of decision rule 6, as stated."""
 
     immediate: Answer = Answer.UNKNOWN
     escalating: Answer = Answer.UNKNOWN

@@ -5,7 +5,7 @@
    named or hinted at.
 3. A person's field appears only when its category is permitted for that person.
 4. A statement leaves only if every person it is about permits its category; an unlabelled one counts as every
-   category of every person (design 4.7). The location is a statement of category `location`.
+   category of every person (decision rule 7). The location is a statement of category `location`.
 5. Who signaled, and as what, is `signaler_identity`: a person whose role is signaler appears only when that is
    permitted. What kind of exploitation and whether there is violence are `incident`.
 6. Persons are numbered within the disclosure; the router's and the hotline's own person ids never leave.

@@ -1,6 +1,6 @@
 """Which words may a fact, a record or an outcome use?
 
-Closed vocabularies only (design, section 2). HTCDS value names are used where the Human Trafficking Case Data
+Closed vocabularies only (docs/glossary.md). HTCDS value names are used where the Human Trafficking Case Data
 Standard has them (`Exploitation`, `TraffickingStatus`, `CaseStatus`, `Gender`).
 """
 
@@ -236,7 +236,7 @@ class CaseStatus(StrEnum):
 
 @unique
 class Outcome(StrEnum):
-    """What is done about one person and one recipient (design, section 2)."""
+    """What is done about one person and one recipient (docs/glossary.md)."""
 
     REPORT = "REPORT"
     DISCLOSE = "DISCLOSE"

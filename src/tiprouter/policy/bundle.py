@@ -80,11 +80,11 @@ def shipped(name: str) -> Path:
 
 def load(path: Path) -> Bundle:
     """Read a bundle's folder (rules 1-5). Raises `BundleError`."""
-    schema = _schema(text_of(path, SCHEMA_FILE))
     settings = settings_of(SETTINGS_FILE, text_of(path, SETTINGS_FILE))
-    policies = _policies(path, schema)
     duties = duty_rows(DUTIES_FILE, text_of(path, DUTIES_FILE))
     golden = golden_rows(GOLDEN_FILE, text_of(path, GOLDEN_FILE))
+    schema = _schema(text_of(path, SCHEMA_FILE))
+    policies = _policies(path, schema)
     trees = {identifier: policy.tree for identifier, policy in policies.items()}
     notes = {identifier: policy.note for identifier, policy in policies.items()}
     document = {"templates": {}, "staticPolicies": trees, "templateLinks": []}

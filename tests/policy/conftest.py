@@ -1,0 +1,27 @@
+"""The shipped bundle, its engine, and a copy of its folder that a test may spoil."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tiprouter.policy.bundle import Bundle, load, shipped
+from tiprouter.policy.engine import Engine
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """The shipped bundle, loaded once."""
+    return load(shipped("survivor-led"))
+
+
+@pytest.fixture(scope="session")
+def engine(bundle: Bundle) -> Engine:
+    """Its engine."""
+    return Engine(bundle)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the shipped bundle's folder."""
+    return Path(shutil.copytree(shipped("survivor-led"), tmp_path / "bundle"))
