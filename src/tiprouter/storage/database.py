@@ -36,7 +36,17 @@ DatabaseError = sa.exc.SQLAlchemyError
 
 Story = Callable[[Connection], T]
 
-_UNANSWERED = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, OSError)
+_UNANSWERED = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,
+    sa.exc.TimeoutError,  # no connection of the pool came free
+    OSError,
+)
+
+_ASK_AGAIN: Final = ("08", "23505", "40", "53", "55P03", "57", "58")
+"""SQLSTATEs that another try cures: connection lost, two stories at once (a key both made, a deadlock), no resources,
+lock not had, the server stopping, its disk (PostgreSQL, appendix A). asyncpg's arrive as plain `DBAPIError`."""
 
 GROUP_MAX: Final = 64
 READERS: Final = 4
@@ -97,6 +107,8 @@ class SqliteDatabase:
 
     async def read(self, question: Story[T]) -> T:
         """See `Database.read`."""
+        if self._closed:
+            raise UnavailableError("The service is stopping.")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._answer, question)
 
     async def close(self) -> None:
@@ -110,17 +122,20 @@ class SqliteDatabase:
             self._snapshots.dispose()
 
     def _answer(self, question: Story[T]) -> T:
-        with self._snapshots.connect() as connection, connection.begin():
-            return question(connection)
+        try:
+            # Never committed: what a question writes is undone when the connection goes back.
+            with self._snapshots.connect() as connection:
+                return question(connection)
+        except _UNANSWERED as error:
+            raise UnavailableError("The database does not answer.") from error
 
     def _write_forever(self) -> None:
-        with self._engine.connect() as connection:
-            while (first := self._stories.get()) is not None:
-                group = [first]
-                last = self._gather(group)
-                self._commit(connection, group)
-                if last:
-                    return
+        while (first := self._stories.get()) is not None:
+            group = [first]
+            last = self._gather(group)
+            self._commit(group)
+            if last:
+                return
 
     def _gather(self, group: list[tuple[Story[Any], Future[Any]]]) -> bool:
         """Take what queued up meanwhile; whether the end was among it."""
@@ -134,12 +149,13 @@ class SqliteDatabase:
             group.append(following)
         return False
 
-    def _commit(self, connection: Connection, group: list[tuple[Story[Any], Future[Any]]]) -> None:
+    def _commit(self, group: list[tuple[Story[Any], Future[Any]]]) -> None:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             # If we were to crash after this begins and before it ends, none of the group has happened and none of
             # its callers was answered; after it ends, all of it has, and each caller may ask again by its key.
-            with connection.begin():
+            # A connection fresh from the pool: a commit that failed leaves its transaction open on the old one.
+            with self._engine.begin() as connection:
                 outcomes.extend(_told(connection, story, future) for story, future in group)
         except sa.exc.SQLAlchemyError:
             outcomes = [(future, None, UnavailableError("The database could not commit.")) for _, future in group]
@@ -189,10 +205,18 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self.changed = asyncio.Event()
         self._engine: AsyncEngine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._telling: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     async def write(self, story: Story[T], *, quietly: bool = False) -> T:
         """See `Database.write`."""
-        value = await asyncio.shield(asyncio.ensure_future(self._tell(story)))
+        if self._closed:
+            raise UnavailableError("The service is stopping.")
+        telling = asyncio.ensure_future(self._tell(story))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        value = await asyncio.shield(telling)
         if not quietly:
             self.changed.set()
         return value
@@ -202,20 +226,33 @@ class PostgresDatabase:
             async with self._engine.connect() as connection, connection.begin():
                 # If we were to crash before this block ends nothing has happened; after it, everything has.
                 return await connection.run_sync(story)
-        except _UNANSWERED as error:
-            raise UnavailableError("The database could not commit.") from error
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
+            if _again(error):
+                raise UnavailableError("The database could not commit.") from error
+            raise
 
     async def read(self, question: Story[T]) -> T:
         """See `Database.read`."""
         try:
-            async with self._engine.connect() as connection:
+            async with self._snapshots.connect() as connection:
                 return await connection.run_sync(question)
-        except _UNANSWERED as error:
-            raise UnavailableError("The database does not answer.") from error
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
+            if _again(error):
+                raise UnavailableError("The database does not answer.") from error
+            raise
 
     async def close(self) -> None:
         """See `Database.close`."""
+        self._closed = True
+        if self._telling:
+            await asyncio.wait(self._telling)
         await self._engine.dispose()
+
+
+def _again(error: Exception) -> bool:
+    """Whether nothing happened and asking again may help."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, _UNANSWERED) or state.startswith(_ASK_AGAIN)
 
 
 @contextlib.contextmanager

@@ -38,7 +38,10 @@ async def migrate(url: str, revision: str = "head") -> None:
     """Bring the database to a revision (`head`, or `base` for an empty one)."""
 
     def run(connection: Connection) -> None:
-        up = revision == "head" or current(connection) is None
+        found = current(connection)
+        if found is not None and found not in _known():
+            raise _other_schema(found)
+        up = revision == "head" or found is None
         (command.upgrade if up else command.downgrade)(_config(connection), revision)
 
     await _with_connection(url, run)
@@ -46,7 +49,6 @@ async def migrate(url: str, revision: str = "head") -> None:
 
 async def check(url: str) -> None:
     """Raise `ConfigurationError` unless the database has exactly the schema this code needs."""
-    needed = head()
 
     def look(connection: Connection) -> str | None:
         return current(connection)
@@ -54,10 +56,17 @@ async def check(url: str) -> None:
     found = await _with_connection(url, look)
     if found is None:
         raise ConfigurationError("The database is empty; run `tiprouter migrate` first.")
-    if found != needed:
-        known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-        hint = "run `tiprouter migrate`" if found in known else "it belongs to a newer tiprouter; start that one"
-        raise ConfigurationError(f"The database has schema {found}, this tiprouter needs {needed}: {hint}.")
+    if found != head():
+        raise _other_schema(found)
+
+
+def _other_schema(found: str) -> ConfigurationError:
+    hint = "run `tiprouter migrate`" if found in _known() else "it belongs to a newer tiprouter; start that one"
+    return ConfigurationError(f"The database has schema {found}, this tiprouter needs {head()}: {hint}.")
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def head() -> str:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.recipient import Recipient, SignatureScheme
+from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage.codec import from_plain, to_plain
 from tiprouter.storage.tables import recipients, signing_keys
 from tiprouter.storage.vault import Place, Vault
@@ -51,6 +52,12 @@ def revisions(tx: Connection, recipient_ids: Sequence[str]) -> dict[str, int]:
     """The current revision of each recipient; on PostgreSQL, held until this story commits."""
     query = sa.select(recipients.c.id, recipients.c.revision).where(recipients.c.id.in_(recipient_ids))
     return {row.id: row.revision for row in tx.execute(query.order_by(recipients.c.id).with_for_update(read=True))}
+
+
+def kinds(tx: Connection, recipient_ids: Sequence[str]) -> dict[str, RecipientKind]:
+    """The kind of each of these recipients."""
+    query = sa.select(recipients.c.id, recipients.c.kind).where(recipients.c.id.in_(recipient_ids))
+    return {row.id: RecipientKind(row.kind) for row in tx.execute(query)}
 
 
 def page(tx: Connection, after: str | None, limit: int) -> list[Recipient]:

@@ -44,6 +44,15 @@ class CheckpointRow:
     signed_at: datetime
 
 
+_LOG_LOCK = 0x7469_7072  # any number that nothing else in the database locks
+
+
+def hold(tx: Connection) -> None:
+    """Be the only sequencer until this story ends; on SQLite the writer is the only one anyway."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOG_LOCK)))
+
+
 def add_entries(tx: Connection, entries: Sequence[EntryRow]) -> None:
     """Store entries at their indices; an index twice is an error."""
     if entries:

@@ -29,6 +29,7 @@ from tiprouter.errors import ConfigurationError, TiprouterError
 from tiprouter.storage.tables import data_keys, secrets
 
 KEY_BYTES: Final = 32
+WRAPPED_BYTES: Final = KEY_BYTES + 8
 NONCE_BYTES: Final = 12
 _VERSION: Final = b"\x01"
 
@@ -108,7 +109,7 @@ class DataKey:
         nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         try:
             return self._cipher.decrypt(nonce, body, self._about(place))
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut so short that not even a nonce is left
             raise SealError from error
 
     def _about(self, place: Place) -> bytes:
@@ -151,12 +152,15 @@ class Vault:
 
     def secret(self, tx: Connection, name: str) -> bytes:
         """One of the service's own 32-byte secrets, made on first use."""
+        place = Place("secrets", name, "sealed")
         sealed = tx.execute(sa.select(secrets.c.sealed).where(secrets.c.name == name)).scalar_one_or_none()
         if sealed is None:
-            secret = self._entropy(KEY_BYTES)
-            tx.execute(secrets.insert(), {"name": name, "sealed": self._provider.wrap(secret)})
+            key, secret = self._entropy(KEY_BYTES), self._entropy(KEY_BYTES)
+            sealed = self._provider.wrap(key) + DataKey(name, key).seal(secret, place, self.nonce())
+            tx.execute(secrets.insert(), {"name": name, "sealed": sealed})
             return secret
-        return self._provider.unwrap(sealed)
+        key = self._provider.unwrap(sealed[:WRAPPED_BYTES])
+        return DataKey(name, key).open(sealed[WRAPPED_BYTES:], place)
 
 
 def blind(secret: bytes, *parts: str) -> str:

@@ -1,7 +1,7 @@
 """How do committed audit entries become a signed log that outsiders hold?
 
 1. The sequencer drains the outbox, gives each entry its index, and writes entries, tiles and the signed checkpoint in
-   one transaction.
+   one transaction, one sequencer at a time; one that finds that another went on takes the log as it stands.
 2. After the commit the new tiles and then the checkpoint are written to the log's folder, which is the copy outside
    the database and what `audit verify` reads.
 3. Before it goes on after a start it rebuilds the right edge and compares it with the last checkpoint, and the
@@ -43,8 +43,9 @@ class LogRefusedError(TiprouterError):
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """The log after some entries: its state, its signed checkpoint, and the new tiles."""
+    """The log after some entries: the size it had before, its state, its signed checkpoint, and the new tiles."""
 
+    base: int
     state: LogState
     note: bytes
     files: dict[Tile, bytes]
@@ -90,6 +91,10 @@ def fetch(tx: Transaction, tile: Tile) -> bytes:
 
 def sequence(tx: Transaction, desk: Desk, signer: Signer, state: LogState) -> Grown | None:
     """Move entries from the outbox into the tree (rule 1); None when none waits."""
+    treelog.hold(tx)
+    last = treelog.last_checkpoint(tx)
+    if last is not None and last.size != state.size:
+        state = resume(tx, signer)
     entries = outbox.drain(tx, BATCH)
     if not entries:
         return None
@@ -105,7 +110,7 @@ def sequence(tx: Transaction, desk: Desk, signer: Signer, state: LogState) -> Gr
     treelog.put_tiles(tx, (TileRow(t.level, t.index, t.width, data) for t, data in grown.files.items()))
     note = sign_checkpoint(Checkpoint(signer.name, grown.state.size, grown.root), signer)
     treelog.add_checkpoint(tx, CheckpointRow(grown.state.size, grown.root, note, desk.now()))
-    return Grown(grown.state, note, grown.files)
+    return Grown(state.size, grown.state, note, grown.files)
 
 
 class Sequencer:
@@ -119,8 +124,7 @@ class Sequencer:
     async def start(self) -> None:
         """Check what is stored before anything is added (rules 3 and 4). Raises `LogRefusedError`."""
         self._state = await self._database.read(lambda tx: resume(tx, self._signer))
-        published = log_folder.last_checkpoint(self._folder)
-        size = 0 if published is None else read_unverified(published).size
+        size = self._published()
         if size > self._state.size:
             raise LogRefusedError(
                 "The log's folder is ahead of the database: the database was set back. Restore the newest backup; "
@@ -161,8 +165,12 @@ class Sequencer:
         if grown is None:
             return False
         # If we were to crash here, the folder would be behind the database: `start` brings it up to date.
+        behind = grown.base != state.size
         self._state = grown.state
-        await self._publish(grown.files, grown.note)
+        if behind:
+            await self._catch_up(self._published())
+        else:
+            await self._publish(grown.files, grown.note)
         return True
 
     async def _pass(self) -> None:
@@ -176,10 +184,14 @@ class Sequencer:
         """After a failure, take the state from the database again: the commit may have happened or not."""
         try:
             self._state = await self._database.read(lambda tx: resume(tx, self._signer))
-            published = log_folder.last_checkpoint(self._folder)
-            await self._catch_up(0 if published is None else read_unverified(published).size)
+            await self._catch_up(self._published())
         except (UnavailableError, OSError) as error:
             log.warning("log.behind", error=type(error).__name__)
+
+    def _published(self) -> int:
+        """The size of the log in the folder."""
+        note = log_folder.last_checkpoint(self._folder)
+        return 0 if note is None else read_unverified(note).size
 
     async def _catch_up(self, size: int) -> None:
         """Rule 4."""
