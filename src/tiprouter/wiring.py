@@ -87,12 +87,18 @@ async def serve(settings: Settings, *, worker: bool = True, ready: Callable[[str
             sequencer = Sequencer(house.database, house.desk, house.signer, settings.log_folder)
             await sequencer.start()
             await _keep_first_credential(house)
-            async with Sender(sandbox=settings.sandbox) as sender:
-                await _run_parts(house, sequencer, _worker(house, sender) if worker else None, ready)
+            with _listen(settings) as listener:
+                async with Sender(sandbox=settings.sandbox) as sender:
+                    deliverer = _worker(house, sender) if worker else None
+                    await _run_parts(house, sequencer, deliverer, listener, ready)
 
 
 async def _run_parts(
-    house: House, sequencer: Sequencer, worker: Worker | None, ready: Callable[[str], None] | None
+    house: House,
+    sequencer: Sequencer,
+    worker: Worker | None,
+    listener: socket.socket,
+    ready: Callable[[str], None] | None,
 ) -> None:
     parts: dict[str, asyncio.Task[None]] = {"sequencer": asyncio.create_task(sequencer.run())}
     if worker is not None:
@@ -101,13 +107,11 @@ async def _run_parts(
     def troubles() -> list[str]:
         return [name for name, part in parts.items() if part.done()]
 
-    office = Office(house.database, house.desk, house.settings.body_bytes_max, troubles)
-    with _listen(house.settings) as listener:
-        edge = Edge(house.settings, office, ready)
-        serving = asyncio.create_task(edge.serve(sockets=[listener]))
-        await asyncio.wait({serving, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
-        edge.should_exit = True
-        await serving
+    edge = Edge(house.settings, Office(house.database, house.desk, house.settings.body_bytes_max, troubles), ready)
+    serving = asyncio.create_task(edge.serve(sockets=[listener]))
+    await asyncio.wait({serving, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
+    edge.should_exit = True
+    await serving
     if worker is not None:
         worker.stop()
         await parts["worker"]

@@ -36,7 +36,6 @@ class Desks:
         self._keys: dict[str, str] = {}
         self._accepted: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
-        self._receipts = (folder / RECEIPTS_FILE).open("a", encoding="utf-8")
 
     def receive(self, agency: str, headers: dict[str, str], body: bytes) -> int:
         """Take one message; the status to answer with (rules 2-5)."""
@@ -64,8 +63,8 @@ class Desks:
         return self._keys.get(agency, "")
 
     def _write(self, receipt: dict[str, Any], status: int) -> int:
-        self._receipts.write(json.dumps(receipt) + "\n")
-        self._receipts.flush()
+        with (self._folder / RECEIPTS_FILE).open("a", encoding="utf-8") as receipts:
+            receipts.write(json.dumps(receipt) + "\n")
         return status
 
 

@@ -61,7 +61,9 @@ def show(report: Report, console: Console) -> None:
         return
     console.print(f"[green]The log verifies: {report.size} entries.[/green]", highlight=False)
     if not report.key_given:
-        console.print("The folder's own key was believed; give --key to prove more than self-agreement.")
+        console.print(
+            "The folder's own key was believed; give --key to prove more than self-agreement.", soft_wrap=True
+        )
 
 
 def _remembered(file: Path, key: str | None, folder: Path) -> Checkpoint | None:

@@ -28,7 +28,7 @@ FIELDS: Final = frozenset(
         *("record", "recipient", "delivery", "disclosure", "attempt", "decision", "bundle", "caller", "role"),
         *("number", "result", "status", "state", "count", "size", "index", "duration_ms"),
         *("error", "cause", "reason", "frames", "file"),
-        *("host", "port", "request_id", "method", "route"),
+        *("host", "port", "id", "request_id", "method", "route", "ms"),
     }
 )
 _PLAIN = (str, int, float, bool, type(None))

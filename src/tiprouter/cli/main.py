@@ -72,12 +72,18 @@ def worker(
 
 @app.command()
 def migrate(
-    revision: Annotated[str, typer.Argument(help="`head`, `base`, or a revision.")] = "head", data: Data = None
+    revision: Annotated[str, typer.Argument(help="`head`, `base`, or a revision.")] = "head",
+    data: Data = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before going back.")] = False,
 ) -> None:
     """Bring the database to a schema revision."""
     from tiprouter.cli import service
 
-    service.migrate(service.configured(data=data), revision)
+    settings = service.configured(data=data)
+    if revision != "head" and not yes:
+        typer.confirm("Going back to an older schema destroys what only the newer one can hold. Go on?", abort=True)
+    service.migrate(settings, revision)
 
 
 @app.command()
@@ -149,12 +155,14 @@ def audit_key(data: Data = None) -> None:
 
 @credential.command("create")
 def credential_create(
-    role: Annotated[str, typer.Option(help="intake, reviewer, auditor or operator.")], data: Data = None
+    role: Annotated[str, typer.Option(help="intake, reviewer, auditor, operator or agency.")],
+    recipient: Annotated[str | None, typer.Option(help="The recipient's id; for an agency, and only then.")] = None,
+    data: Data = None,
 ) -> None:
     """Make a credential and print its token, which cannot be shown again."""
     from tiprouter.cli import service
 
-    service.create_credential(service.configured(data=data), role)
+    service.create_credential(service.configured(data=data), role, recipient)
 
 
 @credential.command("revoke")

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tiprouter import wiring
+from tiprouter.api import documentation
+from tiprouter.api.app import assemble
 from tiprouter.cli import logs
 from tiprouter.errors import ConfigurationError
 from tiprouter.policy import bundle as bundles
@@ -25,7 +27,7 @@ from tiprouter.workflow import credentials
 from tiprouter.workflow.happening import Actor
 
 BY_HAND = Actor("command-line", "operator")
-OPENAPI_FILE = Path("openapi") / "openapi.json"
+OPENAPI_FILE = Path(__file__).resolve().parents[3] / "openapi" / "openapi.json"
 
 
 def configured(**options: object) -> Settings:
@@ -66,19 +68,39 @@ def migrate(settings: Settings, revision: str) -> None:
     typer.echo(f"The database has schema {migrations.head() if revision == 'head' else revision}.")
 
 
+def openapi(*, check: bool) -> int:
+    """Print the API's document, or compare it with the repository's copy; the exit code."""
+    text = documentation.text(assemble())
+    if not check:
+        typer.echo(text, nl=False)
+        return 0
+    kept = OPENAPI_FILE.read_text(encoding="utf-8") if OPENAPI_FILE.exists() else ""
+    if kept == text:
+        typer.echo("openapi/openapi.json is what the API promises.")
+        return 0
+    typer.secho(
+        "openapi/openapi.json is not what the API promises; write it anew: ./tiprouter openapi > openapi/openapi.json",
+        err=True,
+        fg="red",
+    )
+    return 1
+
+
 def print_key(settings: Settings) -> None:
     """Print the log's verifier key."""
     typer.echo(asyncio.run(wiring.vkey(settings)))
 
 
-def create_credential(settings: Settings, role: str) -> None:
+def create_credential(settings: Settings, role: str, recipient: str | None) -> None:
     """Make a credential; print its id, role and token (rules 2 and 3)."""
     try:
         wanted = credentials.CallerRole(role)
     except ValueError:
         roles = ", ".join(one.value for one in credentials.CallerRole)
         raise ConfigurationError(f"A credential's role is one of {roles}.") from None
-    caller, token = asyncio.run(wiring.tell(settings, lambda tx, desk: credentials.make(tx, desk, BY_HAND, wanted)))
+    caller, token = asyncio.run(
+        wiring.tell(settings, lambda tx, desk: credentials.make(tx, desk, BY_HAND, wanted, recipient))
+    )
     typer.echo(json.dumps({"id": caller.id, "role": caller.role, "token": token}))
 
 
