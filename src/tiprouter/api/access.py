@@ -32,6 +32,7 @@ _INTAKE, _REVIEWER, _AUDITOR, _OPERATOR = (
     CallerRole.AUDITOR,
     CallerRole.OPERATOR,
 )
+_STAFF: Final = frozenset({_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR})
 PUBLIC: Final[frozenset[CallerRole]] = frozenset()
 """The row of a route that asks for no credential."""
 
@@ -49,8 +50,8 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("GET", "/v1/consents/{consent_id}"): frozenset({_INTAKE, _REVIEWER}),
         ("POST", "/v1/recipients"): frozenset({_OPERATOR}),
         ("PUT", "/v1/recipients/{recipient_id}"): frozenset({_OPERATOR}),
-        ("GET", "/v1/recipients"): frozenset(CallerRole),
-        ("GET", "/v1/recipients/{recipient_id}"): frozenset(CallerRole),
+        ("GET", "/v1/recipients"): _STAFF,
+        ("GET", "/v1/recipients/{recipient_id}"): _STAFF,
         ("GET", "/v1/decisions"): frozenset({_REVIEWER, _AUDITOR}),
         ("GET", "/v1/decisions/{decision_id}"): frozenset({_REVIEWER, _AUDITOR}),
         ("GET", "/v1/disclosures"): frozenset({_REVIEWER, _AUDITOR}),
@@ -76,11 +77,16 @@ _BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,200})", re.ASCII | re.IGNOR
 
 @dataclass(slots=True)
 class Visit:
-    """One request as the edge knows it: its id, who asks (once known), and by which route's template."""
+    """One request as the edge knows it, more of it with every check passed.
+
+    Its id, the template of its route, who asks, its Idempotency-Key, and its body's canonical bytes.
+    """
 
     request_id: str
-    actor: Actor | None = None
     template: str | None = None
+    actor: Actor | None = None
+    key: str | None = None
+    canonical: bytes = b""
 
 
 def visit_of(request: Request) -> Visit:

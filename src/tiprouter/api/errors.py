@@ -32,11 +32,3 @@ class MediaTypeError(TiprouterError):
 
 class BodyBrokenError(TiprouterError):
     """The body ended before it was complete."""
-
-
-class QueryInvalidError(TiprouterError):
-    """The query cannot mean what it says."""
-
-    def __init__(self, pointer: str, reason: str) -> None:
-        super().__init__()
-        self.pointer, self.reason = pointer, reason

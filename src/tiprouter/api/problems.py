@@ -47,7 +47,6 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     errors.BodyTooLargeError: Kind(413, "body-too-large", "The body is too large"),
     errors.BodyBrokenError: Kind(400, "body-broken", "The body is incomplete"),
     errors.MediaTypeError: Kind(415, "media-type", "The body is not application/json"),
-    errors.QueryInvalidError: Kind(422, "query-invalid", "The query is not valid"),
     InFlightError: Kind(409, "in-flight", "The same request is being answered", headers={"Retry-After": "1"}),
     DuplicateError: Kind(409, "duplicate", "This tip was accepted before"),
     WithdrawnError: Kind(409, "nothing-to-withdraw", "There is nothing to withdraw"),
@@ -73,7 +72,7 @@ FAULTS: Final[Mapping[Fault, str]] = {
 UNEXPECTED: Final = Kind(500, "unexpected", "Something went wrong", "This is our fault; nothing was changed.")
 METHOD: Final = Kind(405, "method-not-allowed", "This method is not for this path", "Allow names the methods that are.")
 INVALID: Final = TABLE[InvalidError]
-QUERY: Final = TABLE[errors.QueryInvalidError]
+QUERY: Final = Kind(422, "query-invalid", "The query is not valid", "A parameter of the query is not valid.")
 
 
 def kind_of(error: Exception) -> Kind | None:
@@ -101,8 +100,6 @@ def answer_to(error: Exception, request_id: str) -> Response:
     kind = kind_of(error)
     if kind is None:
         return answer(UNEXPECTED, request_id)
-    if isinstance(error, errors.QueryInvalidError):
-        return answer(kind, request_id, str(error), errors=[{"pointer": error.pointer, "reason": error.reason}])
     if isinstance(error, InvalidError) and not isinstance(error, KeyReusedError):
         return answer(kind, request_id, errors=[{"pointer": error.pointer, "reason": str(error)}])
     return answer(kind, request_id, str(error))
@@ -111,4 +108,9 @@ def answer_to(error: Exception, request_id: str) -> Response:
 def answer_to_shapes(found: Sequence[Mapping[str, Any]], request_id: str) -> Response:
     """The response to what pydantic found wrong with a body, or with a query."""
     kind = QUERY if any(one["loc"][:1] == ("query",) for one in found) else INVALID
-    return answer(kind, request_id, "A parameter is not valid.", errors=reasons.told(found))
+    return answer(kind, request_id, errors=reasons.told(found))
+
+
+def answer_not_ready(request_id: str, down: Sequence[str]) -> Response:
+    """The response of a service that cannot do its work: `down` names its own parts."""
+    return answer(TABLE[UnavailableError], request_id, "Some parts of the service are down.", down=list(down))

@@ -47,10 +47,16 @@ def told(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     known: dict[tuple[str, str], None] = {}
     for one in found:
         kind, path = str(one["type"]), tuple(one["loc"])[1:]
+        if kind == "too_short" and any(_below(tuple(other["loc"])[1:], path) for other in found):
+            continue  # pydantic counts the sound items alone: the array is not short, something in it is wrong
         if kind == "extra_forbidden":
             path = path[:-1]
         known[pointer(path), REASONS.get(kind, OTHERWISE)] = None
     return [{"pointer": where, "reason": why} for where, why in list(known)[:MOST]]
+
+
+def _below(path: tuple[str | int, ...], above: tuple[str | int, ...]) -> bool:
+    return len(path) > len(above) and path[: len(above)] == above
 
 
 def pointer(path: Sequence[str | int]) -> str:

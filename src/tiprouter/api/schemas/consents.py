@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.outcomes import Names, OutcomeBody, outcomes_of
 from tiprouter.api.schemas.words import LAX, Id, Message, Moment, Ref, Some
 from tiprouter.domain.consent import Choice, Consent
@@ -54,7 +55,7 @@ class WhoseBody(Message):
 class ConsentBody(Message):
     """One person's grant or refusal."""
 
-    model_config = ConfigDict(json_schema_extra=_GRANT_RULE)
+    model_config = ConfigDict(json_schema_extra=_GRANT_RULE | examples.example(examples.CONSENT))
 
     person: WhoseBody
     choice: Annotated[Choice, LAX]

@@ -2,14 +2,20 @@
 
 from typing import Annotated
 
-from tiprouter.api.schemas.words import LAX, Message
+from pydantic import ConfigDict
+
+from tiprouter.api.schemas import examples
+from tiprouter.api.schemas.words import LAX, Id, Message
 from tiprouter.workflow.credentials import CallerRole
 
 
 class CredentialWanted(Message):
-    """A credential's role."""
+    """A credential's role; an agency's names its recipient, and no other does."""
+
+    model_config = ConfigDict(json_schema_extra=examples.example(examples.CREDENTIAL))
 
     role: Annotated[CallerRole, LAX]
+    recipient_id: Id | None = None
 
 
 class CredentialMade(Message):

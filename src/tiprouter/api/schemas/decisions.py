@@ -4,7 +4,7 @@
 2. Nobody is named: persons are the router's ids. `salt` opens the facts' commitment in the log.
 """
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from tiprouter.api.schemas.consents import PersonId
 from tiprouter.api.schemas.outcomes import Names, RecipientName, recipient_name
@@ -56,12 +56,12 @@ class DecisionList(Message):
 
 
 class PolicyBody(Message):
-    """A determining policy; the router's own words (`default-deny`, `duty.no-recipient`) have no text of their own."""
+    """A determining policy, in words and with its source; `effect` is null for the router's own rules."""
 
     id: str
     effect: Effect | None
-    basis: str | None
-    cite: str | None
+    basis: str
+    cite: str
 
 
 class DecisionExplained(DecidedBody):
@@ -78,11 +78,36 @@ class DecisionExplained(DecidedBody):
         policies = tuple(
             PolicyBody(id=note.id, effect=note.effect, basis=note.basis, cite=note.cite)
             if (note := notes.get(name)) is not None
-            else PolicyBody(id=name, effect=None, basis=None, cite=None)
+            else _OWN.get(name, PolicyBody(id=name, effect=None, basis="A policy of an earlier bundle.", cite="bundle"))
             for name in decision.policies
         )
         facts = None if decision.facts is None else dict(decision.facts)
         return cls(**_values(decision, names), policies=policies, facts=facts, salt=decision.salt)
+
+
+_OWN: Final = {
+    rule.id: rule
+    for rule in (
+        PolicyBody(
+            id="default-deny",
+            effect=None,
+            basis="Nothing permits it, and what is not permitted stays here.",
+            cite="Decision rule 1",
+        ),
+        PolicyBody(
+            id="duty.no-recipient",
+            effect=None,
+            basis="A child's duty found no recipient that could take it; a human must act.",
+            cite="Decision rule 5",
+        ),
+        PolicyBody(
+            id="router.error",
+            effect=None,
+            basis="Something failed while it was decided, so nothing leaves and a human is told.",
+            cite="Decision rule 1",
+        ),
+    )
+}
 
 
 def _values(decision: Decision, names: Names) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.words import LAX, County, Message, Moment, Place, ShortText, Some
 from tiprouter.domain.recipient import Recipient, RecipientStatus, SignatureScheme
 from tiprouter.domain.vocabulary import RecipientKind
@@ -17,6 +18,8 @@ Url = Annotated[
 
 class RecipientBody(Message):
     """An agency: what it is, whom it serves, where and how it gets disclosures, until when it agreed."""
+
+    model_config = ConfigDict(json_schema_extra=examples.example(examples.RECIPIENT))
 
     name: ShortText
     kind: Annotated[RecipientKind, LAX]

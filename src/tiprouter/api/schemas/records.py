@@ -7,9 +7,10 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.persons import PersonBody
 from tiprouter.api.schemas.words import (
     LAX,
@@ -140,6 +141,8 @@ class SituationBody(Message):
 class TipBody(SituationBody):
     """One inbound signal."""
 
+    model_config = ConfigDict(json_schema_extra=examples.example(examples.TIP))
+
     external_id: Ref
 
     def to_domain(self) -> Record:
@@ -154,6 +157,8 @@ class TipBody(SituationBody):
 
 class CaseBody(SituationBody):
     """One revision of a case record; its id stands in the URL."""
+
+    model_config = ConfigDict(json_schema_extra=examples.example(examples.CASE))
 
     status: Annotated[CaseStatus, LAX]
     tips: Annotated[Some[Id], Field(max_length=100)] = ()

@@ -18,9 +18,7 @@ from tiprouter.domain.redaction import stamp
 
 T = TypeVar("T")
 
-_MOMENT: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
-)
+_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _FIRST_BIRTH, _LAST_BIRTH = 1850, 2200
@@ -35,6 +33,10 @@ class Message(BaseModel):
     def rendered(self) -> bytes:
         """The message as JSON bytes."""
         return self.model_dump_json().encode()
+
+
+class Nothing(Message):
+    """An object without members."""
 
 
 def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the caller sent

@@ -1,0 +1,78 @@
+"""What happens around every request, whatever becomes of it?
+
+1. It gets an id of ours, which its answer carries; an id that a caller sends is not looked at.
+2. Every answer says that it is not to be stored (unless it says otherwise) and that its type is not to be guessed.
+3. An error that nobody expected becomes the 500 problem; only its class is logged, its text may quote the request.
+4. One line is logged: id, method, the route's template, status, milliseconds, the caller's id. Never the path, the
+   query, a header or a byte of the body.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tiprouter import ids
+from tiprouter.api import problems
+from tiprouter.api.access import Visit
+from tiprouter.api.office import Office
+
+log = structlog.get_logger()
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class Edge:
+    """Pure ASGI around the application."""
+
+    def __init__(self, app: ASGIApp, office: Office) -> None:
+        self._app, self._office = app, office
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (rules 1-4)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        desk = self._office.desk
+        began = desk.now()
+        visit = Visit(ids.mint("req", began, desk.entropy(ids.RANDOM_BYTES)))
+        scope["tiprouter.visit"] = visit
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _mark(MutableHeaders(scope=message), visit)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:  # noqa: BLE001 - rule 3
+            log.error(  # noqa: TRY400 - rule 3: a traceback quotes
+                "request.failed", id=visit.request_id, error=type(error).__name__
+            )
+            if status == 0:
+                await problems.answer(problems.UNEXPECTED, visit.request_id)(scope, receive, sending)
+        finally:
+            self._say(scope, visit, status, began)
+
+    def _say(self, scope: Scope, visit: Visit, status: int, began: datetime) -> None:
+        log.info(
+            "request",
+            id=visit.request_id,
+            method=scope["method"] if scope["method"] in METHODS else "other",
+            route=visit.template,
+            status=status,
+            ms=round((self._office.desk.now() - began) / _MILLISECOND, 1),
+            caller=None if visit.actor is None else visit.actor.id,
+        )
+
+
+def _mark(headers: MutableHeaders, visit: Visit) -> None:
+    headers["X-Request-Id"] = visit.request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.setdefault("Cache-Control", "no-store")

@@ -1,0 +1,1 @@
+"""One module per noun; each function parses, tells a story, and shapes its answer."""

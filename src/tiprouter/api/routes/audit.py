@@ -1,0 +1,91 @@
+"""How is the log read and proved? (C2SP tlog-tiles, tlog-checkpoint, tlog-proof)
+
+1. Checkpoint and hash tiles are public: whoever holds them can catch a rewritten history, and they say nothing else.
+2. Entries and entry bundles are the auditor's.
+3. A tile at its width never changes, so it may be kept for ever; a checkpoint is good for at most five seconds.
+"""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from tiprouter.api.access import Desks, visit_of
+from tiprouter.api.body import Route
+from tiprouter.api.office import Office
+from tiprouter.api.paging import answer_page
+from tiprouter.api.routes.paths import EntryIndex
+from tiprouter.api.schemas.audit import EntryBody, EntryList
+from tiprouter.api.schemas.queries import EntryQuery
+from tiprouter.audit.tiles import Tile, TileError
+from tiprouter.errors import NotFoundError
+from tiprouter.workflow import inquiry
+
+router = APIRouter(route_class=Route, tags=["audit"])
+
+TEXT: Final = "text/plain; charset=utf-8"
+BYTES: Final = "application/octet-stream"
+_FOREVER: Final = "public, max-age=31536000, immutable"
+_BRIEFLY: Final = "public, max-age=5"
+
+
+class PlainResponse(Response):
+    """Text, for the documentation of what a route answers."""
+
+    media_type = "text/plain"
+
+
+class BytesResponse(Response):
+    """Bytes, likewise."""
+
+    media_type = BYTES
+
+
+@router.get("/v1/audit/entries", operation_id="listEntries", response_model=EntryList)
+async def list_entries(request: Request, query: Annotated[EntryQuery, Query()], office: Desks) -> Response:
+    """Entries of the log, newest first."""
+    page = await office.database.read(lambda tx: inquiry.list_entries(tx, query.kind, query.after, query.limit))
+    items = EntryList(items=tuple(EntryBody.of(one) for one in page.items))
+    return answer_page(visit_of(request), query, items, page.after)
+
+
+@router.get("/v1/audit/entries/{index}", operation_id="readEntry", response_model=EntryBody)
+async def read_entry(index: EntryIndex, office: Desks) -> Response:
+    """One entry of the log."""
+    row = await office.database.read(lambda tx: inquiry.entry(tx, int(index)))
+    return Response(EntryBody.of(row).rendered(), 200, None, "application/json")
+
+
+@router.get("/v1/audit/entries/{index}/proof", operation_id="proveEntry", response_class=PlainResponse)
+async def prove_entry(index: EntryIndex, office: Desks) -> Response:
+    """A file that proves, without a network, that the entry stands in the log (c2sp.org/tlog-proof@v1)."""
+    proof = await office.database.read(lambda tx: inquiry.proof(tx, int(index)))
+    return Response(proof, 200, None, TEXT)
+
+
+@router.get("/v1/audit/checkpoint", operation_id="readCheckpoint", response_class=PlainResponse)
+async def read_checkpoint(office: Desks) -> Response:
+    """The newest signed checkpoint of the log."""
+    note = await office.database.read(inquiry.checkpoint)
+    return Response(note, 200, {"Cache-Control": _BRIEFLY}, TEXT)
+
+
+@router.get("/v1/audit/tile/entries/{path:path}", operation_id="readEntryBundle", response_class=BytesResponse)
+async def read_bundle(path: str, office: Desks) -> Response:
+    """Up to 256 entries of the log."""
+    return Response(await _tile(office, f"tile/entries/{path}"), 200, None, BYTES)
+
+
+@router.get("/v1/audit/tile/{level}/{path:path}", operation_id="readTile", response_class=BytesResponse)
+async def read_tile(level: str, path: str, office: Desks) -> Response:
+    """Up to 256 hashes of the log's tree."""
+    if level == "entries":
+        raise NotFoundError
+    return Response(await _tile(office, f"tile/{level}/{path}"), 200, {"Cache-Control": _FOREVER}, BYTES)
+
+
+async def _tile(office: Office, path: str) -> bytes:
+    try:
+        wanted = Tile.parse(path)
+    except TileError:
+        raise NotFoundError from None
+    return await office.database.read(lambda tx: inquiry.tile(tx, wanted))

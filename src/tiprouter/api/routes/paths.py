@@ -1,0 +1,16 @@
+"""Which ids may stand in a path? What cannot be an id is not found, like an id that nothing has."""
+
+from typing import Annotated, Final
+
+from fastapi import Path
+
+_SUFFIX: Final = "_[0-9A-Z]{26}$"
+
+TipId = Annotated[str, Path(pattern="^tip" + _SUFFIX, examples=["tip_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+CaseId = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$", examples=["C-1001"])]
+ConsentId = Annotated[str, Path(pattern="^cns" + _SUFFIX, examples=["cns_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+RecipientId = Annotated[str, Path(pattern="^rcp" + _SUFFIX, examples=["rcp_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+DecisionId = Annotated[str, Path(pattern="^dec" + _SUFFIX, examples=["dec_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+DisclosureId = Annotated[str, Path(pattern="^dis" + _SUFFIX, examples=["dis_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+CredentialId = Annotated[str, Path(pattern="^cal" + _SUFFIX, examples=["cal_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+EntryIndex = Annotated[str, Path(pattern="^(0|[1-9][0-9]{0,14})$", examples=["0"])]

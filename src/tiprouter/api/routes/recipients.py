@@ -1,0 +1,77 @@
+"""How are agencies registered and changed?"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from tiprouter.api.access import Caller, Desks, visit_of
+from tiprouter.api.body import Route
+from tiprouter.api.idempotency import Asking, answer_once
+from tiprouter.api.paging import answer_page
+from tiprouter.api.preconditions import Required, etag
+from tiprouter.api.routes.paths import RecipientId
+from tiprouter.api.schemas.queries import Paging
+from tiprouter.api.schemas.recipients import (
+    RecipientBody,
+    RecipientEnrolled,
+    RecipientList,
+    RecipientShown,
+    RecipientStanding,
+    enrolled,
+    shown,
+)
+from tiprouter.storage.database import Transaction
+from tiprouter.workflow import enrolment, inquiry
+from tiprouter.workflow.once import Answer
+
+router = APIRouter(route_class=Route, tags=["recipients"])
+
+
+@router.post("/v1/recipients", status_code=201, operation_id="registerRecipient", response_model=RecipientEnrolled)
+async def register_recipient(body: RecipientBody, office: Desks, actor: Caller, asked: Asking) -> Response:
+    """Register an agency. The answer holds what it verifies disclosures with."""
+
+    def story(tx: Transaction) -> Answer:
+        done = enrolment.register(tx, office.desk, actor, body.to_domain())
+        return done.recipient.id, 201, enrolled(done).rendered()
+
+    return await answer_once(office, asked, story)
+
+
+@router.put("/v1/recipients/{recipient_id}", operation_id="changeRecipient", response_model=RecipientStanding)
+async def change_recipient(
+    recipient_id: RecipientId,
+    body: RecipientBody,
+    office: Desks,
+    actor: Caller,
+    asked: Asking,
+    expected: Required,
+) -> Response:
+    """Say what an agency is from now on, against the revision in If-Match. Its signature scheme cannot change."""
+
+    def story(tx: Transaction) -> Answer:
+        done = enrolment.change(tx, office.desk, actor, body.to_domain(recipient_id), expected)
+        return done.id, 200, RecipientStanding.of(done).rendered()
+
+    return await answer_once(office, asked, story)
+
+
+@router.get("/v1/recipients", operation_id="listRecipients", response_model=RecipientList)
+async def list_recipients(request: Request, query: Annotated[Paging, Query()], office: Desks) -> Response:
+    """Agencies, newest first."""
+    page = await office.database.read(lambda tx: inquiry.list_recipients(tx, query.after, query.limit))
+    items = RecipientList(items=tuple(RecipientStanding.of(one) for one in page.items))
+    return answer_page(visit_of(request), query, items, page.after)
+
+
+@router.get("/v1/recipients/{recipient_id}", operation_id="readRecipient", response_model=RecipientShown)
+async def read_recipient(recipient_id: RecipientId, office: Desks) -> Response:
+    """An agency, and its public key when it has one."""
+
+    def question(tx: Transaction) -> tuple[bytes, int]:
+        found = inquiry.recipient(tx, recipient_id)
+        key = enrolment.public_key(tx, office.desk, recipient_id)
+        return shown(found, key).rendered(), found.revision
+
+    body, revision = await office.database.read(question)
+    return Response(body, 200, {"ETag": etag(revision)}, "application/json")

@@ -1,0 +1,54 @@
+"""What may a list be asked for?
+
+A query is closed like a body: a misspelt filter is an error, not a longer list. Its values are texts, so they are read
+leniently: `10` is a number, `true` is true.
+"""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from tiprouter.api.schemas.words import Id, Message
+from tiprouter.audit.entry import Kind
+from tiprouter.domain.vocabulary import Outcome
+
+LIMIT_MAX = 200
+INDEX_MAX = 2**53
+
+
+class Query(Message):
+    """A query."""
+
+    model_config = ConfigDict(strict=False)
+
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX, description="how many items at most")] = 50
+
+
+class Paging(Query):
+    """A page: the items after an id, newest first."""
+
+    after: Annotated[Id | None, Field(description="the id the last page ended with")] = None
+
+
+class DecisionQuery(Paging):
+    """A page of the decisions that match."""
+
+    record_id: Id | None = None
+    person_id: Id | None = None
+    recipient_id: Id | None = None
+    outcome: Outcome | None = None
+    current: bool | None = None
+
+
+class DisclosureQuery(Paging):
+    """A page of the disclosures that match."""
+
+    record_id: Id | None = None
+    recipient_id: Id | None = None
+
+
+class EntryQuery(Query):
+    """A page of the log's entries, newest first."""
+
+    after: Annotated[int | None, Field(ge=0, le=INDEX_MAX, description="the index the last page ended with")] = None
+    kind: Kind | None = None

@@ -1,0 +1,158 @@
+"""What does a recipient's endpoint get? (Standard Webhooks 1.0; made by `domain/redaction.py`)
+
+Described here and nowhere else; a test holds this page and what redaction makes equal. A field that is not permitted
+for a person is left out, and nothing hints that it was.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from tiprouter.api.schemas.words import LAX, Message, Moment, Some
+from tiprouter.domain.vocabulary import (
+    AgeBand,
+    Answer,
+    Category,
+    Exploitation,
+    JurisdictionReason,
+    Outcome,
+    Purpose,
+    Relationship,
+    Role,
+)
+
+Label = Annotated[str, Field(pattern=r"^person-[1-9][0-9]*$", description="a person within this disclosure alone")]
+
+
+class AboutDisclosure(Message):
+    """What every message says about itself: put a matter's messages in order by `sequence`."""
+
+    disclosure_id: str
+    matter_id: str
+    sequence: int
+    recipient_id: str
+    purpose: Annotated[Purpose, LAX]
+    deadline: Moment
+    redisclosure_notice: str
+
+
+class ToldPlace(Message):
+    """A place of the situation that this recipient serves."""
+
+    code: str
+    reason: Annotated[JurisdictionReason, LAX]
+    county: str | None
+
+
+class ToldIdentity(Message):
+    """Who the person is; only with category `identity`."""
+
+    first_name: str | None = None
+    middle_name: str | None = None
+    second_name: str | None = None
+    nickname: str | None = None
+    description: str | None = None
+    identity_number: str | None = None
+    gender: str | None = None
+
+
+class ToldContact(Message):
+    """How the person can be reached safely; only with category `contact`."""
+
+    email: str | None = None
+    phone: str | None = None
+    safe_channel: str | None = None
+    safe_time: str | None = None
+
+
+class ToldPerson(Message):
+    """A person about whom this recipient may be told, on which basis, and what."""
+
+    person: Label
+    role: Annotated[Role, LAX]
+    outcome: Annotated[Outcome, LAX]
+    basis: Some[str]
+    categories: Some[Annotated[Category, LAX]]
+    age_band: Annotated[AgeBand, LAX] | None = None
+    identity: ToldIdentity | None = None
+    contact: ToldContact | None = None
+    health: str | None = None
+    immigration: str | None = None
+
+
+class ToldStatement(Message):
+    """A statement that every person it is about permits."""
+
+    persons: Some[Label]
+    category: Annotated[Category, LAX] | None
+    text: str
+
+
+class ToldLocation(Message):
+    """Where it happens; only when everyone it is about permits `location`."""
+
+    street: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    description: str | None = None
+    persons: Some[Label]
+
+
+class ToldViolence(Message):
+    """The indicators of imminent danger; only with category `incident`."""
+
+    immediate: Annotated[Answer, LAX]
+    escalating: Annotated[Answer, LAX]
+
+
+class ToldSignaler(Message):
+    """Who contacted the hotline; only with category `signaler_identity`."""
+
+    person: Label
+    relationship: Annotated[Relationship, LAX]
+
+
+class MadeData(AboutDisclosure):
+    """What this recipient may read of this record."""
+
+    signaled_at: Moment
+    received_at: Moment
+    jurisdictions: Some[ToldPlace]
+    persons: Some[ToldPerson]
+    statements: Some[ToldStatement]
+    exploitation: Some[Annotated[Exploitation, LAX]] | None = None
+    violence: ToldViolence | None = None
+    location: ToldLocation | None = None
+    signaler: ToldSignaler | None = None
+
+
+class RecalledData(AboutDisclosure):
+    """Consent for the disclosure `recalls` was withdrawn: it carries ids only."""
+
+    recalls: str
+    reason: Literal["consent_withdrawn"]
+
+
+_TITLED = ConfigDict(json_schema_extra={"description": "The body of a webhook; verify its signature before reading."})
+
+
+class DisclosureMade(Message):
+    """A disclosure."""
+
+    model_config = _TITLED
+
+    type: Literal["disclosure.made"]
+    timestamp: Moment
+    data: MadeData
+
+
+class DisclosureRecalled(Message):
+    """A recall."""
+
+    model_config = _TITLED
+
+    type: Literal["disclosure.recalled"]
+    timestamp: Moment
+    data: RecalledData

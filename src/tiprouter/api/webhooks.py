@@ -1,0 +1,44 @@
+"""How are the router's own requests to a recipient described? (OpenAPI 3.1 webhooks, Standard Webhooks 1.0)
+
+Nothing here is ever called: these functions are signatures for the documentation.
+"""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header
+
+from tiprouter.api.schemas.webhooks import DisclosureMade, DisclosureRecalled
+
+router = APIRouter()
+
+WebhookId = Annotated[str, Header(description="The delivery's id, the same for every attempt.")]
+WebhookTimestamp = Annotated[str, Header(description="When this attempt was signed: seconds since 1970.")]
+WebhookSignature = Annotated[
+    str, Header(description="Space-separated `v1a,<ed25519>` or `v1,<HMAC-SHA256>` over `id.timestamp.body`, base64.")
+]
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "Any 2xx: received. It is not sent again."},
+    410: {"description": "The endpoint is gone. Nothing is sent again until a person looked."},
+    429: {"description": "Too much now; Retry-After is honoured within bounds."},
+    503: {"description": "Not now; Retry-After is honoured within bounds. Every other answer is tried again too."},
+}
+
+
+@router.post("disclosure.made", operation_id="disclosureMade", responses=ANSWERS, status_code=200)
+async def disclosure_made(
+    body: DisclosureMade,
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
+    """A record as far as this recipient may read it now. A later one of the same matter replaces it."""
+
+
+@router.post("disclosure.recalled", operation_id="disclosureRecalled", responses=ANSWERS, status_code=200)
+async def disclosure_recalled(
+    body: DisclosureRecalled,
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
+    """Consent was withdrawn for an earlier disclosure: stop using it and delete it, as far as the law lets you."""

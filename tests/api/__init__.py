@@ -1,0 +1,1 @@
+"""The HTTP edge, asked over real sockets."""
