@@ -21,7 +21,7 @@ from tiprouter.workflow.credentials import CallerRole
 
 MARKER = "Zyxwv-Marker-Secret"
 BODY_BYTES_MAX = 65_536
-STAFF = tuple(role for role in CallerRole if role is not CallerRole.AGENCY)
+ROLES = tuple(CallerRole)
 
 
 @dataclass
@@ -77,7 +77,7 @@ class PromptServer(uvicorn.Server):
 async def running(service: Service, troubles: list[str] | None = None) -> AsyncIterator[Api]:
     """The edge of a service on a free loopback port, with one credential for each role of the staff."""
     tokens = {}
-    for role in STAFF:
+    for role in set(ROLES) - {CallerRole.AGENCY}:
         made = await service.database.write(
             lambda tx, role=role: credentials.make(tx, service.desk, OPERATOR, role)  # type: ignore[misc] # a default is no argument
         )
@@ -94,6 +94,14 @@ async def running(service: Service, troubles: list[str] | None = None) -> AsyncI
         yield Api(service, office, client, port, tokens)
     server.should_exit = server.force_exit = True
     await serving
+
+
+async def with_agency(api: Api, name: str, recipient_id: str) -> None:
+    """Give an agency a credential, by `name`."""
+    made = await api.service.database.write(
+        lambda tx: credentials.make(tx, api.service.desk, OPERATOR, CallerRole.AGENCY, recipient_id)
+    )
+    api.tokens[name] = made[1]
 
 
 async def until(so: Callable[[], object], seconds: float = 5) -> None:

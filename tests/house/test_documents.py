@@ -58,7 +58,7 @@ def test_every_rule_that_a_policy_cites_exists() -> None:
     """`Rule 5` in a policy's source is a numbered rule of the rules page."""
     known = set(re.findall(r"^(\d+)\. \*\*", document("decision-rules.md"), re.MULTILINE))
     for note in bundles.load(bundles.shipped("survivor-led")).notes.values():
-        cited = re.findall(r"\d+", " ".join(re.findall(r"Rules? ([\d, ]+)", note.cite)))
+        cited = re.findall(r"\d+", " ".join(re.findall(r"[Rr]ules? ([\d, ]+)", note.cite)))
         assert set(cited) <= known, note.id
         assert cited, note.id
 

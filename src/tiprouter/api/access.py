@@ -3,7 +3,8 @@
 1. The table below is the whole answer: a route that is not in it cannot be built, and a role that is not in its row is
    told the same as about something that does not exist (`NotFoundError`: same status, body and headers).
 2. A caller is looked up on every request; an ended credential ends at once.
-3. This is asked before anything else of the request is read: a body, a key or a precondition never tells a caller who
+3. An agency's caller sees its own disclosures only, once sent; the stories see to that (`acknowledging.visible`).
+4. This is asked before anything else of the request is read: a body, a key or a precondition never tells a caller who
    may not be here that something is.
 
 Not promised here: that an absent thing takes as long to miss as a forbidden one; both cost one token look-up.
@@ -26,11 +27,12 @@ from tiprouter.workflow import credentials
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.happening import Actor
 
-_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR = (
+_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR, _AGENCY = (
     CallerRole.INTAKE,
     CallerRole.REVIEWER,
     CallerRole.AUDITOR,
     CallerRole.OPERATOR,
+    CallerRole.AGENCY,
 )
 _STAFF: Final = frozenset({_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR})
 PUBLIC: Final[frozenset[CallerRole]] = frozenset()
@@ -54,8 +56,9 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("GET", "/v1/recipients/{recipient_id}"): _STAFF,
         ("GET", "/v1/decisions"): frozenset({_REVIEWER, _AUDITOR}),
         ("GET", "/v1/decisions/{decision_id}"): frozenset({_REVIEWER, _AUDITOR}),
-        ("GET", "/v1/disclosures"): frozenset({_REVIEWER, _AUDITOR}),
-        ("GET", "/v1/disclosures/{disclosure_id}"): frozenset({_REVIEWER, _AUDITOR}),
+        ("GET", "/v1/disclosures"): frozenset({_REVIEWER, _AUDITOR, _AGENCY}),
+        ("GET", "/v1/disclosures/{disclosure_id}"): frozenset({_REVIEWER, _AUDITOR, _AGENCY}),
+        ("POST", "/v1/disclosures/{disclosure_id}/acknowledgements"): frozenset({_AGENCY}),
         ("GET", "/v1/notices"): frozenset({_REVIEWER, _OPERATOR}),
         ("GET", "/v1/audit/entries"): frozenset({_AUDITOR}),
         ("GET", "/v1/audit/entries/{index}"): frozenset({_AUDITOR}),

@@ -16,6 +16,7 @@ from tiprouter.api import access, documentation, problems
 from tiprouter.api.edge import Edge
 from tiprouter.api.office import Office
 from tiprouter.api.routes import (
+    acknowledgements,
     audit,
     cases,
     consents,
@@ -30,7 +31,20 @@ from tiprouter.api.routes import (
 )
 from tiprouter.errors import NotFoundError, TiprouterError
 
-_NOUNS = (tips, cases, consents, recipients, decisions, disclosures, notices, audit, credentials, health, documents)
+_NOUNS = (
+    tips,
+    cases,
+    consents,
+    recipients,
+    decisions,
+    disclosures,
+    acknowledgements,
+    notices,
+    audit,
+    credentials,
+    health,
+    documents,
+)
 
 
 def build(office: Office) -> FastAPI:

@@ -3,13 +3,14 @@
 1. Only the agency a disclosure was made for may acknowledge it; to any other it is not there.
 2. It may speak more than once (accepted, later closed); nothing it said is overwritten.
 3. Nothing is acknowledged that never left: a disclosure without any attempt is not there for its agency either.
+4. A rejection says why, and a need for information asks something.
 
 Not promised: that an acknowledgement closes a duty; that needs the duty's own rule of evidence.
 """
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain.vocabulary import AcknowledgementStatus
-from tiprouter.errors import NotFoundError
+from tiprouter.errors import InvalidError, NotFoundError
 from tiprouter.storage import acknowledgements, disclosures
 from tiprouter.storage.acknowledgements import Acknowledgement, Words
 from tiprouter.storage.codec import to_bytes
@@ -21,11 +22,18 @@ from tiprouter.workflow.happening import Actor, Desk, happening
 def acknowledge(
     tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str, status: AcknowledgementStatus, words: Words
 ) -> tuple[Acknowledgement, str]:
-    """Store what the agency says (rules 1-3); also the record whose key seals it. Raises `NotFoundError`."""
+    """Store what the agency says (rules 1-4); also the record whose key seals it.
+
+    Raises `NotFoundError`, `InvalidError`.
+    """
     with happening(tx, desk, actor) as it:
         listed = visible(disclosures.listed(tx, disclosure_id), actor)
         if actor.recipient_id is None:
             raise NotFoundError
+        if status is AcknowledgementStatus.REJECTED and words.reason is None:
+            raise InvalidError("A rejection says why.", "/reason")
+        if status is AcknowledgementStatus.NEEDS_INFORMATION and words.question is None:
+            raise InvalidError("A need for information asks something.", "/question")
         record_id = listed.disclosure.record_id
         made = Acknowledgement(it.id("ack"), disclosure_id, status, words, it.now)
         acknowledgements.add(tx, desk.vault, made, record_id)

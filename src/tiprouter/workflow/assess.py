@@ -19,6 +19,7 @@ import structlog
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain import redaction
+from tiprouter.domain.consent import Consent
 from tiprouter.domain.duty import deadline_somewhere
 from tiprouter.domain.facts import Situation, bands_anywhere, findings_for
 from tiprouter.domain.outcome import Notice, Verdict, blocked_without_recipient, unrouted, verdict_of
@@ -29,6 +30,7 @@ from tiprouter.domain.vocabulary import Category, Outcome, Urgency
 from tiprouter.storage import consents, decisions, disclosures, registry
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.records import Stored
+from tiprouter.storage.vault import SealError
 from tiprouter.workflow.disclose import Draft, reconcile
 from tiprouter.workflow.happening import Happening, moment
 
@@ -62,20 +64,29 @@ class _Judged:
 
 def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
     """Decide about a record and let what follows follow (rules 1-5)."""
-    found = consents.of_persons(it.tx, it.vault, stored.persons)
-    by_ref = {
-        person.ref: tuple(consent for consent, _ in found[person_id])
-        for person, person_id in zip(stored.record.persons, stored.persons, strict=True)
-    }
+    by_ref, unreadable = _consents(it, stored)
     situation = Situation(stored.record, by_ref, it.desk.engine.bundle.protocol, it.now)
     toward = candidates(stored.record, chain.from_iterable(by_ref.values()), registry.everyone(it.tx))
-    judged = [_judge(it, stored, situation, recipient) for recipient in toward]
+    judged = [
+        _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, situation, recipient)
+        for recipient in toward
+    ]
     kept = _decide(it, stored, _wanted(stored, situation, judged), cause)
     reconcile(it, stored, {one.recipient.id: one.draft for one in judged}, kept, cause)
     return Assessed(
         decisions=tuple(kept.values()),
         left_out={one.recipient.id: one.draft.made.left_out for one in judged if one.draft is not None},
     )
+
+
+def _consents(it: Happening, stored: Stored) -> tuple[dict[str, tuple[Consent, ...]], SealError | None]:
+    """Each person's consents by `ref`; or none at all, and why they cannot be read (rule 2: a tip is never lost)."""
+    try:
+        found = consents.of_persons(it.tx, it.vault, stored.persons)
+    except SealError as error:
+        return {}, error
+    named = zip(stored.record.persons, stored.persons, strict=True)
+    return {person.ref: tuple(consent for consent, _ in found[person_id]) for person, person_id in named}, None
 
 
 def _judge(it: Happening, stored: Stored, situation: Situation, recipient: Recipient) -> _Judged:

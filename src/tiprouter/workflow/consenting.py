@@ -7,6 +7,7 @@
 4. A withdrawal is answered with what it found: cancelled, in flight, already delivered.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tiprouter.audit.entry import Kind
@@ -62,12 +63,16 @@ def give_consent(tx: Transaction, desk: Desk, actor: Actor, whose: Whose, consen
         consents.put(tx, desk.vault, consent, 1, it.now)
         kind = Kind.CONSENT_GRANTED if consent.choice is Choice.GRANT else Kind.CONSENT_REFUSED
         _log(it, kind, consent)
-        return Given(consent, 1, _decide_again(it, consent.person_id, kind.value))
+        return Given(consent, 1, _decide_again(it, records.touch(tx, consent.person_id), kind.value))
 
 
 def withdraw(tx: Transaction, desk: Desk, actor: Actor, consent_id: str, expected: int | None) -> Withdrawal:
     """Withdraw a grant (rules 3, 4). Raises `NotFoundError`, `WithdrawnError`, `ConflictError` on a stale revision."""
     with happening(tx, desk, actor) as it:
+        person_id = consents.whose(tx, consent_id)
+        if person_id is None:
+            raise NotFoundError
+        touched = records.touch(tx, person_id)
         found = consents.load(tx, desk.vault, consent_id)
         if found is None:
             raise NotFoundError
@@ -79,9 +84,9 @@ def withdraw(tx: Transaction, desk: Desk, actor: Actor, consent_id: str, expecte
         consent = replace(consent, withdrawn_at=it.now)
         consents.put(tx, desk.vault, consent, revision + 1, it.now)
         _log(it, Kind.CONSENT_WITHDRAWN, consent)
-        before = _standing(it, consent.person_id)
-        again = _decide_again(it, consent.person_id, WITHDRAWN)
-        gone = before.keys() - _standing(it, consent.person_id).keys()
+        before = _standing(it, touched)
+        again = _decide_again(it, touched, WITHDRAWN)
+        gone = before.keys() - _standing(it, touched).keys()
         states = [before[disclosure_id] for disclosure_id in gone]
         return Withdrawal(
             given=Given(consent, revision + 1, again),
@@ -93,11 +98,11 @@ def withdraw(tx: Transaction, desk: Desk, actor: Actor, consent_id: str, expecte
 
 def _person(it: Happening, whose: Whose) -> str:
     if whose.person_id is not None:
-        if not records.person_exists(it.tx, whose.person_id):
+        if not records.hold_person(it.tx, whose.person_id):
             raise InvalidError("This field names no person.", "/person/id")
         return whose.person_id
     external = person_index(it.desk, whose.source or "", whose.ref or "")
-    return records.persons_by(it.tx, (external,), lambda: it.id("per"), it.now)[0]
+    return records.persons_by(it.tx, (external,), lambda: it.id("per"), it.now, alone=True)[0]
 
 
 def _refuse_unsound(it: Happening, consent: Consent) -> None:
@@ -112,19 +117,15 @@ def _refuse_unsound(it: Happening, consent: Consent) -> None:
             raise InvalidError("This field names no recipient.", f"/recipients/{number}")
 
 
-def _standing(it: Happening, person_id: str) -> dict[str, DeliveryState]:
-    """The live disclosures about the person's records, and where their deliveries are."""
-    live = [
-        disclosure.id
-        for record_id in records.naming(it.tx, person_id)
-        for disclosure in disclosures.live(it.tx, record_id).values()
-    ]
+def _standing(it: Happening, record_ids: Sequence[str]) -> dict[str, DeliveryState]:
+    """The live disclosures of these records, and where their deliveries are."""
+    live = [disclosure.id for record_id in record_ids for disclosure in disclosures.live(it.tx, record_id).values()]
     return {key: delivery.state for key, delivery in deliveries.of_disclosures(it.tx, live).items()}
 
 
-def _decide_again(it: Happening, person_id: str, cause: str) -> tuple[Decision, ...]:
+def _decide_again(it: Happening, record_ids: Sequence[str], cause: str) -> tuple[Decision, ...]:
     decided: list[Decision] = []
-    for record_id in records.touch(it.tx, person_id):
+    for record_id in record_ids:
         stored = records.load(it.tx, it.vault, record_id)
         if stored is not None:
             decided.extend(assess(it, stored, cause).decisions)

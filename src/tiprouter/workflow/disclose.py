@@ -6,7 +6,8 @@
 4. Nothing may leave any more: what still waits is cancelled. Cancelling wins over an attempt in flight: its answer is
    recorded, and it is not tried again.
 5. After a withdrawal, a recipient that may have received what is no longer permitted gets a recall in the same
-   matter, after it in sequence. A recall carries ids only and needs no permission.
+   matter, after it in sequence: one for each version it may hold, superseded ones too. A recall carries ids only and
+   needs no permission. An attempt that was made may have arrived, whatever its answer was.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from tiprouter.domain import redaction
 from tiprouter.domain.outcome import Verdict
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address, Made
-from tiprouter.domain.states import DUE, INITIAL, TERMINAL, DeliveryEvent, DeliveryState, next_state
+from tiprouter.domain.states import DUE, INITIAL, TERMINAL, DeliveryEvent, next_state
 from tiprouter.domain.vocabulary import Category, Urgency
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import deliveries, disclosures, registry
@@ -70,9 +71,10 @@ def reconcile(
         if old is not None:
             disclosures.end(it.tx, old.id)
             cancel(it, under_way[old.id], cause)
-        if old is not None and cause == WITHDRAWN and _may_have_arrived(under_way[old.id]):
-            sequence = _recall(it, stored, old)
-            draft = None if draft is None else _after(stored, draft, sequence)
+        if old is not None and cause == WITHDRAWN:
+            for held in disclosures.told(it.tx, old.matter_id):
+                sequence = _recall(it, stored, held)
+                draft = None if draft is None else _after(stored, draft, sequence)
         if draft is not None:
             because = tuple(one.id for (_, to), one in kept.items() if to == recipient_id and one.categories)
             _make(it, stored, draft, because)
@@ -110,11 +112,6 @@ def _rest_on_today(it: Happening, stored: Stored, draft: Draft, delivery: Delive
     if delivery.state in DUE:
         today = basis(stored.epoch, draft.recipient.revision, it.desk.engine.bundle.digest)
         deliveries.change(it.tx, delivery.id, basis=today, valid_until=draft.valid_until)
-
-
-def _may_have_arrived(delivery: Delivery) -> bool:
-    """An attempt was made: whatever its answer was, the recipient may hold the disclosure."""
-    return delivery.state is DeliveryState.DELIVERED or delivery.attempts > 0
 
 
 def _after(stored: Stored, draft: Draft, sequence: int) -> Draft | None:

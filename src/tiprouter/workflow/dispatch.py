@@ -25,7 +25,7 @@ from tiprouter.domain.redaction import reopen
 from tiprouter.domain.states import DUE, DeliveryEvent, DeliveryState, next_state
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import deliveries, disclosures, records, registry
-from tiprouter.storage.database import DatabaseError, Transaction, forgiving
+from tiprouter.storage.database import DatabaseError, Transaction
 from tiprouter.storage.deliveries import Attempt, Delivery
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.disclose import RECALL_BASIS, basis
@@ -94,7 +94,7 @@ def finish(tx: Transaction, desk: Desk, ready: Ready, attempted: Attempted) -> D
 
 def _claim_one(it: Happening, delivery: Delivery) -> Ready | None:
     try:
-        with forgiving(it.tx):
+        with it.forgiving():
             return _prepare(it, delivery)
     except DatabaseError:
         raise
@@ -127,6 +127,8 @@ def _prepare(it: Happening, delivery: Delivery) -> Ready | None:
     deliveries.start(it.tx, attempt)
     body, digest = disclosures.payloads(it.tx, it.vault, (delivery.disclosure_id,))[delivery.disclosure_id]
     keys = registry.keys_of(it.tx, it.vault, delivery.recipient_id)
+    if not keys:
+        raise NotFoundError("There is no key to sign with.")
     it.log(
         Kind.ATTEMPT_STARTED,
         {

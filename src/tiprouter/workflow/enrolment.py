@@ -47,7 +47,7 @@ def register(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient) -> En
 def change(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient, expected: int) -> Recipient:
     """Store what a recipient is from now on (rule 2). Raises `NotFoundError`, `ConflictError`, `InvalidError`."""
     with happening(tx, desk, actor) as it:
-        old = registry.load(tx, wanted.id)
+        old = registry.load(tx, wanted.id, lock=True)
         if old is None:
             raise NotFoundError
         if old.revision != expected:

@@ -16,7 +16,7 @@ from tiprouter import ids
 from tiprouter.audit.entry import NONCE_BYTES, Kind, commit, compose
 from tiprouter.policy.engine import Engine
 from tiprouter.storage import notices, outbox
-from tiprouter.storage.database import Transaction
+from tiprouter.storage.database import Transaction, forgiving
 from tiprouter.storage.notices import Raised
 from tiprouter.storage.vault import Vault, blind
 
@@ -95,6 +95,17 @@ class Happening:
                 "deadline": moment(deadline),
             },
         )
+
+    @contextmanager
+    def forgiving(self) -> Iterator[None]:
+        """A part of the story that may fail alone: its writes and entries are undone together; the error goes on."""
+        before = len(self._entries)
+        try:
+            with forgiving(self.tx):
+                yield
+        except Exception:
+            del self._entries[before:]
+            raise
 
     def leave_entries(self) -> None:
         """Write the entries to the outbox."""

@@ -60,12 +60,15 @@ def put_case(tx: Transaction, desk: Desk, actor: Actor, record: Record, expected
             if expected is not None:
                 raise StaleError("There is no such case yet; create it with If-None-Match: *.")
             return _accept(it, record, external)
+        _refuse_unsound(it, record)
+        # Persons are held before their record, as a withdrawal holds them, so that the two never wait in a circle.
+        persons = _persons(it, record)
         stored = records.load(tx, desk.vault, known, lock=True)
         if stored is None:
             raise NotFoundError
         if expected is None or stored.revision != expected:
             raise StaleError
-        return _revise(it, stored, record)
+        return _revise(it, stored, record, persons)
 
 
 def case_index(desk: Desk, external_id: str) -> str:
@@ -86,9 +89,8 @@ def _accept(it: Happening, record: Record, external: str) -> Accepted:
     return Accepted(stored, assess(it, stored, "record.accepted"))
 
 
-def _revise(it: Happening, old: Stored, record: Record) -> Accepted:
-    _refuse_unsound(it, record)
-    stored = records.revise(it.tx, it.vault, old, record, _persons(it, record), it.now)
+def _revise(it: Happening, old: Stored, record: Record, persons: list[str]) -> Accepted:
+    stored = records.revise(it.tx, it.vault, old, record, persons, it.now)
     _log(it, Kind.RECORD_REVISED, stored)
     return Accepted(stored, assess(it, stored, "record.revised"))
 

@@ -4,9 +4,9 @@
    one transaction, one sequencer at a time; one that finds that another went on takes the log as it stands.
 2. After the commit the new tiles and then the checkpoint are written to the log's folder, which is the copy outside
    the database and what `audit verify` reads.
-3. Before it goes on after a start it rebuilds the right edge and compares it with the last checkpoint, and the
-   database with the folder. Another root, or a folder ahead of the database, means that history was changed or set
-   back: it refuses (`LogRefusedError`) and says what to do.
+3. Before it goes on after a start it hashes every stored entry again and compares entries, tiles and root with the
+   last checkpoint, and the database with the folder. Another root, another history in the folder, or a folder ahead of
+   the database, means that history was changed or set back: it refuses (`LogRefusedError`) and says what to do.
 4. A folder behind the database is brought up to date from the database.
 """
 
@@ -23,7 +23,7 @@ from tiprouter.audit.entry import Kind, parse
 from tiprouter.audit.folder import FolderError
 from tiprouter.audit.growth import Integration, LogDamagedError, LogState, integrate
 from tiprouter.audit.note import Signer
-from tiprouter.audit.tiles import ENTRIES, Tile, decode_bundle, encode_bundle, tiles_between
+from tiprouter.audit.tiles import ENTRIES, TILE_WIDTH, Tile, decode_bundle, encode_bundle, tile_at, tiles_between
 from tiprouter.errors import TiprouterError, UnavailableError
 from tiprouter.storage import outbox, treelog
 from tiprouter.storage.database import Database, Transaction
@@ -72,8 +72,34 @@ def resume(tx: Transaction, signer: Signer) -> LogState:
         state = LogState.from_tiles(last.size, lambda tile: fetch(tx, tile))
     except TiprouterError as error:
         raise LogRefusedError("The stored log is damaged; restore the database from a backup.") from error
-    if (signed.size, signed.root) != (last.size, state.root):
+    if (signed.size, signed.root) != (last.size, state.root) or last.root != state.root:
         raise LogRefusedError("The stored log is not what was signed; restore the database from a backup.")
+    return state
+
+
+def recheck(tx: Transaction, signer: Signer) -> LogState:
+    """As `resume`, with every stored entry hashed again, O(size): for a start. Raises `LogRefusedError`."""
+    state = resume(tx, signer)
+    try:
+        whole = _rehashed(tx, state.size)
+    except TiprouterError as error:
+        raise LogRefusedError("The stored log is damaged; restore the database from a backup.") from error
+    if whole.root != state.root or treelog.size(tx) != state.size:
+        raise LogRefusedError("The stored log is not what was signed; restore the database from a backup.")
+    return state
+
+
+def _rehashed(tx: Transaction, size: int) -> LogState:
+    """The log as its bundles give it. Raises `LogDamagedError` where rows or full tiles say something else."""
+    state = LogState()
+    while state.size < size:
+        bundle = tile_at(ENTRIES, state.size // TILE_WIDTH, size)
+        entries = decode_bundle(fetch(tx, bundle), bundle.width)
+        grown = integrate(state, entries)
+        full = ((tile, data) for tile, data in grown.files.items() if tile.full)
+        if entries != treelog.between(tx, state.size, bundle.width) or any(fetch(tx, t) != data for t, data in full):
+            raise LogDamagedError("A part of the log is not what its entries give.")
+        state = grown.state
     return state
 
 
@@ -123,7 +149,7 @@ class Sequencer:
 
     async def start(self) -> None:
         """Check what is stored before anything is added (rules 3 and 4). Raises `LogRefusedError`."""
-        self._state = await self._database.read(lambda tx: resume(tx, self._signer))
+        self._state = await self._database.read(lambda tx: recheck(tx, self._signer))
         size = self._published()
         if size > self._state.size:
             raise LogRefusedError(
@@ -131,6 +157,7 @@ class Sequencer:
                 "never remove the folder."
             )
         try:
+            await self._refuse_another_history()
             await self._catch_up(size)
         except FolderError as error:
             raise LogRefusedError(
@@ -192,6 +219,16 @@ class Sequencer:
         """The size of the log in the folder."""
         note = log_folder.last_checkpoint(self._folder)
         return 0 if note is None else read_unverified(note).size
+
+    async def _refuse_another_history(self) -> None:
+        """The folder's log must be the beginning of the database's: partial tiles of two lengths cannot tell."""
+        note = log_folder.last_checkpoint(self._folder)
+        if note is None:
+            return
+        there = read_unverified(note)
+        here = await self._database.read(lambda tx: LogState.from_tiles(there.size, lambda tile: fetch(tx, tile)))
+        if here.root != there.root:
+            raise FolderError("the folder does not begin the database's log")
 
     async def _catch_up(self, size: int) -> None:
         """Rule 4."""

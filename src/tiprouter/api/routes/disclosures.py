@@ -12,6 +12,7 @@ from tiprouter.api.schemas.disclosures import DisclosureBody, DisclosureJourney,
 from tiprouter.api.schemas.queries import DisclosureQuery
 from tiprouter.storage.disclosures import Filter
 from tiprouter.workflow import inquiry
+from tiprouter.workflow.credentials import CallerRole
 
 router = APIRouter(route_class=Route, tags=["disclosures"])
 
@@ -31,8 +32,9 @@ async def list_disclosures(
 
 @router.get("/v1/disclosures/{disclosure_id}", operation_id="readDisclosure", response_model=DisclosureJourney)
 async def read_disclosure(disclosure_id: DisclosureId, office: Desks, actor: Caller) -> Response:
-    """A disclosure or recall and every attempt to deliver it."""
+    """A disclosure or recall, every attempt to deliver it, and what its recipient said."""
     found = await office.database.write(
         lambda tx: inquiry.disclosure(tx, office.desk, actor, disclosure_id), quietly=True
     )
-    return Response(journey(found).rendered(), 200, None, "application/json")
+    told = journey(found, with_words=actor.role != CallerRole.AUDITOR)
+    return Response(told.rendered(), 200, None, "application/json")

@@ -1,6 +1,7 @@
 """How is a decision told to those who review and audit?
 
-1. A list says what was decided; a single one adds the facts it rested on and the policies that determined it.
+1. A list says what was decided; a single one adds the facts it rested on, the policies that determined it, and what
+   single fact would change it.
 2. Nobody is named: persons are the router's ids. `salt` opens the facts' commitment in the log.
 """
 
@@ -9,6 +10,7 @@ from typing import Any, Final, Self
 from tiprouter.api.schemas.consents import PersonId
 from tiprouter.api.schemas.outcomes import Names, RecipientName, recipient_name
 from tiprouter.api.schemas.words import Message, Moment
+from tiprouter.domain.explain import Explanation
 from tiprouter.domain.outcome import Notice
 from tiprouter.domain.vocabulary import Category, Outcome, Urgency
 from tiprouter.policy.annotations import Effect
@@ -64,15 +66,49 @@ class PolicyBody(Message):
     cite: str
 
 
+class ChangeBody(Message):
+    """What would have been decided had one fact been another."""
+
+    fact: str
+    value: str
+    outcome: Outcome
+    categories: tuple[Category, ...]
+
+
+class WhyBody(Message):
+    """Every single fact that would change the outcome, and the unknown facts that decide it."""
+
+    changes: tuple[ChangeBody, ...]
+    deciding_unknowns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, why: Explanation) -> Self:
+        """An explanation."""
+        changes = (
+            ChangeBody(
+                fact=one.fact,
+                value=one.value,
+                outcome=one.outcome,
+                categories=tuple(category for category in Category if category in one.categories),
+            )
+            for one in why.changes
+        )
+        return cls(changes=tuple(changes), deciding_unknowns=why.deciding_unknowns)
+
+
 class DecisionExplained(DecidedBody):
-    """A decision, the facts the policy saw (null when they could not be derived), and why."""
+    """A decision, the facts the policy saw (null when they could not be derived), and why.
+
+    `why` is null when there are no facts, or when another bundle decided than the one that could be asked now.
+    """
 
     policies: tuple[PolicyBody, ...]
     facts: dict[str, str | bool | dict[str, str]] | None
+    why: WhyBody | None
     salt: str
 
     @classmethod
-    def of(cls, explained: Explained, names: Names) -> Self:
+    def of(cls, explained: Explained, names: Names, why: Explanation | None) -> Self:
         """A decision with its reasons."""
         decision, notes = explained.decision, {note.id: note for note in explained.notes}
         policies = tuple(
@@ -82,7 +118,13 @@ class DecisionExplained(DecidedBody):
             for name in decision.policies
         )
         facts = None if decision.facts is None else dict(decision.facts)
-        return cls(**_values(decision, names), policies=policies, facts=facts, salt=decision.salt)
+        return cls(
+            **_values(decision, names),
+            policies=policies,
+            facts=facts,
+            why=None if why is None else WhyBody.of(why),
+            salt=decision.salt,
+        )
 
 
 _OWN: Final = {
@@ -99,6 +141,12 @@ _OWN: Final = {
             effect=None,
             basis="A child's duty found no recipient that could take it; a human must act.",
             cite="Decision rule 5",
+        ),
+        PolicyBody(
+            id="policy.error",
+            effect=None,
+            basis="A policy failed while it was asked, so nothing leaves and a human is told.",
+            cite="Decision rule 1",
         ),
         PolicyBody(
             id="router.error",

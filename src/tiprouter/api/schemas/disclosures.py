@@ -4,7 +4,8 @@ from typing import Any, Self
 
 from tiprouter.api.schemas.words import Message, Moment
 from tiprouter.domain.states import DeliveryState
-from tiprouter.domain.vocabulary import Category
+from tiprouter.domain.vocabulary import AcknowledgementStatus, Category
+from tiprouter.storage.acknowledgements import Acknowledgement, Words
 from tiprouter.storage.deliveries import Attempt
 from tiprouter.storage.disclosures import Listed
 from tiprouter.workflow.inquiry import Journey
@@ -65,16 +66,42 @@ class AttemptBody(Message):
         return cls(**{name: getattr(attempt, name) for name in Attempt.__slots__ if name != "delivery_id"})
 
 
+class Said(Message):
+    """That a recipient answered, and how. Its words are for itself and the reviewer: null for the auditor."""
+
+    id: str
+    status: AcknowledgementStatus
+    made_at: Moment
+    case_number: str | None
+    reason: str | None
+    question: str | None
+
+
 class DisclosureJourney(DisclosureBody):
-    """A disclosure and every attempt to deliver it."""
+    """A disclosure, every attempt to deliver it, and what its recipient said of it."""
 
     attempts: tuple[AttemptBody, ...]
+    acknowledgements: tuple[Said, ...]
 
 
-def journey(found: Journey) -> DisclosureJourney:
-    """One disclosure."""
+def journey(found: Journey, *, with_words: bool) -> DisclosureJourney:
+    """One disclosure; `with_words` shows what the recipient wrote, which may name people."""
     return DisclosureJourney(
-        **_values(found.listed), attempts=tuple(AttemptBody.of(attempt) for attempt in found.attempts)
+        **_values(found.listed),
+        attempts=tuple(AttemptBody.of(attempt) for attempt in found.attempts),
+        acknowledgements=tuple(_said(one, with_words=with_words) for one in found.acknowledgements),
+    )
+
+
+def _said(made: Acknowledgement, *, with_words: bool) -> Said:
+    words = made.words if with_words else Words()
+    return Said(
+        id=made.id,
+        status=made.status,
+        made_at=made.made_at,
+        case_number=words.case_number,
+        reason=words.reason,
+        question=words.question,
     )
 
 
