@@ -53,9 +53,14 @@ def of_persons(tx: Connection, vault: Vault, person_ids: Sequence[str]) -> dict[
     return found
 
 
+def whose(tx: Connection, consent_id: str) -> str | None:
+    """The person a consent is of, or None when there is no such consent."""
+    return tx.execute(sa.select(consents.c.person_id).where(consents.c.id == consent_id)).scalar_one_or_none()
+
+
 def load(tx: Connection, vault: Vault, consent_id: str) -> tuple[Consent, int] | None:
     """One consent as it stands, with its revision, or None."""
-    person_id = tx.execute(sa.select(consents.c.person_id).where(consents.c.id == consent_id)).scalar_one_or_none()
+    person_id = whose(tx, consent_id)
     if person_id is None:
         return None
     return next((pair for pair in of_person(tx, vault, person_id) if pair[0].id == consent_id), None)

@@ -5,8 +5,11 @@
    before standard, first attempts before retries.
 3. A delivery waits for earlier ones of its matter: a recall never overtakes what it recalls.
 4. A row keeps its lease after a cancellation in flight, until the attempt is finished or the lease expires.
+5. On PostgreSQL a claim locks the record before the delivery, as every story that decides does, and passes over what
+   another story holds (`SKIP LOCKED`): it never waits for one. Finishing locks the delivery alone.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +20,8 @@ from sqlalchemy.engine import Connection
 
 from tiprouter.domain.states import DUE, DeliveryState
 from tiprouter.domain.vocabulary import Urgency
-from tiprouter.storage.tables import attempts, deliveries
-from tiprouter.storage.vault import Place, Vault
+from tiprouter.storage.tables import attempts, deliveries, records
+from tiprouter.storage.vault import Place, SealError, Vault
 
 _DUE = tuple(sorted(DUE))
 
@@ -90,11 +93,11 @@ def due(tx: Connection, now: datetime, limit: int, each: int, held: Mapping[str,
     query = (
         sa.select(deliveries, ready.c.place)
         .join(ready, ready.c.id == deliveries.c.id)
-        .where(ready.c.place <= each)
+        .where(ready.c.place <= each, deliveries.c.state.in_(_DUE))
         .order_by(*order)
         .limit(limit + sum(held.values()))
     )
-    allowed = [row for row in tx.execute(query) if row.place <= each - held.get(row.recipient_id, 0)]
+    allowed = [row for row in tx.execute(_with_record(query)) if row.place <= each - held.get(row.recipient_id, 0)]
     return [_delivery(row) for row in allowed[:limit]]
 
 
@@ -121,13 +124,19 @@ def renew(tx: Connection, leases: Sequence[str], lease_until: datetime) -> None:
 def expired(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries whose holder stopped renewing."""
     query = sa.select(deliveries).where(deliveries.c.lease.is_not(None), deliveries.c.lease_until <= now).limit(limit)
-    return [_delivery(row) for row in tx.execute(query.with_for_update(skip_locked=True))]
+    return [_delivery(row) for row in tx.execute(_with_record(query))]
 
 
 def late(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries about which a human must be told now, because their deadline is near."""
     query = sa.select(deliveries).where(deliveries.c.warn_at.is_not(None), deliveries.c.warn_at <= now)
-    return [_delivery(row) for row in tx.execute(query.order_by(deliveries.c.warn_at).limit(limit))]
+    return [_delivery(row) for row in tx.execute(_with_record(query.order_by(deliveries.c.warn_at).limit(limit)))]
+
+
+def _with_record(query: sa.Select[Any]) -> sa.Select[Any]:
+    """The same deliveries without those that another story holds, their records locked with them (rule 5)."""
+    query = query.join(records, records.c.id == deliveries.c.record_id)
+    return query.with_for_update(of=[records, deliveries], key_share=True, skip_locked=True)
 
 
 def next_due_at(tx: Connection) -> datetime | None:
@@ -164,8 +173,14 @@ def start(tx: Connection, attempt: Attempt) -> None:
 
 
 def finish(tx: Connection, vault: Vault, attempt: Attempt, owner: str, snippet: bytes) -> None:
-    """Store what came of an attempt; the snippet is sealed under the record's (`owner`'s) key."""
-    sealed = vault.key(tx, owner).seal(snippet, Place("attempts", attempt.id, "sealed"), vault.nonce())
+    """Store what came of an attempt; the snippet is sealed under the record's (`owner`'s) key.
+
+    When that key was destroyed meanwhile the snippet is forgotten; what came of the attempt is not.
+    """
+    sealed = None
+    if snippet:
+        with contextlib.suppress(SealError):
+            sealed = vault.key(tx, owner).seal(snippet, Place("attempts", attempt.id, "sealed"), vault.nonce())
     tx.execute(
         attempts.update()
         .where(attempts.c.id == attempt.id)
@@ -173,7 +188,7 @@ def finish(tx: Connection, vault: Vault, attempt: Attempt, owner: str, snippet: 
             finished_at=attempt.finished_at,
             result=attempt.result,
             status=attempt.status,
-            sealed=sealed if snippet else None,
+            sealed=sealed,
         )
     )
 

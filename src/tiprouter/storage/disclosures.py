@@ -78,6 +78,22 @@ def live(tx: Connection, record_id: str) -> dict[str, Disclosure]:
     return {row.recipient_id: _disclosure(row) for row in tx.execute(query)}
 
 
+def told(tx: Connection, matter_id: str) -> list[Disclosure]:
+    """What a recipient may hold of a matter, in sequence: disclosures that were attempted and never recalled."""
+    recall = disclosures.alias()
+    query = (
+        sa.select(disclosures)
+        .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+        .where(
+            disclosures.c.matter_id == matter_id,
+            disclosures.c.recalls.is_(None),
+            deliveries.c.attempts > 0,
+            ~sa.exists().where(recall.c.recalls == disclosures.c.id, recall.c.matter_id == matter_id),
+        )
+    )
+    return [_disclosure(row) for row in tx.execute(query.order_by(disclosures.c.sequence))]
+
+
 def load(tx: Connection, disclosure_id: str) -> Disclosure | None:
     """One disclosure, or None."""
     row = tx.execute(sa.select(disclosures).where(disclosures.c.id == disclosure_id)).one_or_none()

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from tiprouter.domain.record import Record
 from tiprouter.domain.vocabulary import RecordKind
+from tiprouter.errors import TiprouterError
 from tiprouter.storage.codec import from_bytes, to_bytes
 from tiprouter.storage.tables import persons, record_persons, records, revisions
 from tiprouter.storage.vault import DataKey, Place, Vault
@@ -43,10 +44,17 @@ def find(tx: Connection, kind: RecordKind, external: str) -> str | None:
     ).scalar_one_or_none()
 
 
-def persons_by(tx: Connection, externals: Sequence[str], mint: Callable[[], str], now: datetime) -> list[str]:
-    """The ids of the persons with these blind indexes, in their order; new rows for those nobody has yet."""
+def persons_by(
+    tx: Connection, externals: Sequence[str], mint: Callable[[], str], now: datetime, *, alone: bool = False
+) -> list[str]:
+    """The ids of the persons with these blind indexes, in their order; new rows for those nobody has yet.
+
+    On PostgreSQL their consents stay as they are until this story commits; with `alone`, no other story may rest on
+    them meanwhile (see `touch`).
+    """
     query = sa.select(persons.c.external, persons.c.id).where(persons.c.external.in_(externals))
-    known = {row.external: row.id for row in tx.execute(query)}
+    held = query.order_by(persons.c.id).with_for_update(read=not alone, key_share=alone)
+    known = {row.external: row.id for row in tx.execute(held)}
     new = {external: mint() for external in externals if external not in known}
     if new:
         tx.execute(
@@ -56,9 +64,14 @@ def persons_by(tx: Connection, externals: Sequence[str], mint: Callable[[], str]
     return [(known | new)[external] for external in externals]
 
 
-def person_exists(tx: Connection, person_id: str) -> bool:
-    """Whether there is such a person."""
-    return tx.execute(sa.select(persons.c.id).where(persons.c.id == person_id)).first() is not None
+def hold_person(tx: Connection, person_id: str) -> bool:
+    """Whether there is such a person; on PostgreSQL, nothing else rests on their consents until this story commits."""
+    query = sa.select(persons.c.id).where(persons.c.id == person_id).with_for_update(key_share=True)
+    return tx.execute(query).first() is not None
+
+
+class TakenError(TiprouterError):
+    """Another process stored a record under this name at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +85,21 @@ class NewRecord:
 
 
 def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> Stored:
-    """Store a first revision under a new data key; the record as it stands then."""
-    tx.execute(
-        records.insert(),
-        {
-            "id": new.id,
-            "kind": new.record.kind,
-            "external": new.external,
-            "revision": 1,
-            "epoch": 1,
-            "received_at": new.record.received_at,
-            "accepted_at": now,
-            "revised_at": now,
-        },
-    )
+    """Store a first revision under a new data key; the record as it stands then. Raises `TakenError`."""
+    row = {
+        "id": new.id,
+        "kind": new.record.kind,
+        "external": new.external,
+        "revision": 1,
+        "epoch": 1,
+        "received_at": new.record.received_at,
+        "accepted_at": now,
+        "revised_at": now,
+    }
+    try:
+        tx.execute(records.insert(), row)
+    except sa.exc.IntegrityError as error:
+        raise TakenError from error
     _add_revision(tx, vault, vault.create(tx, new.id, now), (new.id, 1), new.record, now)
     _name_persons(tx, new.id, new.persons)
     return Stored(new.id, new.record.kind, 1, 1, now, now, new.record, tuple(new.persons))
@@ -133,7 +147,7 @@ def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) ->
         .join(revisions, sa.and_(revisions.c.record_id == records.c.id, revisions.c.number == records.c.revision))
         .where(records.c.id == record_id)
     )
-    row = tx.execute(query.with_for_update(of=records) if lock else query).one_or_none()
+    row = tx.execute(query.with_for_update(of=records, key_share=True) if lock else query).one_or_none()
     if row is None:
         return None
     body = vault.key(tx, record_id).open(row.sealed, _place(record_id, row.revision))
@@ -165,11 +179,14 @@ def naming(tx: Connection, person_id: str) -> list[str]:
 def touch(tx: Connection, person_id: str) -> list[str]:
     """Make every decision about records that name this person stale; returns the records' ids.
 
-    On PostgreSQL the rows stay locked until this story commits, in one order, so that no delivery of theirs is claimed
-    meanwhile and two such stories never wait for each other.
+    On PostgreSQL the person and then the records stay locked until this story commits, in one order: no record that
+    rests on the person's consents comes in meanwhile (`persons_by` waits), no delivery of theirs is claimed (a claim
+    passes over what is locked), and two such stories never wait for each other in a circle.
     """
+    hold_person(tx, person_id)
     ids = naming(tx, person_id)
-    tx.execute(sa.select(records.c.id).where(records.c.id.in_(ids)).order_by(records.c.id).with_for_update())
+    held = sa.select(records.c.id).where(records.c.id.in_(ids)).order_by(records.c.id)
+    tx.execute(held.with_for_update(key_share=True))
     tx.execute(records.update().where(records.c.id.in_(ids)).values(epoch=records.c.epoch + 1))
     return ids
 

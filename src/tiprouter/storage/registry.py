@@ -36,9 +36,10 @@ def put(tx: Connection, recipient: Recipient, now: datetime) -> None:
         tx.execute(recipients.update().where(recipients.c.id == recipient.id).values(**values))
 
 
-def load(tx: Connection, recipient_id: str) -> Recipient | None:
-    """One recipient, or None."""
-    row = tx.execute(sa.select(recipients.c.details).where(recipients.c.id == recipient_id)).scalar_one_or_none()
+def load(tx: Connection, recipient_id: str, *, lock: bool = False) -> Recipient | None:
+    """One recipient, or None. `lock` keeps others from changing it until this story commits."""
+    query = sa.select(recipients.c.details).where(recipients.c.id == recipient_id)
+    row = tx.execute(query.with_for_update(key_share=True) if lock else query).scalar_one_or_none()
     return None if row is None else from_plain(Recipient, row)
 
 

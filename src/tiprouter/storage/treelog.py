@@ -101,6 +101,17 @@ def page(tx: Connection, kind: str | None, after: int | None, limit: int) -> lis
     return [EntryRow(**row) for row in tx.execute(query).mappings()]
 
 
+def between(tx: Connection, first: int, count: int) -> list[bytes]:
+    """The entries at `count` indices from `first`, in order."""
+    query = sa.select(log_entries.c.entry).where(log_entries.c.index >= first, log_entries.c.index < first + count)
+    return list(tx.execute(query.order_by(log_entries.c.index)).scalars())
+
+
+def size(tx: Connection) -> int:
+    """How many entries are stored."""
+    return tx.execute(sa.select(sa.func.count()).select_from(log_entries)).scalar_one()
+
+
 def entry(tx: Connection, index: int) -> EntryRow | None:
     """The entry at an index, or None."""
     row = tx.execute(sa.select(log_entries).where(log_entries.c.index == index)).mappings().one_or_none()

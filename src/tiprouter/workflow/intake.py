@@ -16,7 +16,7 @@ from tiprouter.errors import ConflictError, InvalidError, NotFoundError
 from tiprouter.storage import records
 from tiprouter.storage.codec import to_bytes
 from tiprouter.storage.database import Transaction
-from tiprouter.storage.records import NewRecord, Stored
+from tiprouter.storage.records import NewRecord, Stored, TakenError
 from tiprouter.workflow.assess import Assessed, assess
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
 
@@ -84,7 +84,10 @@ def person_index(desk: Desk, source: str, ref: str) -> str:
 def _accept(it: Happening, record: Record, external: str) -> Accepted:
     _refuse_unsound(it, record)
     new = NewRecord(it.id(_PREFIX[record.kind]), external, record, _persons(it, record))
-    stored = records.insert(it.tx, it.vault, new, it.now)
+    try:
+        stored = records.insert(it.tx, it.vault, new, it.now)
+    except TakenError as error:
+        raise (DuplicateError if record.kind is RecordKind.TIP else StaleError) from error
     _log(it, Kind.RECORD_ACCEPTED, stored)
     return Accepted(stored, assess(it, stored, "record.accepted"))
 
