@@ -1,12 +1,18 @@
 """Fixtures that every room's tests may use."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support import postgres
 from tests.support.service import Service, open_service
+
+# A test is about what comes out, never about how long it took on a busy machine; a build repeats its examples.
+settings.register_profile("house", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
