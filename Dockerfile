@@ -1,6 +1,6 @@
 # The service as one image: `docker build -t tiprouter .` then, for example,
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
-#       -v tiprouter-data:/data -p 127.0.0.1:8000:8000 tiprouter
+#       -v tiprouter-data:/data -p 127.0.0.1:8080:8080 tiprouter
 # The image holds no key, no secret and no data; those come from the environment and the /data volume.
 
 # The Python the locked wheels were tested with, on slim Debian (glibc, so the manylinux wheels fit).
@@ -45,14 +45,14 @@ ENV PATH=/opt/tiprouter/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     TIPROUTER_DATA=/data \
-    TIPROUTER_PORT=8000
+    TIPROUTER_PORT=8080
 
 # The numeric form, so that an orchestrator can see that this is not root.
 USER 10001:10001
 WORKDIR /data
 # The only place the service writes; declared after its owner was set, so that a new volume inherits it.
 VOLUME ["/data"]
-EXPOSE 8000
+EXPOSE 8080
 
 # Healthy means that the process answers; anything but 200 raises, and so exits non-zero. The standard library is
 # enough, so the image needs no curl. An empty ProxyHandler: a proxy meant for deliveries must not answer for us.

@@ -5,7 +5,7 @@
 3. `@deadline` is a span after receipt, as an ISO 8601 duration in days, hours, minutes and seconds (`P1D`, `PT15M`,
    longer than nothing; years and months have no fixed length), or `duty-table`: the jurisdiction's own row.
 4. `@notify_subject` is one of `domain.outcome.Notice`.
-5. Only a permit carries obligations: a forbid that named a deadline would never be heard.
+5. Only a permit that decides carries obligations: a forbid or a promise that named a deadline would never be heard.
 """
 
 import re
@@ -26,11 +26,17 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?
 
 @unique
 class Layer(StrEnum):
-    """Who a policy belongs to: the platform's guards, the platform's core, or the tenant."""
+    """Who a policy belongs to: the platform's guards and core, the tenant, or counsel's two promises about them all."""
 
     GUARDS = "guards"
     CORE = "core"
     TENANT = "tenant"
+    CEILING = "ceiling"
+    FLOOR = "floor"
+
+
+DECIDING: Final = (Layer.GUARDS, Layer.CORE, Layer.TENANT)
+"""The layers that decide; the promises only judge them."""
 
 
 @unique
@@ -65,8 +71,9 @@ def note_of(effect: Effect, layer: Layer, annotations: Mapping[str, str | None])
             raise AnnotationError(
                 f"@{name} is not an annotation; known are {', '.join('@' + word for word in ALLOWED)}"
             )
-    if effect is Effect.FORBID and ("deadline" in annotations or "notify_subject" in annotations):
-        raise AnnotationError("a forbid carries no @deadline and no @notify_subject")
+    silent = effect is Effect.FORBID or layer not in DECIDING
+    if silent and ("deadline" in annotations or "notify_subject" in annotations):
+        raise AnnotationError("a forbid carries no @deadline and no @notify_subject, and a promise neither")
     identifier = _required(annotations, "id")
     if not _ID.fullmatch(identifier):
         raise AnnotationError("@id must be lower-case words joined by dots and dashes, such as core.consent")

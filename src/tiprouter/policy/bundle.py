@@ -1,14 +1,15 @@
 """What does a policy bundle say, and may it be used at all?
 
 1. A bundle is a folder: `schema.cedarschema`, the layers `guards.cedar`, `core.cedar` and `tenant.cedar` (any further
-   `*.cedar` is the tenant's too), `bundle.toml`, `duties.csv`, `golden.csv`. Each must be there and say something; an
-   empty bundle is refused, not trivially safe.
+   `*.cedar` is the tenant's too), counsel's promises `ceiling.cedar` and `floor.cedar`, `bundle.toml`, `duties.csv`,
+   `golden.csv`. Each must be there and say something; an empty bundle is refused, not trivially safe. A bundle that
+   `extends` a shipped one takes schema, guards, core and duties from there, and must not state them again.
 2. Policies are known by their `@id`, which is unique. Cedar's own ids are positions and move when text is inserted.
 3. Every policy must pass Cedar's strict validation, the annotation rules and the lint; the schema must state exactly
    the facts. Templates are refused: nothing links them, so they would be silent. A guard only forbids.
-4. The digest covers all that can change a decision or what is said about it: names and numbers, policies with
-   annotations and layer, schema, duty rows, golden rows, and the version of cedarpy. Comments, spaces and the order of
-   policies do not change it.
+4. The digest covers all that can change a decision or what is said about it: names and numbers, policies and promises
+   with annotations and layer, schema, duty rows, golden rows, and the version of cedarpy. Comments, spaces, the order
+   of policies and where a common file stands do not change it.
 5. The first fault is refused with file, line and reason.
 
 Not promised: that the policy is right. The golden table and the gate speak to that.
@@ -17,29 +18,31 @@ Not promised: that the policy is right. The golden table and the gate speak to t
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import cedarpy
 
 from tiprouter.domain.duty import DutyRow, Protocol
-from tiprouter.policy.annotations import AnnotationError, Effect, Layer, PolicyNote, note_of
+from tiprouter.policy.annotations import DECIDING, Layer, PolicyNote
 from tiprouter.policy.duties import duty_rows
 from tiprouter.policy.golden import GoldenRow, golden_rows
-from tiprouter.policy.lint import complaints
+from tiprouter.policy.layers import Policy, Source, read_layers
 from tiprouter.policy.questions import misfit
 from tiprouter.policy.refusal import BundleError, text_of
 from tiprouter.policy.settings import BundleSettings, settings_of
-from tiprouter.policy.statements import Statement, statements
 
 SCHEMA_FILE: Final = "schema.cedarschema"
 SETTINGS_FILE: Final = "bundle.toml"
 DUTIES_FILE: Final = "duties.csv"
 GOLDEN_FILE: Final = "golden.csv"
-LAYER_FILES: Final = {f"{layer.value}.cedar": layer for layer in Layer}
+LAYER_FILES: Final = {f"{layer.value}.cedar": layer for layer in DECIDING}
+PROMISES: Final = (Layer.CEILING, Layer.FLOOR)
+PROMISE_FILES: Final = frozenset(f"{layer.value}.cedar" for layer in PROMISES)
+COMMON_FILES: Final = (SCHEMA_FILE, "guards.cedar", "core.cedar", DUTIES_FILE)
 
 _SHIPPED = Path(__file__).parent / "bundles"
 
@@ -53,7 +56,10 @@ class Parsed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle that may be used. `digest` is SHA-256 in hex; `notes` are by policy id, in the order of ids."""
+    """A bundle that may be used. `digest` is SHA-256 in hex; `notes` are by policy id, in the order of ids.
+
+    `policies` decide; `ceiling` and `floor` are what they are held to. All are in the order of ids.
+    """
 
     name: str
     version: str
@@ -63,11 +69,9 @@ class Bundle:
     notes: Mapping[str, PolicyNote]
     golden: tuple[GoldenRow, ...]
     parsed: Parsed = field(repr=False, compare=False)
-
-
-class _Policy(NamedTuple):
-    note: PolicyNote
-    tree: Mapping[str, object]
+    policies: tuple[Policy, ...] = field(repr=False, compare=False)
+    ceiling: tuple[Policy, ...] = field(repr=False, compare=False)
+    floor: tuple[Policy, ...] = field(repr=False, compare=False)
 
 
 def shipped(name: str) -> Path:
@@ -81,28 +85,50 @@ def shipped(name: str) -> Path:
 def load(path: Path) -> Bundle:
     """Read a bundle's folder (rules 1-5). Raises `BundleError`."""
     settings = settings_of(SETTINGS_FILE, text_of(path, SETTINGS_FILE))
-    duties = duty_rows(DUTIES_FILE, text_of(path, DUTIES_FILE))
+    common = _common(path, settings.extends)
+    duties = duty_rows(DUTIES_FILE, text_of(common, DUTIES_FILE))
     golden = golden_rows(GOLDEN_FILE, text_of(path, GOLDEN_FILE))
-    schema = _schema(text_of(path, SCHEMA_FILE))
-    policies = _policies(path, schema)
-    trees = {identifier: policy.tree for identifier, policy in policies.items()}
-    notes = {identifier: policy.note for identifier, policy in policies.items()}
+    schema = _schema(text_of(common, SCHEMA_FILE))
+    policies = read_layers(list(_sources(path, common)), schema)
+    ceiling, floor = (read_layers([Source(path, f"{layer.value}.cedar", layer)], schema) for layer in PROMISES)
+    trees = {policy.note.id: policy.tree for policy in policies}
     document = {"templates": {}, "staticPolicies": trees, "templateLinks": []}
     return Bundle(
         name=settings.name,
         version=settings.version,
         summary=settings.summary,
-        digest=_digest(settings, str(schema), policies, duties, golden),
+        digest=_digest(settings, str(schema), (*policies, *ceiling, *floor), duties, golden),
         protocol=Protocol(
             duties=MappingProxyType(duties),
             immediately=settings.immediately,
             violence_fresh=settings.violence_fresh,
             default_threshold=settings.default_threshold_years,
         ),
-        notes=MappingProxyType(notes),
+        notes=MappingProxyType({policy.note.id: policy.note for policy in policies}),
         golden=golden,
         parsed=Parsed(cedarpy.PolicySet.from_json_str(json.dumps(document)), schema),
+        policies=policies,
+        ceiling=ceiling,
+        floor=floor,
     )
+
+
+def _common(path: Path, extends: str | None) -> Path:
+    """The folder of the files that bundles have in common (rule 1)."""
+    if extends is None:
+        return path
+    for file in COMMON_FILES:
+        if (path / file).exists():
+            raise BundleError(file, 1, f"the file comes from {extends}, which the bundle extends: it is stated twice")
+    return shipped(extends)
+
+
+def _sources(path: Path, common: Path) -> Iterator[Source]:
+    for file, layer in LAYER_FILES.items():
+        yield Source(common if file in COMMON_FILES else path, file, layer)
+    for extra in sorted(path.glob("*.cedar")):
+        if extra.name not in LAYER_FILES and extra.name not in PROMISE_FILES:
+            yield Source(path, extra.name, Layer.TENANT)
 
 
 def _schema(text: str) -> cedarpy.Schema:
@@ -116,77 +142,19 @@ def _schema(text: str) -> cedarpy.Schema:
     return schema
 
 
-def _policies(path: Path, schema: cedarpy.Schema) -> dict[str, _Policy]:
-    """Every policy of every layer, in the order of ids."""
-    found: dict[str, _Policy] = {}
-    for file, layer in _layers(path):
-        stated = list(statements(file, text_of(path, file)))
-        if not stated:
-            raise BundleError(file, 1, "the file states no policy: an empty bundle is refused, not trivially safe")
-        for statement in stated:
-            policy = _policy(statement, layer)
-            if policy.note.id in found:
-                raise BundleError(file, statement.line, f"@id {policy.note.id} is used twice")
-            found[policy.note.id] = policy
-        _validate(stated, schema)
-    return dict(sorted(found.items()))
-
-
-def _layers(path: Path) -> Iterator[tuple[str, Layer]]:
-    yield from LAYER_FILES.items()
-    for extra in sorted(path.glob("*.cedar")):
-        if extra.name not in LAYER_FILES:
-            yield extra.name, Layer.TENANT
-
-
-def _policy(statement: Statement, layer: Layer) -> _Policy:
-    """One statement, refused at its own line when its words, its annotations or its comparisons are wrong (rule 3)."""
-    try:
-        tree = _tree(statement)
-        note = note_of(Effect(tree["effect"]), layer, tree.get("annotations", {}))
-        typed = cedarpy.policies_to_pst(statement.text)
-    except ValueError as error:
-        raise BundleError(statement.file, statement.line, str(error)) from error
-    faults = [fault for policy in typed.static_policies.values() for fault in complaints(policy)]
-    if layer is Layer.GUARDS and note.effect is not Effect.FORBID:
-        faults.append("a guard only forbids")
-    if faults:
-        raise BundleError(statement.file, statement.line, f"{note.id}: {'; '.join(faults)}")
-    return _Policy(note, tree)
-
-
-def _validate(stated: list[Statement], schema: cedarpy.Schema) -> None:
-    """Cedar's strict validation: of all at once, because it is slow, then one by one to find the line of a fault."""
-    if cedarpy.validate_policies("\n".join(statement.text for statement in stated), schema).validation_passed:
-        return
-    for statement in stated:
-        errors = cedarpy.validate_policies(statement.text, schema).errors
-        if errors:
-            raise BundleError(statement.file, statement.line, "; ".join(error.error for error in errors))
-    raise BundleError(stated[0].file, 1, "the policies are not valid together")
-
-
-def _tree(statement: Statement) -> dict[str, Any]:
-    document = json.loads(cedarpy.policies_to_json_str(statement.text))
-    if document["templates"]:
-        raise AnnotationError("a template is never linked, so it would never decide; write a policy")
-    tree: dict[str, Any] = document["staticPolicies"]["policy0"]
-    return tree
-
-
 def _digest(
     settings: BundleSettings,
     schema: str,
-    policies: Mapping[str, _Policy],
+    policies: Sequence[Policy],
     duties: Mapping[str, DutyRow],
     golden: tuple[GoldenRow, ...],
 ) -> str:
     """Rule 4: SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8)."""
     content = {
         "cedarpy": importlib.metadata.version("cedarpy"),
-        "settings": asdict(settings),
+        "settings": {name: value for name, value in asdict(settings).items() if name != "extends"},
         "schema": schema,
-        "policies": [{"layer": policy.note.layer, "policy": policy.tree} for policy in policies.values()],
+        "policies": [{"layer": policy.note.layer, "policy": policy.tree} for policy in policies],
         "duties": [asdict(row) | {"receivers": sorted(row.receivers)} for _, row in sorted(duties.items())],
         "golden": [
             [row.name, row.facts.plain(), row.outcome, sorted(row.categories), row.policies]

@@ -7,7 +7,9 @@
    which class it was, never in the engine's words.
 3. The determining policies are the permits of what is allowed. When nothing at all is, they are the forbids that
    matched; none means that nothing permitted it. A duty with nothing permitted names the forbids that blocked it too.
-4. Deadlines and notices are those of the determining permits: all spans (the earliest wins later), the most
+4. Every fresh answer is compared with a second opinion, which reads the same policies without Cedar: the decision and
+   its determining policies. Any difference, or a policy it cannot read, is an error like those of rule 2.
+5. Deadlines and notices are those of the determining permits: all spans (the earliest wins later), the most
    protective notice.
 
 Not promised: an answer when the engine itself dies (a Rust panic is no `Exception`). It then rises through the
@@ -28,13 +30,16 @@ from tiprouter.domain.outcome import Notice, Ruling
 from tiprouter.domain.vocabulary import Category
 from tiprouter.policy.annotations import DUTY_TABLE, Effect, PolicyNote
 from tiprouter.policy.bundle import Bundle
+from tiprouter.policy.gate.opinion import SecondOpinion
 from tiprouter.policy.questions import QUESTIONS, REPORT, REVIEW, entities_for, requests_for
+from tiprouter.policy.refusal import BundleError
 
 NO_DECISION: Final = "no-decision"
 POLICY_ERROR: Final = "policy-error"
 UNKNOWN_POLICY: Final = "unknown-policy"
 UNEXPLAINED: Final = "unexplained"
 ENGINE_FAILURE: Final = "engine-failure"
+SECOND_OPINION: Final = "second-opinion"
 
 _ERRING = re.compile(r"error while evaluating policy `([^`]+)`")
 _NOTICES = tuple(Notice)
@@ -51,7 +56,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
     """One question's answer, and the policies that determined it."""
 
     allowed: bool
@@ -65,8 +70,10 @@ class _RefusedError(Exception):
 class Engine:
     """Asks one bundle. Safe to share between threads."""
 
-    def __init__(self, bundle: Bundle, cache_size: int = 65536) -> None:
+    def __init__(self, bundle: Bundle, cache_size: int = 65536, *, second_opinion: bool = True) -> None:
         self._bundle = bundle
+        self._second = _second(bundle) if second_opinion else None
+        self._doubting = second_opinion
         self._remembered = lru_cache(maxsize=cache_size)(self._ask)
 
     @property
@@ -75,7 +82,7 @@ class Engine:
         return self._bundle
 
     def rule(self, facts: Facts) -> Ruling:
-        """The ruling on these facts; never raises (rules 1-4)."""
+        """The ruling on these facts; never raises (rules 1-5)."""
         try:
             return self._remembered(facts)
         except _RefusedError as refused:
@@ -95,8 +102,27 @@ class Engine:
         faults = {fault for result in results for fault in _faults(result, self._bundle.notes)}
         if faults:
             raise _RefusedError(*sorted(faults))
-        answers = [_Answer(result.allowed, tuple(result.diagnostics.reasons)) for result in results]
-        return _ruling(dict(zip(QUESTIONS, answers, strict=True)), self._bundle.notes)
+        answers = [Answer(result.allowed, tuple(result.diagnostics.reasons)) for result in results]
+        if self._doubting and not self._agreed(facts, answers):
+            raise _RefusedError(SECOND_OPINION)
+        return ruling_of(dict(zip(QUESTIONS, answers, strict=True)), self._bundle.notes)
+
+    def _agreed(self, facts: Facts, answers: Sequence[Answer]) -> bool:
+        """Rule 4."""
+        if self._second is None:
+            return False
+        return all(
+            (answer.allowed, frozenset(answer.policies), frozenset()) == (other.allowed, other.policies, other.errors)
+            for answer, other in zip(answers, self._second.answers(facts), strict=True)
+        )
+
+
+def _second(bundle: Bundle) -> SecondOpinion | None:
+    """The second opinion; None when it cannot read a policy, so that nothing is decided at all."""
+    try:
+        return SecondOpinion(bundle.policies)
+    except BundleError:
+        return None
 
 
 def _failed(errors: Sequence[str]) -> Ruling:
@@ -121,7 +147,8 @@ def _faults(result: cedarpy.AuthzResult, notes: Mapping[str, PolicyNote]) -> Ite
         yield UNEXPLAINED
 
 
-def _ruling(answers: Mapping[str, _Answer], notes: Mapping[str, PolicyNote]) -> Ruling:
+def ruling_of(answers: Mapping[str, Answer], notes: Mapping[str, PolicyNote]) -> Ruling:
+    """The ruling that the answers to all questions make (rules 3, 5)."""
     permitted = frozenset(category for category in Category if answers[category.value].allowed)
     permits = {policy for answer in answers.values() if answer.allowed for policy in answer.policies}
     determining = set(permits)

@@ -81,8 +81,36 @@ FACT_TYPES: Final = {
 }
 """(Cedar variable, attribute) -> the type of every value that a policy can read."""
 
+CONSENT: Final = "consent"
+"""The fact that is not a field of `Facts`: the consent that the question is about."""
+
+FIELDS: Final = {
+    **{("principal", name): field for name, (field, _) in _RECIPIENT.items()},
+    **{("resource", name): field for name, (field, _) in _PERSON.items()},
+    ("context", "consent"): CONSENT,
+}
+"""(Cedar variable, attribute) -> the field of `Facts` that it is, or `CONSENT`."""
+
+WORDS: Final = {name: words for words, name in ENTITY_TYPES.items()}
+"""Entity type -> its vocabulary."""
+
 _RECIPIENT_UID: Final = {"type": "Recipient", "id": "recipient"}
 _PERSON_UID: Final = {"type": "Person", "id": "person"}
+
+
+RECIPIENT: Final = (_RECIPIENT_UID["type"], _RECIPIENT_UID["id"])
+PERSON: Final = (_PERSON_UID["type"], _PERSON_UID["id"])
+
+
+def groups_of(action: str) -> frozenset[str]:
+    """The action itself and every group it is in: what Cedar's `in` asks of an action."""
+    above = _GROUPS.get(action, set())
+    return frozenset({action}).union(*(groups_of(group) for group in above))
+
+
+def asked_with(question: str) -> Category:
+    """The category whose consent a question sees (rule 2)."""
+    return Category.INCIDENT if question in (REPORT, REVIEW) else Category(question)
 
 
 def _request(question: str, consent: ConsentState) -> Request:

@@ -1,6 +1,7 @@
 """What is a bundle called, and which numbers are its facts derived with?
 
-1. `bundle.toml` has exactly the keys below; an unknown or missing one is refused, never ignored or guessed.
+1. `bundle.toml` has exactly the keys below; an unknown or missing one is refused, never ignored or guessed. `extends`
+   alone may be left out: the shipped bundle whose common files this one uses.
 2. Numbers are whole, above zero and below a bound that only a slip of the pen would pass.
 """
 
@@ -13,6 +14,7 @@ from typing import Final
 from tiprouter.policy.refusal import BundleError
 
 _WORDS: Final = ("name", "version", "summary")
+_EXTENDS: Final = "extends"
 _NUMBERS: Final = {"immediately_minutes": 24 * 60, "violence_fresh_hours": 24 * 7, "default_threshold_years": 30}
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
@@ -27,6 +29,7 @@ class BundleSettings:
     immediately_minutes: int
     violence_fresh_hours: int
     default_threshold_years: int
+    extends: str | None = None
 
     @property
     def immediately(self) -> timedelta:
@@ -49,6 +52,7 @@ def settings_of(file: str, text: str) -> BundleSettings:
     protocol = document.pop("protocol", None)
     if not isinstance(protocol, dict):
         raise BundleError(file, 1, "the table protocol is missing")
+    extends = _word(file, text, _EXTENDS, document.pop(_EXTENDS)) if _EXTENDS in document else None
     for found_keys, known in ((document, _WORDS), (protocol, tuple(_NUMBERS))):
         for key in found_keys:
             if key not in known:
@@ -58,7 +62,7 @@ def settings_of(file: str, text: str) -> BundleSettings:
                 raise BundleError(file, 1, f"{key} is missing")
     name, version, summary = (_word(file, text, key, document[key]) for key in _WORDS)
     minutes, hours, years = (_number(file, text, key, protocol[key]) for key in _NUMBERS)
-    return BundleSettings(name, version, summary, minutes, hours, years)
+    return BundleSettings(name, version, summary, minutes, hours, years, extends)
 
 
 def _word(file: str, text: str, key: str, value: object) -> str:
