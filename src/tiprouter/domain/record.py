@@ -20,6 +20,7 @@ from tiprouter.domain.vocabulary import (
     Category,
     Channel,
     Exploitation,
+    Gender,
     JurisdictionReason,
     Perception,
     RecipientKind,
@@ -64,7 +65,7 @@ class Identity:
     nickname: str | None = None
     description: str | None = None
     identity_number: str | None = None
-    gender: str | None = None
+    gender: Gender | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,18 @@ class Exploitation(StrEnum):
 
 
 @unique
+class Gender(StrEnum):
+    """HTCDS `prs_Gender`."""
+
+    FEMININE = "Feminine"
+    MASCULINE = "Masculine"
+    TRANSGENDER_FEMININE = "TransgenderFeminine"
+    TRANSGENDER_MASCULINE = "TransgenderMasculine"
+    NON_CONFORMING = "NonConforming"
+    NOT_SPECIFIED = "NonSpecifiedUnknown"
+
+
+@unique
 class TraffickingStatus(StrEnum):
     """HTCDS `vic_TraffickingStatus`."""
 

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from tiprouter.api.schemas.words import LAX, Day, LongText, Message, Ref, ShortText, Some, Years
 from tiprouter.domain.record import Age, Contact, Guardian, Identity, Person
-from tiprouter.domain.vocabulary import AgeBand, Answer, Role, TraffickingStatus
+from tiprouter.domain.vocabulary import AgeBand, Answer, Gender, Role, TraffickingStatus
 
 
 class AgeRange(Message):
@@ -81,7 +81,7 @@ class IdentityBody(Message):
     nickname: ShortText | None = None
     description: LongText | None = None
     identity_number: ShortText | None = None
-    gender: ShortText | None = None
+    gender: Annotated[Gender, LAX] | None = None
 
 
 class ContactBody(Message):

@@ -14,6 +14,7 @@ from tiprouter.domain.vocabulary import (
     Answer,
     Category,
     Exploitation,
+    Gender,
     JurisdictionReason,
     Outcome,
     Purpose,
@@ -53,7 +54,7 @@ class ToldIdentity(Message):
     nickname: str | None = None
     description: str | None = None
     identity_number: str | None = None
-    gender: str | None = None
+    gender: Gender | None = None
 
 
 class ToldContact(Message):
