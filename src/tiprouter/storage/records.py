@@ -147,7 +147,10 @@ def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) ->
         .join(revisions, sa.and_(revisions.c.record_id == records.c.id, revisions.c.number == records.c.revision))
         .where(records.c.id == record_id)
     )
-    row = tx.execute(query.with_for_update(of=records, key_share=True) if lock else query).one_or_none()
+    if lock:
+        # A statement of its own: PostgreSQL, having waited, would look for the new revision number in the old join.
+        tx.execute(sa.select(records.c.id).where(records.c.id == record_id).with_for_update(key_share=True))
+    row = tx.execute(query).one_or_none()
     if row is None:
         return None
     body = vault.key(tx, record_id).open(row.sealed, _place(record_id, row.revision))
