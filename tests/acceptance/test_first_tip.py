@@ -110,6 +110,24 @@ async def test_consent_that_ran_out_while_waiting_stops_the_next_attempt(service
     await service.check_house()
 
 
+async def test_a_withdrawal_recalls_what_was_sent_while_a_consent_held_that_has_run_out_since(service: Service) -> None:
+    """Delivered, then expired and decided again, then withdrawn: the agency still holds it, so it is recalled, once."""
+    await service.enrol(agency(LE))
+    accepted = await service.accept(tip(person(), kind=RecordKind.CASE, external_id="C-9"))
+    until = service.clock.at.replace(hour=16)
+    whose = Whose(person_id=accepted.stored.persons[0])
+    given = await service.consent(whose, grant(LE, expires_at=until))
+    await service.deliver()
+    service.clock.forward(hours=2)
+    await service.consent(whose, grant(PROVIDER, given_at=service.clock.at, valid_from=service.clock.at))
+    assert await service.rows("select live from disclosures") == [(False,)]
+    assert (await service.withdraw(given.consent.id)).delivered == 0
+    (recall,) = await service.deliver()
+    assert json.loads(recall.envelope.body.body)["type"] == "disclosure.recalled"
+    assert await service.deliver() == []
+    await service.check_house()
+
+
 async def test_a_case_revision_supersedes_what_still_waits(service: Service) -> None:
     """The revised case's disclosure goes out in place of the queued one, later in the same sequence."""
     await service.enrol(agency(CPS))

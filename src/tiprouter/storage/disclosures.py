@@ -56,6 +56,12 @@ def matter(tx: Connection, record_id: str, recipient_id: str, new_id: str) -> Ma
     return made
 
 
+def matters_of(tx: Connection, record_id: str) -> list[Matter]:
+    """Everything any recipient was ever told about a record, a matter each."""
+    query = sa.select(matters).where(matters.c.record_id == record_id).order_by(matters.c.id)
+    return [Matter(**row) for row in tx.execute(query).mappings()]
+
+
 def add(tx: Connection, vault: Vault, made: Disclosure, payload: bytes) -> None:
     """Store a disclosure with its payload, sealed under the record's key, and count it in its matter."""
     row = {name: getattr(made, name) for name in Disclosure.__slots__}

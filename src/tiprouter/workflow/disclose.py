@@ -21,9 +21,9 @@ from tiprouter.domain.outcome import Verdict
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address, Made
 from tiprouter.domain.states import DUE, INITIAL, TERMINAL, DeliveryEvent, next_state
-from tiprouter.domain.vocabulary import Category, Urgency
+from tiprouter.domain.vocabulary import Category, ConsentState, Urgency
 from tiprouter.errors import NotFoundError
-from tiprouter.storage import deliveries, disclosures, registry
+from tiprouter.storage import decisions, deliveries, disclosures, registry
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.deliveries import Delivery
 from tiprouter.storage.disclosures import Disclosure
@@ -78,6 +78,8 @@ def reconcile(
         if draft is not None:
             because = tuple(one.id for (_, to), one in kept.items() if to == recipient_id and one.categories)
             _make(it, stored, draft, because)
+    if cause == WITHDRAWN:
+        _recall_what_ended_before(it, stored, set(live), kept)
 
 
 def basis(epoch: int, recipient_revision: int, bundle: str) -> str:
@@ -197,6 +199,35 @@ def _recall(it: Happening, stored: Stored, old: Disclosure) -> int:
         },
     )
     return address.sequence
+
+
+def _recall_what_ended_before(
+    it: Happening, stored: Stored, seen: set[str], kept: Mapping[tuple[str, str | None], Decision]
+) -> None:
+    """Rule 5 for recipients without a live disclosure: what they hold may have ended by expiry or revision."""
+    for matter in disclosures.matters_of(it.tx, stored.id):
+        if matter.recipient_id not in seen:
+            for held in disclosures.told(it.tx, matter.id):
+                if _rested_on_what_is_withdrawn(it, held, kept):
+                    _recall(it, stored, held)
+
+
+def _rested_on_what_is_withdrawn(
+    it: Happening, held: Disclosure, kept: Mapping[tuple[str, str | None], Decision]
+) -> bool:
+    """Whether a category went out on a consent that was granted then and is withdrawn now."""
+    for decision_id in held.decisions:
+        then = decisions.load(it.tx, decision_id)
+        now = None if then is None else kept.get((then.person_id, then.recipient_id))
+        if then is None or now is None or then.facts is None or now.facts is None:
+            continue
+        before, after = then.facts["consents"], now.facts["consents"]
+        if any(
+            before[category] == ConsentState.GRANTED.value and after[category] == ConsentState.WITHDRAWN.value
+            for category in then.categories
+        ):
+            return True
+    return False
 
 
 def _delivery(
