@@ -35,8 +35,14 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     await postgres.drop_database(url)
 
 
-@pytest.fixture
-async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Service]:
     """A service without its edge, on each of the two databases."""
-    async with open_service(database_url, tmp_path) as service:
+    if request.param == "sqlite":
+        async with open_service(f"sqlite:///{tmp_path / 'tiprouter.db'}", tmp_path) as service:
+            yield service
+        return
+    url = await postgres.new_database(request.getfixturevalue("postgres_url"), migrated=True)
+    async with open_service(url, tmp_path) as service:
         yield service
+    await postgres.drop_database(url)

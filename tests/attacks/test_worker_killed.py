@@ -48,7 +48,11 @@ def lines(life: Life, name: str) -> list[str]:
 async def fresh(postgres_url: str | None, folder: Path) -> str:
     """An empty migrated database; without a schema there is nothing to lose yet."""
     os.makedirs(folder)  # noqa: PTH103 - in a test nothing else waits for this loop
-    url = f"sqlite:///{folder / 'tiprouter.db'}" if postgres_url is None else await postgres.new_database(postgres_url)
+    url = (
+        f"sqlite:///{folder / 'tiprouter.db'}"
+        if postgres_url is None
+        else await postgres.new_database(postgres_url, migrated=True)
+    )
     await migrations.migrate(url)
     return url
 

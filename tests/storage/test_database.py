@@ -293,7 +293,7 @@ async def test_two_stories_that_wait_for_each_other_are_told_to_ask_again(postgr
 @pytest.fixture
 async def postgres_database(postgres_url: str) -> AsyncIterator[Database]:
     """A PostgreSQL database with one empty table."""
-    url = await postgres.new_database(postgres_url)
+    url = await postgres.new_database(postgres_url, migrated=True)
     opened = open_database(url)
     await opened.write(notes.create)
     yield opened

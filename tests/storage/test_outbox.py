@@ -25,7 +25,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def shared(postgres_url: str) -> AsyncIterator[Database]:
     """A migrated PostgreSQL database."""
-    url = await postgres.new_database(postgres_url)
+    url = await postgres.new_database(postgres_url, migrated=True)
     await migrations.migrate(url)
     opened = open_database(url)
     yield opened

@@ -18,6 +18,10 @@ from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no type information
 
+from tiprouter.storage import migrations
+
+_templates: dict[str, str] = {}
+
 WHY_NOT = "no PostgreSQL here: install it (Debian: apt-get install postgresql) or set TIPROUTER_TEST_PG_URL"
 
 
@@ -62,15 +66,29 @@ def _started(where: Path) -> Iterator[str | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def new_database(url: str) -> str:
-    """Make an empty database on the server; its URL."""
+async def new_database(url: str, *, migrated: bool = False) -> str:
+    """Make a database on the server, empty or with the schema in it; its URL."""
     name = f"t{uuid.uuid4().hex}"
+    await _create(url, name, await _template(url) if migrated else "template0")
+    return f"{url}/{name}"
+
+
+async def _template(url: str) -> str:
+    """A database with the schema, made once per server: copying it is four times cheaper than migrating again."""
+    if url not in _templates:
+        name = f"template_{uuid.uuid4().hex}"
+        await _create(url, name, "template0")
+        await migrations.migrate(f"{url}/{name}")
+        _templates[url] = name
+    return _templates[url]
+
+
+async def _create(url: str, name: str, template: str) -> None:
     connection = await asyncpg.connect(f"{url}/postgres".replace("+asyncpg", ""))
     try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     finally:
         await connection.close()
-    return f"{url}/{name}"
 
 
 async def drop_database(url: str) -> None:
