@@ -13,6 +13,7 @@ from tiprouter.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 ADR_LINES_MAX = 40
+BUNDLES = ("survivor-led", "tip-sharing")
 
 
 def document(name: str) -> str:
@@ -45,19 +46,21 @@ def test_the_api_page_names_no_route_that_is_gone() -> None:
     assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", document("api.md"), re.MULTILINE)) == set(routes())
 
 
-def test_every_policy_is_in_the_policies_page_in_its_words() -> None:
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_every_policy_is_in_the_policies_page_in_its_words(bundle: str) -> None:
     """Id, effect, words and source of every shipped policy."""
     page = document("policies.md")
-    notes = bundles.load(bundles.shipped("survivor-led")).notes
+    notes = bundles.load(bundles.shipped(bundle)).notes
     assert notes
     for note in notes.values():
         assert f"| `{note.id}` | {note.effect.value} | {note.basis} | {note.cite} |" in page
 
 
-def test_every_rule_that_a_policy_cites_exists() -> None:
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
     """`Rule 5` in a policy's source is a numbered rule of the rules page."""
     known = set(re.findall(r"^(\d+)\. \*\*", document("decision-rules.md"), re.MULTILINE))
-    for note in bundles.load(bundles.shipped("survivor-led")).notes.values():
+    for note in bundles.load(bundles.shipped(bundle)).notes.values():
         cited = re.findall(r"\d+", " ".join(re.findall(r"[Rr]ules? ([\d, ]+)", note.cite)))
         assert set(cited) <= known, note.id
         assert cited, note.id

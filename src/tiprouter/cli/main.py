@@ -173,6 +173,36 @@ def credential_revoke(credential_id: str, data: Data = None) -> None:
     service.revoke_credential(service.configured(data=data), credential_id)
 
 
+@policy.command("check")
+def policy_check(bundle: Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]) -> None:
+    """Prove a bundle: lint, golden table, ceiling, floor, laws over the whole fact space. Exit 1 unless all hold."""
+    from tiprouter.cli import policies
+
+    raise typer.Exit(policies.check(bundle))
+
+
+@policy.command("diff")
+def policy_diff(
+    before: Annotated[str, typer.Argument(help="The bundle that decides now.")],
+    after: Annotated[str, typer.Argument(help="The bundle that would.")],
+) -> None:
+    """Every situation that a change of bundle would newly disclose or withhold. Exit 1 when anything newly leaves."""
+    from tiprouter.cli import policies
+
+    raise typer.Exit(policies.diff(before, after))
+
+
+@policy.command("compare")
+def policy_compare(
+    bundle: Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")],
+    decisions: Annotated[int, typer.Option(min=1, help="How many real Cedar decisions to compare.")] = 10_000,
+) -> None:
+    """Compare Cedar's own decisions with the compiled text that the proofs are about. Exit 1 when any differs."""
+    from tiprouter.cli import policies
+
+    raise typer.Exit(policies.compare(bundle, decisions))
+
+
 @policy.command("show")
 def policy_show(bundle: BundleName = None) -> None:
     """Print the bundle's name, digest and policies, with the basis and source of each."""
