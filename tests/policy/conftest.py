@@ -1,4 +1,4 @@
-"""The shipped bundle, its engine, and a copy of its folder that a test may spoil."""
+"""The shipped bundles, an engine of each, and a copy of a folder that a test may spoil."""
 
 import shutil
 from pathlib import Path
@@ -25,3 +25,15 @@ def engine(bundle: Bundle) -> Engine:
 def folder(tmp_path: Path) -> Path:
     """A copy of the shipped bundle's folder."""
     return Path(shutil.copytree(shipped("survivor-led"), tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def tip_sharing() -> Bundle:
+    """The other shipped bundle, loaded once."""
+    return load(shipped("tip-sharing"))
+
+
+@pytest.fixture
+def tip_sharing_folder(tmp_path: Path) -> Path:
+    """A copy of the other shipped bundle's folder."""
+    return Path(shutil.copytree(shipped("tip-sharing"), tmp_path / "tip-sharing"))

@@ -1,4 +1,6 @@
-"""A second opinion on the shipped bundle, in plain Python: written from the design's rules, not from the Cedar text.
+"""A second opinion on the shipped bundles, in plain Python: written from the design's rules, not from the Cedar text.
+
+Where a bundle forwards third-party tips, `forwards` says so; that is all in which the two differ.
 
 It says what may leave by giving each reason there can be, and then what forbids it; the bundle is written the other
 way round. Where the two differ, one of them is wrong.
@@ -21,12 +23,22 @@ from tiprouter.domain.vocabulary import (
 MINIMUM = (Category.INCIDENT, Category.LOCATION)
 WHO_AND_WHERE = (*MINIMUM, Category.IDENTITY, Category.CONTACT)
 VICTIMS = (Role.POTENTIAL_VICTIM, Role.DEPENDANT)
+THIRD_PARTIES = (
+    Relationship.FAMILY_FRIEND,
+    Relationship.COMMUNITY_MEMBER,
+    Relationship.SERVICE_PROVIDER,
+    Relationship.AUTHORITY,
+)
 LOCAL_AUTHORITIES = (RecipientKind.LAW_ENFORCEMENT, RecipientKind.CHILD_PROTECTION)
 
 
-def permitted(facts: Facts) -> frozenset[Category]:
+def permitted(facts: Facts, *, forwards: bool = False) -> frozenset[Category]:
     """What may leave."""
-    return frozenset(category for category in Category if _may_leave(facts, category))
+    return frozenset(
+        category
+        for category in Category
+        if _may_leave(facts, category) or (forwards and _forwarded(facts) and _minimised(facts, category))
+    )
 
 
 def reports(facts: Facts) -> bool:
@@ -34,7 +46,7 @@ def reports(facts: Facts) -> bool:
     return facts.role in VICTIMS and (_child_duty(facts) or (_police(facts) and _imminent(facts)))
 
 
-def reviews(facts: Facts) -> bool:
+def reviews(facts: Facts, *, forwards: bool = False) -> bool:
     """Whether a human must look (4.2, 4.5, 4.6, and the tenant's professionals)."""
     granted = facts.consent(Category.INCIDENT) is ConsentState.GRANTED
     victim = facts.role in VICTIMS
@@ -51,11 +63,29 @@ def reviews(facts: Facts) -> bool:
     if not _police(facts) or granted:
         return False
     violent = Answer.YES in (facts.immediate, facts.escalating)
-    if victim and violent and not _imminent(facts):
-        return True
+    return (victim and violent and not _imminent(facts)) or _unasked_adult(facts, forwards=forwards)
+
+
+def _unasked_adult(facts: Facts, *, forwards: bool) -> bool:
+    """An adult victim who was not asked: by whose word a human looks, is what the two bundles dispute."""
+    unasked = facts.age is AgeBand.ADULT and facts.consent(Category.INCIDENT) is ConsentState.NOT_ASKED
+    if forwards:
+        return facts.role in VICTIMS and unasked and facts.reporter is Relationship.UNKNOWN
     professional = facts.reporter in (Relationship.SERVICE_PROVIDER, Relationship.AUTHORITY)
-    unasked = facts.consent(Category.INCIDENT) is ConsentState.NOT_ASKED
-    return facts.role is Role.POTENTIAL_VICTIM and facts.age is AgeBand.ADULT and professional and unasked
+    return facts.role is Role.POTENTIAL_VICTIM and unasked and professional
+
+
+def _forwarded(facts: Facts) -> bool:
+    """A known third party's tip that police of the place, in agreement and not accused, may have (4.4)."""
+    told = facts.usable and not facts.implicated and facts.in_jurisdiction is Answer.YES
+    return told and _police(facts) and facts.reporter in THIRD_PARTIES and facts.age is AgeBand.ADULT
+
+
+def _minimised(facts: Facts, category: Category) -> bool:
+    """What is forwarded: the minimum, of an accused adult or of a victim who was not asked."""
+    agreed = facts.agreement or _without_agreement(facts, category)
+    unasked = facts.role in VICTIMS and facts.consent(category) is ConsentState.NOT_ASKED
+    return agreed and category in MINIMUM and (unasked or facts.role is Role.ALLEGED_TRAFFICKER)
 
 
 def _may_leave(facts: Facts, category: Category) -> bool:

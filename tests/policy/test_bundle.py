@@ -1,6 +1,7 @@
 """Which bundles are refused, with which file, line and reason; and what is a bundle's digest a digest of?"""
 
 import re
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +11,24 @@ import pytest
 
 from tiprouter.domain.outcome import Notice
 from tiprouter.policy.annotations import Effect, Layer
-from tiprouter.policy.bundle import Bundle, load, shipped
+from tiprouter.policy.bundle import COMMON_FILES, Bundle, load, shipped
 from tiprouter.policy.refusal import BundleError
 
-FILES = ["schema.cedarschema", "guards.cedar", "core.cedar", "tenant.cedar", "bundle.toml", "duties.csv", "golden.csv"]
+FILES = [
+    "schema.cedarschema",
+    "guards.cedar",
+    "core.cedar",
+    "tenant.cedar",
+    "ceiling.cedar",
+    "floor.cedar",
+    "bundle.toml",
+    "duties.csv",
+    "golden.csv",
+]
 CONSENT = '@id("core.consent")'
 CHILD = '@id("core.child-report")'
 IMPLICATED = '@id("guard.implicated")'
+CEILING, FLOOR = '@id("ceiling.consent")', '@id("floor.child-report")'
 TEMPLATE = '@id("tenant.any")\n@basis("Any.")\n@cite("None")\npermit (principal == ?principal, action, resource);\n'
 MINOR = 'resource.age == AgeBand::"minor" && resource.duty == Duty::"required"'
 BACKWARDS = MINOR.replace('resource.age == AgeBand::"minor"', 'Role::"witness" != resource.age')
@@ -55,6 +67,10 @@ REFUSED = [
     ("guards.cedar", '@cite("Rule 9")', '@cite("Rule 9")\n@deadline("PT1H")', IMPLICATED, "a forbid carries"),
     ("guards.cedar", "forbid", "permit", IMPLICATED, "a guard only forbids"),
     ("tenant.cedar", ACCUSED, f"{TEMPLATE}{ACCUSED}", '@id("tenant.any")', "a template is never linked"),
+    ("ceiling.cedar", '@cite("Rules 4, 8")', '@cite("x")\n@deadline("PT1H")', CEILING, "promise neither"),
+    ("floor.cedar", 'AgeBand::"minor"', 'Consent::"granted"', FLOOR, "compares AgeBand with Consent"),
+    ("floor.cedar", "resource.duty", "resource.duti", FLOOR, "attribute `duti`"),
+    ("bundle.toml", "[protocol]", "extends = 1\n[protocol]", "extends", "extends must be a text"),
     ("schema.cedarschema", "entity Answer enum", "entity Answer enm", None, "error parsing schema"),
     ("schema.cedarschema", '"minor", "unknown"', '"minor", "unknown", "teenager"', None, "vocabularies"),
     ("schema.cedarschema", "basis: Basis,", "basis: Basis, mood: Answer,", None, "exactly the facts"),
@@ -229,6 +245,8 @@ def test_the_digest_is_of_what_is_said_not_how(folder: Path, bundle: Bundle) -> 
         ("duties.csv", ",24,,18,", ",25,,18,"),
         ("duties.csv", ",19,false", ",19,true"),
         ("duties.csv", "47.17.020", "47.17.021"),
+        ("ceiling.cedar", "principal.implicated", "!principal.implicated"),
+        ("floor.cedar", "Rule 5", "Rule 6"),
         ("golden.csv", "adult withdrew", "adult has withdrawn"),
         ("golden.csv", ",WITHHOLD,", ",DISCLOSE,"),
     ],
@@ -250,3 +268,47 @@ def test_moving_a_policy_to_another_layer_changes_the_digest(folder: Path, bundl
     moved = load(folder)
     assert moved.notes.keys() == bundle.notes.keys()
     assert moved.digest != bundle.digest
+
+
+def test_an_extending_bundle_has_the_common_files_of_the_other(bundle: Bundle, tip_sharing: Bundle) -> None:
+    """Guards, core and duties are one copy; only the tenant's layer, the promises and the table are its own."""
+    common = {name: note for name, note in bundle.notes.items() if note.layer is not Layer.TENANT}
+    assert {name: note for name, note in tip_sharing.notes.items() if note.layer is not Layer.TENANT} == common
+    assert tip_sharing.protocol == bundle.protocol
+    assert tip_sharing.digest != bundle.digest
+
+
+def test_a_full_copy_of_an_extending_bundle_is_the_same_bundle(tip_sharing_folder: Path, tip_sharing: Bundle) -> None:
+    """Where a file stands is not what it says: written out in full, the digest is the same."""
+    for file in COMMON_FILES:
+        shutil.copy(shipped("survivor-led") / file, tip_sharing_folder)
+    settings = tip_sharing_folder / "bundle.toml"
+    settings.write_text(re.sub(r"extends = .*\n", "", settings.read_text()))
+    assert load(tip_sharing_folder).digest == tip_sharing.digest
+
+
+@pytest.mark.parametrize("file", COMMON_FILES)
+def test_a_common_file_stated_twice_is_refused(tip_sharing_folder: Path, file: str) -> None:
+    """A second copy would say something that nobody reads, or silently win."""
+    shutil.copy(shipped("survivor-led") / file, tip_sharing_folder)
+    with pytest.raises(BundleError, match="stated twice") as refused:
+        load(tip_sharing_folder)
+    assert refused.value.file == file
+
+
+def test_only_a_shipped_bundle_can_be_extended(tip_sharing_folder: Path) -> None:
+    """The common files come with the product, never from a path."""
+    settings = tip_sharing_folder / "bundle.toml"
+    settings.write_text(settings.read_text().replace('"survivor-led"', '"../survivor-led"'))
+    with pytest.raises(BundleError, match="no such bundle is shipped"):
+        load(tip_sharing_folder)
+
+
+def test_promises_decide_nothing(bundle: Bundle, folder: Path) -> None:
+    """The ceiling and the floor are read and kept, but no policy of theirs is asked."""
+    assert {policy.note.layer for policy in bundle.ceiling} == {Layer.CEILING}
+    assert {policy.note.layer for policy in bundle.floor} == {Layer.FLOOR}
+    assert not {policy.note.id for policy in (*bundle.ceiling, *bundle.floor)} & set(bundle.notes)
+    (folder / "ceiling.cedar").write_text("// Nothing.\n")
+    with pytest.raises(BundleError, match="not trivially safe"):
+        load(folder)

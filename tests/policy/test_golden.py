@@ -19,6 +19,12 @@ def test_every_written_decision_is_made(bundle: Bundle, engine: Engine) -> None:
     assert list(mismatches(bundle.golden, engine.rule)) == []
 
 
+def test_tip_sharing_decides_what_was_written(tip_sharing: Bundle) -> None:
+    """The other bundle's own table holds, and each of its policies determines a row."""
+    assert list(mismatches(tip_sharing.golden, Engine(tip_sharing).rule)) == []
+    assert unpinned(tip_sharing.golden, tip_sharing.notes) == frozenset()
+
+
 def test_every_policy_and_outcome_is_pinned(bundle: Bundle) -> None:
     """Each policy determines a row, and each outcome that a policy can lead to is written down."""
     assert unpinned(bundle.golden, bundle.notes) == frozenset()
