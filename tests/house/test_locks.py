@@ -59,9 +59,11 @@ def read(name: str) -> str:
 
 
 def declared(*, testing: bool) -> list[Requirement]:
-    """Return what pyproject.toml asks for to run, or to run and test."""
+    """Return what pyproject.toml asks for to run, or to run, test and check bundles."""
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    return [Requirement(line) for line in project["dependencies"] + project["optional-dependencies"]["dev"] * testing]
+    extras = project["optional-dependencies"]
+    more = extras["dev"] + extras["gate"] if testing else []
+    return [Requirement(line) for line in project["dependencies"] + more]
 
 
 def unmet(requirements: list[Requirement], locked: dict[str, Locked]) -> list[str]:
