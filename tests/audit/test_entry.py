@@ -147,7 +147,9 @@ def test_every_kind_has_its_fields_and_refuses_others(kind: Kind) -> None:
     assert "narrative" not in str(refusal.value)
 
 
-@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, names in REQUIRED.items() for field in sorted(names)])
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind, names in REQUIRED.items() for field in sorted(names)]
+)
 def test_an_entry_that_could_not_be_followed_is_refused(kind: Kind, field: str) -> None:
     """A disclosure without its id is refused when it is made, since the log could never be verified again."""
     body: dict[str, JSON] = dict.fromkeys(FIELDS[kind], "x1")
