@@ -86,6 +86,8 @@ async def serve(settings: Settings, *, worker: bool = True, ready: Callable[[str
         with _owning_the_log(settings):
             sequencer = Sequencer(house.database, house.desk, house.signer, settings.log_folder)
             await sequencer.start()
+            # Whoever collects these lines has the key from elsewhere than the log's own folder.
+            log.info("log.opened", vkey=house.signer.vkey)
             await _keep_first_credential(house)
             with _listen(settings) as listener:
                 async with Sender(sandbox=settings.sandbox) as sender:

@@ -56,7 +56,6 @@ def _perform(stage: Stage, port: int, console: Console, *, once: bool) -> int:
     stage.start(port, BUSY)
     company = Company(stage.service_url(), stage.operator_token())
     try:
-        stage.ask_for_key()
         company.hire()
         stage.give_keys(company.register(stage.agencies_url()))
         console.print(f"{len(company.names)} agencies registered; {time.monotonic() - began:.1f} s.\n", highlight=False)

@@ -28,7 +28,7 @@ FIELDS: Final = frozenset(
         *("record", "recipient", "delivery", "disclosure", "attempt", "decision", "bundle", "caller", "role"),
         *("number", "result", "status", "state", "count", "size", "index", "duration_ms"),
         *("error", "cause", "reason", "frames", "file"),
-        *("host", "port", "id", "request_id", "method", "route", "ms"),
+        *("host", "port", "id", "request_id", "method", "route", "ms", "vkey"),
     }
 )
 _PLAIN = (str, int, float, bool, type(None))

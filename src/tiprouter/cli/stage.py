@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from tiprouter.cli.agency import KEYS_FILE, PORT_FILE, RECEIPTS_FILE
 from tiprouter.cli.scenes import DRILL_FILE, FOLDER
@@ -85,19 +85,16 @@ class Stage:
 
     @property
     def key_file(self) -> Path:
-        """The log's verifier key, as the service's own keys gave it, not the log's folder."""
+        """The log's verifier key, as the service said it when it started, not the log's folder."""
         return self.folder / "log.vkey"
 
-    def ask_for_key(self) -> None:
-        """Begin to ask for the log's verifier key; `key` has it."""
-        with self.key_file.open("wb") as file:
-            self._start("audit", "key", "--data", self.data, stdout=file)
-
     def key(self) -> str:
-        """The log's verifier key."""
-        if self._processes["audit"].wait(START_SECONDS) != 0:
-            raise StageError("The service's keys did not give the log's verifier key.")
-        return self.key_file.read_text().strip()
+        """The log's verifier key, kept in `key_file` too."""
+        said = self._said("log.opened")
+        if said is None:
+            raise StageError("The service did not say with which key it signs the log.")
+        self.key_file.write_text(f"{said['vkey']}\n")
+        return str(said["vkey"])
 
     def operator_token(self) -> str:
         """The token of the first credential, which the service's first start left in a file."""
@@ -124,7 +121,7 @@ class Stage:
 
     def failed(self) -> str | None:
         """The name of a process that has ended by itself, if one has."""
-        ended = (name for name, process in self._processes.items() if name != "audit" and process.poll() is not None)
+        ended = (name for name, process in self._processes.items() if process.poll() is not None)
         return next(ended, None)
 
     def close(self) -> None:
@@ -140,13 +137,13 @@ class Stage:
                 process.kill()
                 process.wait()
 
-    def _start(self, command: str, *options: object, stdout: int | IO[bytes] = subprocess.DEVNULL) -> None:
+    def _start(self, command: str, *options: object) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TIPROUTER_")}
         with (self.folder / f"{command}.log").open("ab") as log:
             self._processes[command] = subprocess.Popen(  # noqa: S603 - this program itself, with arguments written here
                 [sys.executable, "-P", "-m", "tiprouter", command, *(str(option) for option in options)],
                 stdin=subprocess.DEVNULL,
-                stdout=stdout,
+                stdout=subprocess.DEVNULL,
                 stderr=log,
                 env=environment,
                 # A session of its own: Ctrl-C reaches the demo alone, which then ends its processes in order.
@@ -156,10 +153,15 @@ class Stage:
     def _ready_url(self) -> str | None:
         if self.failed() is not None:
             raise StageError(f"The service ended while it started; see {self.folder / 'serve.log'}.")
+        said = self._said("service.ready")
+        return None if said is None else f"http://{said['host']}:{said['port']}"
+
+    def _said(self, event: str) -> dict[str, Any] | None:
+        """The first log line of the service about this event, once it is there."""
         for line in (self.folder / "serve.log").read_bytes().splitlines():
-            said = json.loads(line) if line.startswith(b"{") and line.endswith(b"}") else {}
-            if said.get("event") == "service.ready":
-                return f"http://{said['host']}:{said['port']}"
+            said: dict[str, Any] = json.loads(line) if line.startswith(b"{") and line.endswith(b"}") else {}
+            if said.get("event") == event:
+                return said
         return None
 
 
