@@ -197,3 +197,22 @@ def test_each_category_is_asked_with_its_own_consent(engine: Engine) -> None:
         )
         toward = facts(consents=consents, recipient_kind=RecipientKind.SERVICE_PROVIDER)
         assert engine.rule(toward).permitted == {category}
+
+
+def test_supposing_says_what_asking_says(engine: Engine) -> None:
+    """The explanation's ruling is the decision's, fact by fact, to the determining policies."""
+    for number in range(300):
+        supposed = numbered(number)
+        assert engine.suppose(supposed) == engine.rule(supposed)
+
+
+def test_supposing_an_erring_policy_permits_nothing(folder: Path) -> None:
+    """What could not be decided cannot be supposed either."""
+    extra = folder / "drill.cedar"
+    extra.write_text(
+        '@id("drill.error")\n@basis("Fails.")\n@cite("Rule 1")\n'
+        'forbid (principal, action in Action::"disclose", resource) when { 9223372036854775807 + 1 > 0 };\n'
+    )
+    ruling = Engine(load(folder)).suppose(BASE)
+    assert (ruling.permitted, ruling.report, ruling.review) == (frozenset(), False, False)
+    assert ruling.errors == ("policy-error:drill.error",)

@@ -90,6 +90,20 @@ class Engine:
         except Exception:  # noqa: BLE001 - whatever failed, the answer is that nothing leaves and a human is told
             return _failed((ENGINE_FAILURE,))
 
+    def suppose(self, facts: Facts) -> Ruling:
+        """The ruling on facts that are only supposed, by the second opinion alone: for explaining, never for deciding.
+
+        A fraction of the cost of `rule`, and nothing of it is remembered.
+        """
+        if self._second is None:
+            return self.rule(facts)
+        opinions = self._second.answers(facts)
+        erring = {policy for opinion in opinions for policy in opinion.errors}
+        if erring:
+            return _failed([f"{POLICY_ERROR}:{policy}" for policy in sorted(erring)])
+        answers = [Answer(opinion.allowed, tuple(opinion.policies)) for opinion in opinions]
+        return ruling_of(dict(zip(QUESTIONS, answers, strict=True)), self._bundle.notes)
+
     def stats(self) -> Stats:
         """What the memory did so far."""
         info = self._remembered.cache_info()

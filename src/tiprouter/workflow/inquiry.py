@@ -177,11 +177,11 @@ def decision(tx: Transaction, desk: Desk, actor: Actor, decision_id: str) -> Exp
 def counterfactuals(desk: Desk, found: Decision) -> Explanation | None:
     """What single fact would change a decision; None without facts, or when another bundle decided than today's.
 
-    Asks the policy for every other value of every fact: tens of milliseconds, so never inside a transaction.
+    Asks for every other value of every fact, some ninety times: too long for a transaction.
     """
     if found.facts is None or found.errors or found.bundle != desk.engine.bundle.digest:
         return None
-    return explain(facts_from(found.facts), desk.engine.rule)
+    return explain(facts_from(found.facts), desk.engine.suppose)
 
 
 def list_disclosures(

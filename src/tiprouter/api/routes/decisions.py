@@ -45,6 +45,6 @@ async def read_decision(decision_id: DecisionId, office: Desks, actor: Caller) -
         return found, names_of(tx, [found.decision])
 
     found, names = await office.database.write(story, quietly=True)
-    # Asking the policy some ninety times is too long for the writer and too long for the loop.
+    # Some ninety questions are too many for the writer, and too many for the loop.
     why = await asyncio.to_thread(inquiry.counterfactuals, office.desk, found.decision)
     return Response(DecisionExplained.of(found, names, why).rendered(), 200, None, "application/json")
