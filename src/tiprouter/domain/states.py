@@ -70,7 +70,6 @@ TRANSITIONS: Mapping[tuple[DeliveryEvent, DeliveryState], DeliveryState] = Mappi
 INITIAL = DeliveryState.QUEUED
 DUE = frozenset(state for event, state in TRANSITIONS if event is DeliveryEvent.CLAIM)
 TERMINAL = frozenset(DeliveryState) - {state for _, state in TRANSITIONS}
-STATE_VALUES = tuple(state.value for state in DeliveryState)
 
 
 def next_state(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:

@@ -17,7 +17,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -73,11 +72,6 @@ def open_database(url: str) -> Database:
     if url.startswith("sqlite:"):
         return SqliteDatabase(url)
     return PostgresDatabase(url)
-
-
-def sqlite_url(folder: Path) -> str:
-    """The embedded database of a data folder."""
-    return f"sqlite:///{folder / 'tiprouter.db'}"
 
 
 class SqliteDatabase:
