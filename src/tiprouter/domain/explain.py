@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from tiprouter.domain.facts import Facts
-from tiprouter.domain.outcome import Ruling, outcome_of
+from tiprouter.domain.outcome import Ruling, narrowed, outcome_of
 from tiprouter.domain.vocabulary import (
     AgeBand,
     Answer,
@@ -89,11 +89,12 @@ def facts_from(plain: Mapping[str, Any]) -> Facts:
         values[fact] = next(value for value in vocabulary if value == plain[fact])
     consents = plain["consents"]
     values["consents"] = tuple(ConsentState(consents[category.value]) for category in Category)
+    values["rows"] = tuple(plain.get("rows", ()))
     return Facts(**values)
 
 
 def _result(facts: Facts, rule: Callable[[Facts], Ruling]) -> tuple[Outcome, frozenset[Category]]:
-    ruling = rule(facts)
+    ruling = narrowed(facts, rule(facts))
     outcome = outcome_of(ruling)
     return outcome, ruling.permitted if outcome in (Outcome.REPORT, Outcome.DISCLOSE) else frozenset()
 

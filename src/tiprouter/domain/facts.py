@@ -11,11 +11,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeAlias
 
-from tiprouter.domain.age import age_band, next_change
+from tiprouter.domain.age import Majority, age_band, next_change
 from tiprouter.domain.consent import Consent, Question, changes_after, state_of
-from tiprouter.domain.duty import Duty, Protocol, duty_toward, served
+from tiprouter.domain.duty import NO_DUTY, Duty, Protocol, duty_toward, served
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Implicated, Person, Record
 from tiprouter.domain.vocabulary import (
@@ -32,6 +33,7 @@ from tiprouter.domain.vocabulary import (
     Role,
     SignalerWish,
 )
+from tiprouter.domain.worlds import worlds_of
 
 VICTIM_ROLES = (Role.POTENTIAL_VICTIM, Role.DEPENDANT)
 """Whose childhood makes a duty: the potential victims and their dependants."""
@@ -44,9 +46,16 @@ _PERCEIVED = {
 }
 
 
+Plain: TypeAlias = str | bool | dict[str, str] | list[str]
+"""A fact as a JSON value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a policy sees. `consents` has one state per `Category`, in the vocabulary's order."""
+    """All that a policy sees. `consents` has one state per `Category`, in the vocabulary's order.
+
+    `rows` are the ids of the duty rows that name the recipient for this child: which slices of the bundle are asked.
+    """
 
     recipient_kind: RecipientKind
     usable: bool
@@ -63,29 +72,35 @@ class Facts:
     fresh: bool
     basis: Basis
     consents: tuple[ConsentState, ...]
+    rows: tuple[str, ...] = ()
 
     def consent(self, category: Category) -> ConsentState:
         """The consent state for one category."""
         return self.consents[tuple(Category).index(category)]
 
-    def plain(self) -> dict[str, str | bool | dict[str, str]]:
+    def plain(self) -> dict[str, Plain]:
         """The facts as JSON values, in field order; what is stored, committed to in the log, and replayed."""
-        values: dict[str, str | bool | dict[str, str]] = {
-            field.name: getattr(self, field.name) for field in fields(self) if field.name != "consents"
+        values: dict[str, Plain] = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("consents", "rows")
         }
         values["consents"] = {
             category.value: state.value for category, state in zip(Category, self.consents, strict=True)
         }
-        return {name: str(value) if isinstance(value, str) else value for name, value in values.items()}
+        plain = {name: str(value) if isinstance(value, str) else value for name, value in values.items()}
+        return plain | {"rows": list(self.rows)}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One person's facts toward one recipient, how long they hold, and the duty's span after receipt."""
+    """One person's facts toward one recipient, how long they hold, and the duty's span after receipt.
+
+    `zone` is where a statute's business days are counted.
+    """
 
     facts: Facts
     valid_until: datetime | None
     duty_within: timedelta | None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +115,12 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class _Toward:
-    """A situation seen from one recipient: its duty, and its law's age threshold and word on minors alone."""
+    """A situation seen from one recipient: the law's ages and its word on minors alone, and each child's duty."""
 
     situation: Situation
     recipient: Recipient
-    duty: Duty
-    threshold: int
+    duties: Mapping[str, Duty]
+    majorities: tuple[Majority, ...]
     minor_alone: bool
 
     def question(self, age: AgeBand) -> Question:
@@ -116,7 +131,7 @@ def findings_for(situation: Situation, recipient: Recipient) -> dict[str, Findin
     """Facts of every person of the record toward one recipient, by `ref`."""
     record, toward = situation.record, _toward(situation, recipient)
     bands = {
-        person.ref: age_band(person.age, toward.threshold, record.signaled_at, situation.now)
+        person.ref: age_band(person.age, toward.majorities, record.signaled_at, situation.now)
         for person in record.persons
     }
     states = {
@@ -128,37 +143,48 @@ def findings_for(situation: Situation, recipient: Recipient) -> dict[str, Findin
         person.ref: Finding(
             facts=_facts(toward, person, bands[person.ref], states[person.ref], basis),
             valid_until=until,
-            duty_within=toward.duty.within if person.role in VICTIM_ROLES else None,
+            duty_within=toward.duties[person.ref].within,
+            zone=toward.majorities[0].zone,
         )
         for person in record.persons
     }
 
 
 def bands_anywhere(situation: Situation) -> dict[str, AgeBand]:
-    """Each person's band under the record's most protective threshold: for duties that find no recipient."""
-    record, protocol = situation.record, situation.protocol
-    threshold = max(
-        (protocol.threshold(place.code) for place in record.jurisdictions), default=protocol.default_threshold
-    )
-    return {person.ref: age_band(person.age, threshold, record.signaled_at, situation.now) for person in record.persons}
+    """Each person's band under the record's most protective law: for duties that find no recipient."""
+    record = situation.record
+    majorities = _majorities(situation.protocol, [place.code for place in record.jurisdictions])
+    return {
+        person.ref: age_band(person.age, majorities, record.signaled_at, situation.now) for person in record.persons
+    }
+
+
+def _majorities(protocol: Protocol, codes: Sequence[str]) -> tuple[Majority, ...]:
+    found = tuple(dict.fromkeys(protocol.majority(code) for code in codes))
+    return found or (Majority(protocol.default_threshold, protocol.default_zone),)
 
 
 def _toward(situation: Situation, recipient: Recipient) -> _Toward:
-    record, protocol = situation.record, situation.protocol
+    record, protocol, today = situation.record, situation.protocol, situation.now.date()
     places = served(record.jurisdictions, recipient) or record.jurisdictions
-    rows = [protocol.duties.get(place.code) for place in places]
+    territories = [protocol.territories.get(place.code) for place in places]
+    duties = {person.ref: NO_DUTY for person in record.persons} | {
+        person.ref: duty_toward(recipient, record.jurisdictions, worlds_of(record, person), protocol, today)
+        for person in record.persons
+        if person.role in VICTIM_ROLES
+    }
     return _Toward(
         situation=situation,
         recipient=recipient,
-        duty=duty_toward(recipient, record.jurisdictions, protocol),
-        threshold=max((protocol.threshold(place.code) for place in places), default=protocol.default_threshold),
-        minor_alone=bool(rows) and all(row is not None and row.minor_alone for row in rows),
+        duties=duties,
+        majorities=_majorities(protocol, [place.code for place in places]),
+        minor_alone=bool(territories) and all(one is not None and one.minor_alone for one in territories),
     )
 
 
 def _facts(toward: _Toward, person: Person, age: AgeBand, consents: tuple[ConsentState, ...], basis: Basis) -> Facts:
     situation, recipient = toward.situation, toward.recipient
-    record = situation.record
+    record, duty = situation.record, toward.duties[person.ref]
     return Facts(
         recipient_kind=recipient.kind,
         usable=recipient.status is RecipientStatus.ACTIVE,
@@ -167,7 +193,7 @@ def _facts(toward: _Toward, person: Person, age: AgeBand, consents: tuple[Consen
         in_jurisdiction=_in_jurisdiction(record, recipient),
         role=person.role,
         age=age,
-        duty=toward.duty.state if person.role in VICTIM_ROLES else DutyState.NOT_REQUIRED,
+        duty=duty.state,
         reporter=record.signaler.relationship,
         immediate=record.violence.immediate,
         escalating=record.violence.escalating,
@@ -175,6 +201,7 @@ def _facts(toward: _Toward, person: Person, age: AgeBand, consents: tuple[Consen
         fresh=_fresh_until(situation) is not None,
         basis=basis,
         consents=consents,
+        rows=tuple(row.id for row in duty.rows) if age is not AgeBand.ADULT else (),
     )
 
 
@@ -220,12 +247,11 @@ def _in_jurisdiction(record: Record, recipient: Recipient) -> Answer:
 
 
 def _basis(toward: _Toward, bands: Mapping[str, AgeBand], states: Mapping[str, tuple[ConsentState, ...]]) -> Basis:
-    situation, duty = toward.situation, toward.duty
-    persons = situation.record.persons
-    victims = [person for person in persons if person.role is Role.POTENTIAL_VICTIM]
-    owed = [person for person in persons if person.role in VICTIM_ROLES]
+    situation = toward.situation
+    victims = [person for person in situation.record.persons if person.role is Role.POTENTIAL_VICTIM]
     incident = tuple(Category).index(Category.INCIDENT)
-    if duty.state is DutyState.REQUIRED and any(bands[person.ref] is AgeBand.MINOR for person in owed):
+    owed = [ref for ref, duty in toward.duties.items() if duty.state is DutyState.REQUIRED]
+    if any(bands[ref] is AgeBand.MINOR for ref in owed):
         return Basis.DUTY
     if any(states[person.ref][incident] is ConsentState.GRANTED for person in victims):
         return Basis.CONSENT
@@ -252,7 +278,9 @@ def _valid_until(toward: _Toward) -> datetime | None:
     situation, recipient = toward.situation, toward.recipient
     now, record = situation.now, situation.record
     moments = [_fresh_until(situation), recipient.agreement_until if recipient.agreed(now) else None]
+    for place in record.jurisdictions:
+        moments.extend(situation.protocol.turns(place.code, now))
     for person in record.persons:
-        moments.append(next_change(person.age, toward.threshold, record.signaled_at, now))
+        moments.append(next_change(person.age, toward.majorities, record.signaled_at, now))
         moments.extend(changes_after(situation.consents.get(person.ref, ()), now))
     return min((moment for moment in moments if moment is not None), default=None)

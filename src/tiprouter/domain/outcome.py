@@ -4,24 +4,34 @@
 2. A duty with something permitted is `REPORT`, never delayed by review (review covers the rest); a duty with nothing
    permitted is `DUTY_BLOCKED`.
 3. Then review: `HOLD_REVIEW`. Then anything permitted: `DISCLOSE`. Otherwise `WITHHOLD`: the default is deny.
-4. The deadline is the earliest of the determining policies' and the duty table's; the notice the most protective.
-5. A duty that no recipient can take is decided too (`unrouted`), with no recipient: it must not end in silence.
+4. Obligations are merged: the earliest deadline of the determining policies and the duty table, the earliest written
+   report, a telephone call where any of them demands one, the most protective notice.
+5. A duty, or a part of one, that no recipient takes is decided too (`unrouted`), with no recipient: it must not end in
+   silence.
+6. Somebody who only signaled is known by appearing at all: without leave to say who signaled, nothing of them leaves.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum, unique
+from typing import Final
 
-from tiprouter.domain.facts import VICTIM_ROLES, Facts, Finding
-from tiprouter.domain.record import Record
-from tiprouter.domain.vocabulary import AgeBand, Category, Outcome, Urgency
+from tiprouter.domain.calendar import business_days_after
+from tiprouter.domain.duty import Part, Span, parts, within
+from tiprouter.domain.facts import VICTIM_ROLES, Facts, Finding, Situation
+from tiprouter.domain.recipient import Recipient
+from tiprouter.domain.vocabulary import AgeBand, Answer, Category, Outcome, Role, SpanUnit, Urgency
+from tiprouter.domain.worlds import worlds_of
 
 IMMINENT_WITHIN = timedelta(minutes=30)
 """A deadline this close to receipt puts a delivery into the lane that waits for nobody."""
 
 DEFAULT_WITHIN = timedelta(hours=72)
 """How long a disclosure without any deadline of its own is tried."""
+
+UNNAMED_SIGNALER: Final = "signaler.unnamed"
+NO_RECIPIENT: Final = "duty.no-recipient"
 
 
 @unique
@@ -37,8 +47,8 @@ class Notice(StrEnum):
 class Ruling:
     """What the policy answered: what it permits, whether it reports or asks for review, and by which policies.
 
-    `within` are the deadlines of the determining policies, as spans after receipt; `errors` are error classes, never
-    texts: an error text may quote a fact.
+    `within` and `written` are the deadlines of the determining policies, as spans after receipt; `call` is whether one
+    demands a telephone call; `errors` are error classes, never texts: an error text may quote a fact.
     """
 
     permitted: frozenset[Category]
@@ -46,7 +56,8 @@ class Ruling:
     review: bool
     policies: tuple[str, ...]
     within: tuple[timedelta, ...] = ()
-    by_duty_table: bool = False
+    written: tuple[Span, ...] = ()
+    call: bool = False
     notice: Notice = Notice.NOT_REQUIRED
     errors: tuple[str, ...] = ()
 
@@ -65,6 +76,9 @@ class Verdict:
     facts: Facts | None
     valid_until: datetime | None
     errors: tuple[str, ...] = ()
+    call: bool = False
+    written_by: datetime | None = None
+    duty_within: timedelta | None = None
 
     @property
     def leaves(self) -> bool:
@@ -72,23 +86,34 @@ class Verdict:
         return self.outcome in (Outcome.REPORT, Outcome.DISCLOSE)
 
 
-def verdict_of(finding: Finding, ruling: Ruling, received_at: datetime) -> Verdict:
-    """Rules 1-4."""
+def verdict_of(finding: Finding, answered: Ruling, received_at: datetime) -> Verdict:
+    """Rules 1-4 and 6."""
+    ruling = narrowed(finding.facts, answered)
     outcome = outcome_of(ruling)
     leaves = outcome in (Outcome.REPORT, Outcome.DISCLOSE)
-    within = _within(finding, ruling, outcome)
+    span = _within(finding, ruling, outcome)
     return Verdict(
         outcome=outcome,
         categories=ruling.permitted if leaves else frozenset(),
         policies=ruling.policies or (("policy.error",) if ruling.errors else ("default-deny",)),
         review=ruling.review,
-        deadline=None if within is None else received_at + within,
-        urgency=Urgency.IMMINENT if within is not None and within <= IMMINENT_WITHIN else Urgency.STANDARD,
+        deadline=None if span is None else received_at + span,
+        urgency=Urgency.IMMINENT if span is not None and span <= IMMINENT_WITHIN else Urgency.STANDARD,
         notice=ruling.notice,
         facts=finding.facts,
         valid_until=finding.valid_until,
         errors=ruling.errors,
+        call=ruling.call and leaves,
+        written_by=_written_by(ruling.written, received_at, finding.zone) if leaves else None,
+        duty_within=finding.duty_within,
     )
+
+
+def narrowed(facts: Facts, ruling: Ruling) -> Ruling:
+    """What is left of a ruling once the person's own presence is looked at (rule 6)."""
+    if facts.role is not Role.SIGNALER or not ruling.permitted or Category.SIGNALER_IDENTITY in ruling.permitted:
+        return ruling
+    return replace(ruling, permitted=frozenset(), policies=(UNNAMED_SIGNALER,), within=(), written=(), call=False)
 
 
 def outcome_of(ruling: Ruling) -> Outcome:
@@ -107,29 +132,74 @@ def _within(finding: Finding, ruling: Ruling, outcome: Outcome) -> timedelta | N
         return None
     # Nobody knows what an error hides: it is looked at as if it hid imminent danger.
     spans = [*ruling.within, *((IMMINENT_WITHIN,) if outcome is Outcome.HOLD_ERROR else ())]
-    if finding.duty_within is not None and (ruling.by_duty_table or outcome is not Outcome.DISCLOSE):
+    if finding.duty_within is not None and outcome is not Outcome.DISCLOSE:
         spans.append(finding.duty_within)
     return min(spans, default=DEFAULT_WITHIN)
 
 
-def unrouted(record: Record, verdicts: Iterable[tuple[str, Verdict]], bands: dict[str, AgeBand]) -> tuple[str, ...]:
-    """The `ref`s of children, or perhaps children, whom no recipient's verdict reports, holds or flags (rule 5)."""
-    seen = {ref for ref, verdict in verdicts if verdict.outcome not in (Outcome.WITHHOLD, Outcome.DISCLOSE)}
-    return tuple(
-        person.ref
-        for person in record.persons
-        if person.role in VICTIM_ROLES and bands[person.ref] is not AgeBand.ADULT and person.ref not in seen
-    )
+def _written_by(spans: Iterable[Span], received_at: datetime, zone: tzinfo) -> datetime | None:
+    return min((after(span, received_at, zone) for span in spans), default=None)
 
 
-def blocked_without_recipient(deadline: datetime) -> Verdict:
-    """The verdict of rule 5."""
+def after(span: Span, start: datetime, zone: tzinfo) -> datetime:
+    """When a span that began at `start` is over, as a statute counts in that zone."""
+    if span.unit is SpanUnit.BUSINESS_DAYS:
+        return business_days_after(start, span.amount, zone)
+    return start + (timedelta(hours=span.amount) if span.unit is SpanUnit.HOURS else timedelta(days=span.amount))
+
+
+@dataclass(frozen=True, slots=True)
+class Unrouted:
+    """A child, or perhaps a child, of whom parts of a duty reach nobody."""
+
+    ref: str
+    parts: tuple[Part, ...]
+
+
+def unrouted(
+    situation: Situation, verdicts: Sequence[tuple[str, Recipient, Verdict]], bands: Mapping[str, AgeBand]
+) -> tuple[Unrouted, ...]:
+    """The children of whom some part of a duty no recipient's verdict reports, holds or flags (rule 5).
+
+    `verdicts` are by person `ref`; `bands` are the persons' ages under the record's most protective law.
+    """
+    found = []
+    today = situation.now.date()
+    for person in situation.record.persons:
+        if person.role not in VICTIM_ROLES or bands[person.ref] is AgeBand.ADULT:
+            continue
+        worlds = worlds_of(situation.record, person)
+        told = [recipient for ref, recipient, verdict in verdicts if ref == person.ref and _speaks(verdict)]
+        left = tuple(
+            part
+            for part in parts(situation.record.jurisdictions, worlds, situation.protocol, today)
+            if not any(takes(recipient, part) for recipient in told)
+        )
+        if left or not told:
+            found.append(Unrouted(person.ref, left))
+    return tuple(found)
+
+
+def takes(recipient: Recipient, part: Part) -> bool:
+    """Whether telling this recipient is telling this part of a duty."""
+    return recipient.kind in part.kinds and recipient.serves(part.place) is not Answer.NO
+
+
+def _speaks(verdict: Verdict) -> bool:
+    return verdict.outcome not in (Outcome.WITHHOLD, Outcome.DISCLOSE)
+
+
+def blocked_without_recipient(lost: Unrouted, situation: Situation) -> Verdict:
+    """The verdict of rule 5: the earliest deadline of what reaches nobody."""
+    protocol = situation.protocol
+    spans = [protocol.immediately if part.row is None else within(part.row, protocol) for part in lost.parts]
+    rows = sorted({f"duty.{part.row.id}" for part in lost.parts if part.row is not None})
     return Verdict(
         outcome=Outcome.DUTY_BLOCKED,
         categories=frozenset(),
-        policies=("duty.no-recipient",),
+        policies=(NO_RECIPIENT, *rows),
         review=True,
-        deadline=deadline,
+        deadline=situation.record.received_at + min(spans, default=protocol.immediately),
         urgency=Urgency.IMMINENT,
         notice=Notice.NOT_REQUIRED,
         facts=None,

@@ -140,6 +140,80 @@ class DutyState(StrEnum):
 
 
 @unique
+class Bound(StrEnum):
+    """Whom a duty binds. A bundle says as what its hotline is bound; rows that bind others are not followed."""
+
+    ANYONE = "anyone"
+    MANDATED_REPORTER = "mandated_reporter"
+    OFFICIAL = "official"
+    CHILD_WELFARE_AGENCY = "child_welfare_agency"
+    ONLINE_PROVIDER = "online_provider"
+
+
+@unique
+class DutySubject(StrEnum):
+    """Which child's situation a duty is about, the widest first."""
+
+    CHILD_MALTREATMENT = "child_maltreatment"
+    CHILD_TRAFFICKING = "child_trafficking"
+    CHILD_SEXUAL_EXPLOITATION = "child_sexual_exploitation"
+
+
+@unique
+class Perpetrator(StrEnum):
+    """By whom a child is harmed: somebody responsible for the child's care, or somebody else."""
+
+    CARETAKER = "caretaker"
+    OTHER = "other"
+
+
+@unique
+class ReportChannel(StrEnum):
+    """How a report must be made to discharge the duty. A webhook is electronic: it is no telephone call."""
+
+    ANY = "any"
+    ORAL_OR_ELECTRONIC = "oral_or_electronic"
+    ORAL = "oral"
+    TELEPHONE = "telephone"
+
+
+@unique
+class Clock(StrEnum):
+    """What starts a duty's clock."""
+
+    RECEIVED = "received"
+    REPORTED = "reported"
+
+
+@unique
+class WrittenWhen(StrEnum):
+    """When a written report must follow."""
+
+    ALWAYS = "always"
+    AFTER_ORAL = "after_oral"
+    IF_REQUESTED = "if_requested"
+
+
+@unique
+class SpanUnit(StrEnum):
+    """What a statute counts in."""
+
+    HOURS = "hours"
+    DAYS = "days"
+    BUSINESS_DAYS = "business_days"
+
+
+@unique
+class Confidence(StrEnum):
+    """How good a duty row's source is: the statute's own words, an agency's summary, less, or nothing."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    NONE = "none"
+
+
+@unique
 class Basis(StrEnum):
     """The strongest reason any potential victim of the record gives for telling this recipient."""
 
