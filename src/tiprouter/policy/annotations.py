@@ -3,8 +3,9 @@
 1. Cedar checks no annotation, so all are checked here: a name outside `ALLOWED` is refused, never ignored.
 2. Every policy has an `@id` (lower-case words with dots and dashes), a `@basis` in plain words and a `@cite`.
 3. `@deadline` is a span after receipt, as an ISO 8601 duration in days, hours, minutes and seconds (`P1D`, `PT15M`,
-   longer than nothing; years and months have no fixed length), or `duty-table`: the jurisdiction's own row.
-4. `@notify_subject` is one of `domain.outcome.Notice`.
+   longer than nothing; years and months have no fixed length).
+4. `@notify_subject` is one of `domain.outcome.Notice`; `@channel` one of `ReportChannel`; `@written` a span as duty
+   tables write it: `48h`, `5d`, or `3bd` for business days.
 5. Only a permit that decides carries obligations: a forbid or a promise that named a deadline would never be heard.
 """
 
@@ -13,12 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, unique
-from typing import Final, Literal
+from typing import Final, TypeVar
 
+from tiprouter.domain.duty import Span
 from tiprouter.domain.outcome import Notice
+from tiprouter.domain.vocabulary import ReportChannel
+from tiprouter.policy.spans import span_of
 
-ALLOWED: Final = ("id", "basis", "cite", "deadline", "notify_subject")
-DUTY_TABLE: Final = "duty-table"
+OBLIGATIONS: Final = ("deadline", "notify_subject", "channel", "written")
+ALLOWED: Final = ("id", "basis", "cite", *OBLIGATIONS)
+
+WORD = TypeVar("WORD", bound=StrEnum)
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+")
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
@@ -26,17 +32,21 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?
 
 @unique
 class Layer(StrEnum):
-    """Who a policy belongs to: the platform's guards and core, the tenant, or counsel's two promises about them all."""
+    """Who a policy belongs to: the platform, the duty table, the tenant, or counsel's two promises about them all."""
 
     GUARDS = "guards"
     CORE = "core"
+    STATE = "state"
     TENANT = "tenant"
     CEILING = "ceiling"
     FLOOR = "floor"
 
 
-DECIDING: Final = (Layer.GUARDS, Layer.CORE, Layer.TENANT)
+DECIDING: Final = (Layer.GUARDS, Layer.CORE, Layer.STATE, Layer.TENANT)
 """The layers that decide; the promises only judge them."""
+
+WRITTEN_BY_HAND: Final = (Layer.GUARDS, Layer.CORE, Layer.TENANT)
+"""The deciding layers that are files; the state layer is generated (`policy/slices.py`)."""
 
 
 @unique
@@ -49,15 +59,17 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyNote:
-    """What a policy says about itself. `deadline` is a span after receipt, or the duty table's own."""
+    """What a policy says about itself. `deadline` and `written` are spans after receipt."""
 
     id: str
     effect: Effect
     layer: Layer
     basis: str
     cite: str
-    deadline: timedelta | Literal["duty-table"] | None
+    deadline: timedelta | None
     notify_subject: Notice | None
+    channel: ReportChannel | None = None
+    written: Span | None = None
 
 
 class AnnotationError(ValueError):
@@ -72,8 +84,8 @@ def note_of(effect: Effect, layer: Layer, annotations: Mapping[str, str | None])
                 f"@{name} is not an annotation; known are {', '.join('@' + word for word in ALLOWED)}"
             )
     silent = effect is Effect.FORBID or layer not in DECIDING
-    if silent and ("deadline" in annotations or "notify_subject" in annotations):
-        raise AnnotationError("a forbid carries no @deadline and no @notify_subject, and a promise neither")
+    if silent and any(name in annotations for name in OBLIGATIONS):
+        raise AnnotationError(f"a forbid carries no @{', no @'.join(OBLIGATIONS)}, and a promise neither")
     identifier = _required(annotations, "id")
     if not _ID.fullmatch(identifier):
         raise AnnotationError("@id must be lower-case words joined by dots and dashes, such as core.consent")
@@ -84,7 +96,9 @@ def note_of(effect: Effect, layer: Layer, annotations: Mapping[str, str | None])
         basis=_required(annotations, "basis"),
         cite=_required(annotations, "cite"),
         deadline=_deadline(annotations["deadline"]) if "deadline" in annotations else None,
-        notify_subject=_notice(annotations["notify_subject"]) if "notify_subject" in annotations else None,
+        notify_subject=_word("notify_subject", annotations, Notice),
+        channel=_word("channel", annotations, ReportChannel),
+        written=_span(annotations["written"]) if "written" in annotations else None,
     )
 
 
@@ -95,9 +109,7 @@ def _required(annotations: Mapping[str, str | None], name: str) -> str:
     return value
 
 
-def _deadline(text: str | None) -> timedelta | Literal["duty-table"]:
-    if text == DUTY_TABLE:
-        return DUTY_TABLE
+def _deadline(text: str | None) -> timedelta:
     match = _DURATION.fullmatch(text or "")
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
     try:
@@ -105,12 +117,21 @@ def _deadline(text: str | None) -> timedelta | Literal["duty-table"]:
     except OverflowError:
         span = timedelta()
     if not span:
-        raise AnnotationError("@deadline is neither an ISO 8601 duration such as PT24H nor duty-table")
+        raise AnnotationError("@deadline is not an ISO 8601 duration such as PT24H")
     return span
 
 
-def _notice(text: str | None) -> Notice:
+def _span(text: str | None) -> Span:
+    span = span_of(text or "")
+    if span is None:
+        raise AnnotationError("@written is not a span such as 48h, 5d or 3bd")
+    return span
+
+
+def _word(name: str, annotations: Mapping[str, str | None], vocabulary: type[WORD]) -> WORD | None:
+    if name not in annotations:
+        return None
     try:
-        return Notice(text or "")
+        return vocabulary(annotations[name] or "")
     except ValueError as error:
-        raise AnnotationError(f"@notify_subject must be one of {', '.join(Notice)}") from error
+        raise AnnotationError(f"@{name} must be one of {', '.join(vocabulary)}") from error

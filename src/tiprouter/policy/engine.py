@@ -9,8 +9,9 @@
    matched; none means that nothing permitted it. A duty with nothing permitted names the forbids that blocked it too.
 4. Every fresh answer is compared with a second opinion, which reads the same policies without Cedar: the decision and
    its determining policies. Any difference, or a policy it cannot read, is an error like those of rule 2.
-5. Deadlines and notices are those of the determining permits: all spans (the earliest wins later), the most
-   protective notice.
+5. Obligations are those of the determining permits: all spans (the earliest wins later), a call where one demands it,
+   the most protective notice.
+6. The slices of the duty rows that the facts name are asked beside the bundle; a row that it does not have is an error.
 
 Not promised: an answer when the engine itself dies (a Rust panic is no `Exception`). It then rises through the
 caller, and no transaction commits.
@@ -19,7 +20,6 @@ caller, and no transaction commits.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -27,12 +27,14 @@ import cedarpy
 
 from tiprouter.domain.facts import Facts
 from tiprouter.domain.outcome import Notice, Ruling
-from tiprouter.domain.vocabulary import Category
-from tiprouter.policy.annotations import DUTY_TABLE, Effect, PolicyNote
-from tiprouter.policy.bundle import Bundle
+from tiprouter.domain.vocabulary import Category, ReportChannel
+from tiprouter.policy.annotations import Effect, PolicyNote
+from tiprouter.policy.bundle import Bundle, policy_set
 from tiprouter.policy.gate.opinion import SecondOpinion
+from tiprouter.policy.layers import Policy
 from tiprouter.policy.questions import QUESTIONS, REPORT, REVIEW, entities_for, requests_for
 from tiprouter.policy.refusal import BundleError
+from tiprouter.policy.spans import spelled
 
 NO_DECISION: Final = "no-decision"
 POLICY_ERROR: Final = "policy-error"
@@ -43,6 +45,9 @@ SECOND_OPINION: Final = "second-opinion"
 
 _ERRING = re.compile(r"error while evaluating policy `([^`]+)`")
 _NOTICES = tuple(Notice)
+_CALLS: Final = (ReportChannel.TELEPHONE, ReportChannel.ORAL)
+ASKED_MAX: Final = 512
+"""So many combinations of slices are kept ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,15 @@ class Answer:
     policies: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A bundle with the slices of some duty rows: what Cedar is asked, and what its policies say of themselves."""
+
+    policies: cedarpy.PolicySet
+    notes: Mapping[str, PolicyNote]
+    second: SecondOpinion | None
+
+
 class _RefusedError(Exception):
     """Cedar answered, but not in a way that may be acted on; the arguments are error classes."""
 
@@ -72,8 +86,8 @@ class Engine:
 
     def __init__(self, bundle: Bundle, cache_size: int = 65536, *, second_opinion: bool = True) -> None:
         self._bundle = bundle
-        self._second = _second(bundle) if second_opinion else None
         self._doubting = second_opinion
+        self._asked = lru_cache(maxsize=ASKED_MAX)(self._prepare)
         self._remembered = lru_cache(maxsize=cache_size)(self._ask)
 
     @property
@@ -95,46 +109,64 @@ class Engine:
 
         A fraction of the cost of `rule`, and nothing of it is remembered.
         """
-        if self._second is None:
+        try:
+            asked = self._asked(facts.rows)
+        except _RefusedError as refused:
+            return _failed(refused.args)
+        if asked.second is None:
             return self.rule(facts)
-        opinions = self._second.answers(facts)
+        opinions = asked.second.answers(facts)
         erring = {policy for opinion in opinions for policy in opinion.errors}
         if erring:
             return _failed([f"{POLICY_ERROR}:{policy}" for policy in sorted(erring)])
         answers = [Answer(opinion.allowed, tuple(opinion.policies)) for opinion in opinions]
-        return ruling_of(dict(zip(QUESTIONS, answers, strict=True)), self._bundle.notes)
+        return ruling_of(dict(zip(QUESTIONS, answers, strict=True)), asked.notes)
 
     def stats(self) -> Stats:
         """What the memory did so far."""
         info = self._remembered.cache_info()
         return Stats(info.hits, info.misses, info.currsize, info.maxsize or 0)
 
+    def _prepare(self, rows: tuple[str, ...]) -> _Asked:
+        """Rule 6."""
+        bundle = self._bundle
+        if not bundle.slices.keys() >= set(rows):
+            raise _RefusedError(UNKNOWN_POLICY)
+        slices = [bundle.slices[row] for row in rows]
+        policies = (*bundle.policies, *slices)
+        return _Asked(
+            policies=policy_set(policies) if slices else bundle.parsed.policies,
+            notes={**bundle.notes, **{policy.note.id: policy.note for policy in slices}},
+            second=_second(policies) if self._doubting else None,
+        )
+
     def _ask(self, facts: Facts) -> Ruling:
-        policies, schema = self._bundle.parsed
+        asked, schema = self._asked(facts.rows), self._bundle.parsed.schema
         entities = cedarpy.Entities.from_json_str(entities_for(facts), schema)
-        results = cedarpy.is_authorized_batch(requests_for(facts), policies, entities, schema)
-        faults = {fault for result in results for fault in _faults(result, self._bundle.notes)}
+        results = cedarpy.is_authorized_batch(requests_for(facts), asked.policies, entities, schema)
+        faults = {fault for result in results for fault in _faults(result, asked.notes)}
         if faults:
             raise _RefusedError(*sorted(faults))
         answers = [Answer(result.allowed, tuple(result.diagnostics.reasons)) for result in results]
-        if self._doubting and not self._agreed(facts, answers):
+        if self._doubting and not _agreed(asked.second, facts, answers):
             raise _RefusedError(SECOND_OPINION)
-        return ruling_of(dict(zip(QUESTIONS, answers, strict=True)), self._bundle.notes)
-
-    def _agreed(self, facts: Facts, answers: Sequence[Answer]) -> bool:
-        """Rule 4."""
-        if self._second is None:
-            return False
-        return all(
-            (answer.allowed, frozenset(answer.policies), frozenset()) == (other.allowed, other.policies, other.errors)
-            for answer, other in zip(answers, self._second.answers(facts), strict=True)
-        )
+        return ruling_of(dict(zip(QUESTIONS, answers, strict=True)), asked.notes)
 
 
-def _second(bundle: Bundle) -> SecondOpinion | None:
+def _agreed(second: SecondOpinion | None, facts: Facts, answers: Sequence[Answer]) -> bool:
+    """Rule 4."""
+    if second is None:
+        return False
+    return all(
+        (answer.allowed, frozenset(answer.policies), frozenset()) == (other.allowed, other.policies, other.errors)
+        for answer, other in zip(answers, second.answers(facts), strict=True)
+    )
+
+
+def _second(policies: Iterable[Policy]) -> SecondOpinion | None:
     """The second opinion; None when it cannot read a policy, so that nothing is decided at all."""
     try:
-        return SecondOpinion(bundle.policies)
+        return SecondOpinion(policies)
     except BundleError:
         return None
 
@@ -171,13 +203,15 @@ def ruling_of(answers: Mapping[str, Answer], notes: Mapping[str, PolicyNote]) ->
     elif answers[REPORT].allowed and not permitted:
         determining |= {policy for category in Category for policy in answers[category.value].policies}
     deadlines = {notes[policy].deadline for policy in permits}
+    spans = {notes[policy].written for policy in permits}
     notices = [notes[policy].notify_subject or Notice.NOT_REQUIRED for policy in permits]
     return Ruling(
         permitted=permitted,
         report=answers[REPORT].allowed,
         review=answers[REVIEW].allowed,
         policies=tuple(sorted(determining)),
-        within=tuple(sorted(span for span in deadlines if isinstance(span, timedelta))),
-        by_duty_table=DUTY_TABLE in deadlines,
+        within=tuple(sorted(span for span in deadlines if span is not None)),
+        written=tuple(sorted((span for span in spans if span is not None), key=spelled)),
+        call=any(notes[policy].channel in _CALLS for policy in permits),
         notice=max(notices, key=_NOTICES.index, default=Notice.NOT_REQUIRED),
     )

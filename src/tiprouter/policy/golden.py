@@ -1,9 +1,12 @@
 """Which decisions did people write down beforehand, and does a bundle still make them?
 
-1. Each row states facts, the outcome, the categories that leave, and every determining policy.
+1. Each row states facts, the outcome, the categories that leave, every determining policy, and the obligations.
 2. The first row is called `base` and states all facts; every other row states only what differs from it, as
-   `fact=value` joined by semicolons. `consent` sets all categories, `consent.<category>` one; the later wins.
-3. Every policy of a bundle determines at least one row (`unpinned`): otherwise it could be changed unseen.
+   `fact=value` joined by semicolons. `consent` sets all categories, `consent.<category>` one; the later wins. `rows`
+   are duty rows joined by spaces; none where it is not stated.
+3. Obligations are `by` (the earliest deadline of the policies, in minutes), `notice`, `call` and `written`, joined by
+   semicolons; what is not owed is left out.
+4. Every policy of a bundle determines at least one row (`unpinned`): otherwise it could be changed unseen.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tiprouter.domain.facts import Facts, Finding
-from tiprouter.domain.outcome import Ruling, verdict_of
+from tiprouter.domain.outcome import Notice, Ruling, narrowed, verdict_of
 from tiprouter.domain.vocabulary import (
     AgeBand,
     Answer,
@@ -27,9 +30,10 @@ from tiprouter.domain.vocabulary import (
     Relationship,
     Role,
 )
+from tiprouter.policy.spans import spelled
 from tiprouter.policy.tables import CellError, at, rows
 
-COLUMNS: Final = ("name", "facts", "outcome", "categories", "policies")
+COLUMNS: Final = ("name", "facts", "outcome", "categories", "policies", "obligations")
 BASE: Final = "base"
 
 _FLAGS = {"true": True, "false": False}
@@ -57,6 +61,7 @@ class GoldenRow:
     outcome: Outcome
     categories: frozenset[Category]
     policies: tuple[str, ...]
+    obligations: tuple[str, ...]
     line: int
 
 
@@ -79,15 +84,28 @@ def golden_rows(file: str, text: str) -> tuple[GoldenRow, ...]:
 def mismatches(table: Iterable[GoldenRow], rule: Callable[[Facts], Ruling]) -> Iterator[str]:
     """Each row that a bundle decides otherwise than written, in words."""
     for row in table:
-        verdict = verdict_of(Finding(row.facts, None, None), rule(row.facts), _NOW)
-        made = (verdict.outcome, _joined(verdict.categories), ";".join(verdict.policies))
-        written = (row.outcome, _joined(row.categories), ";".join(row.policies))
+        ruling = rule(row.facts)
+        verdict = verdict_of(Finding(row.facts, None, None), ruling, _NOW)
+        owed = ";".join(obligations(narrowed(row.facts, ruling)))
+        made = (verdict.outcome, _joined(verdict.categories), ";".join(verdict.policies), owed)
+        written = (row.outcome, _joined(row.categories), ";".join(row.policies), ";".join(row.obligations))
         if made != written:
             yield f"line {row.line}, {row.name}: written {' | '.join(written)}, decided {' | '.join(made)}"
 
 
+def obligations(ruling: Ruling) -> Iterator[str]:
+    """What a ruling obliges to, as a row states it (rule 3)."""
+    if ruling.within:
+        yield f"by={int(min(ruling.within).total_seconds() // 60)}m"
+    if ruling.notice is not Notice.NOT_REQUIRED:
+        yield f"notice={ruling.notice.value}"
+    if ruling.call:
+        yield "call"
+    yield from (f"written={spelled(span)}" for span in ruling.written)
+
+
 def unpinned(table: Iterable[GoldenRow], policies: Iterable[str]) -> frozenset[str]:
-    """The policies that determine no row (rule 3)."""
+    """The policies that determine no row (rule 4)."""
     return frozenset(policies) - {policy for row in table for policy in row.policies}
 
 
@@ -96,7 +114,7 @@ def _joined(categories: frozenset[Category]) -> str:
 
 
 def _require_base(name: str, values: Mapping[str, object]) -> None:
-    missing = {field.name for field in fields(Facts)} - set(values)
+    missing = {field.name for field in fields(Facts)} - set(values) - {"rows"}
     if name != BASE or missing:
         raise CellError(f"the first row must be called {BASE} and state every fact; missing: {sorted(missing)}")
 
@@ -108,6 +126,8 @@ def _stated(cell: str, base: Mapping[str, object]) -> dict[str, object]:
         name, _, word = part.partition("=")
         if name == "consent":
             values["consents"] = (_word(name, word, ConsentState),) * len(Category)
+        elif name == "rows":
+            values[name] = tuple(word.split())
         elif name.startswith("consent."):
             category = _word(name, name.removeprefix("consent."), Category)
             known = values.get("consents", base.get("consents"))
@@ -149,6 +169,7 @@ def _row(cells: Mapping[str, str], values: Mapping[str, object], line: int) -> G
             Category(_word("categories", word, Category)) for word in cells["categories"].split(";") if word
         ),
         policies=tuple(word for word in cells["policies"].split(";") if word),
+        obligations=tuple(word for word in cells["obligations"].split(";") if word),
         line=line,
     )
 

@@ -8,22 +8,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import cedarpy
 
 from tiprouter.policy.annotations import AnnotationError, Effect, Layer, PolicyNote, note_of
 from tiprouter.policy.lint import complaints
-from tiprouter.policy.refusal import BundleError, text_of
+from tiprouter.policy.refusal import BundleError
 from tiprouter.policy.statements import Statement, statements
 
 
 class Source(NamedTuple):
-    """One file of a layer."""
+    """One file of a layer, and its text."""
 
-    folder: Path
     file: str
+    text: str
     layer: Layer
 
 
@@ -40,28 +39,60 @@ class Policy:
 def read_layers(sources: Sequence[Source], schema: cedarpy.Schema) -> tuple[Policy, ...]:
     """Every policy of the files, in the order of ids (rules 1-3). Raises `BundleError`."""
     found: dict[str, Policy] = {}
-    for folder, file, layer in sources:
-        stated = list(statements(file, text_of(folder, file)))
+    for file, text, layer in sources:
+        stated = list(statements(file, text))
         if not stated:
             raise BundleError(file, 1, "the file states no policy: an empty bundle is refused, not trivially safe")
-        for statement in stated:
-            policy = _policy(statement, layer)
+        for parsed in _parsed(stated):
+            policy = _policy(parsed, layer)
             if policy.note.id in found:
-                raise BundleError(file, statement.line, f"@id {policy.note.id} is used twice")
+                raise BundleError(file, policy.line, f"@id {policy.note.id} is used twice")
             found[policy.note.id] = policy
         _validate(stated, schema)
     return tuple(policy for _, policy in sorted(found.items()))
 
 
-def _policy(statement: Statement, layer: Layer) -> Policy:
-    """One statement, refused at its own line when its words, its annotations or its comparisons are wrong."""
+class _Parsed(NamedTuple):
+    """A statement with Cedar's two forms of it."""
+
+    statement: Statement
+    tree: Mapping[str, Any]
+    typed: cedarpy.pst.Template
+
+
+def _parsed(stated: Sequence[Statement]) -> list[_Parsed]:
+    """Every statement, parsed: all at once, because each call costs; one by one to find the line of a fault."""
     try:
-        tree = _tree(statement)
-        note = note_of(Effect(tree["effect"]), layer, tree.get("annotations", {}))
-        typed = cedarpy.policies_to_pst(statement.text)
+        forms = _forms("\n".join(statement.text for statement in stated))
+    except ValueError:
+        forms = [form for statement in stated for form in _forms_at(statement)]
+    return [_Parsed(statement, *form) for statement, form in zip(stated, forms, strict=True)]
+
+
+def _forms_at(statement: Statement) -> list[tuple[Mapping[str, Any], cedarpy.pst.Template]]:
+    try:
+        return _forms(statement.text)
     except ValueError as error:
         raise BundleError(statement.file, statement.line, str(error)) from error
-    faults = [fault for policy in typed.static_policies.values() for fault in complaints(policy)]
+
+
+def _forms(text: str) -> list[tuple[Mapping[str, Any], cedarpy.pst.Template]]:
+    """Cedar's JSON and typed forms, in the order of the text: Cedar calls them `policy0`, `policy1` and so on."""
+    document = json.loads(cedarpy.policies_to_json_str(text))
+    if document["templates"]:
+        raise AnnotationError("a template is never linked, so it would never decide; write a policy")
+    trees, typed = document["staticPolicies"], cedarpy.policies_to_pst(text).static_policies
+    return [(trees[name], typed[name]) for name in (f"policy{number}" for number in range(len(trees)))]
+
+
+def _policy(parsed: _Parsed, layer: Layer) -> Policy:
+    """One statement, refused at its own line when its annotations or its comparisons are wrong."""
+    statement, tree, typed = parsed
+    try:
+        note = note_of(Effect(tree["effect"]), layer, tree.get("annotations", {}))
+    except ValueError as error:
+        raise BundleError(statement.file, statement.line, str(error)) from error
+    faults = list(complaints(typed))
     if layer is Layer.GUARDS and note.effect is not Effect.FORBID:
         faults.append("a guard only forbids")
     if faults:
@@ -78,11 +109,3 @@ def _validate(stated: list[Statement], schema: cedarpy.Schema) -> None:
         if errors:
             raise BundleError(statement.file, statement.line, "; ".join(error.error for error in errors))
     raise BundleError(stated[0].file, 1, "the policies are not valid together")
-
-
-def _tree(statement: Statement) -> dict[str, Any]:
-    document = json.loads(cedarpy.policies_to_json_str(statement.text))
-    if document["templates"]:
-        raise AnnotationError("a template is never linked, so it would never decide; write a policy")
-    tree: dict[str, Any] = document["staticPolicies"]["policy0"]
-    return tree

@@ -18,6 +18,7 @@ from tiprouter.policy.questions import FACT_TYPES
 _ONE_TO_ONE = ("eq", "not_eq", "in")
 _SET_TO_ONE = ("contains",)
 _SET_TO_SET = ("contains_all", "contains_any")
+_PARTS: dict[type, tuple[str, ...]] = {}
 
 
 def complaints(policy: pst.Template) -> Iterator[str]:
@@ -57,5 +58,12 @@ def _nodes(root: object) -> Iterator[object]:
             stack.extend(node)
         elif isinstance(node, pst.Record):
             stack.extend(node.fields.values())
-        elif is_dataclass(node) and not isinstance(node, type):
-            stack.extend(getattr(node, field.name) for field in fields(node))
+        else:
+            stack.extend(getattr(node, name) for name in _parts(type(node)))
+
+
+def _parts(kind: type) -> tuple[str, ...]:
+    """The names of a node's fields; a leaf has none."""
+    if kind not in _PARTS:
+        _PARTS[kind] = tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+    return _PARTS[kind]
