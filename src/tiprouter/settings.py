@@ -25,7 +25,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: Port = Field(default=8080, description="port to listen on; 0 takes a free one")
     bundle: str = Field(
-        default="survivor-led", description="name of a shipped policy bundle, or the folder of another one"
+        default="survivor-led",
+        description="the policy bundle of an empty service: a shipped one's name, or a folder; later ones are approved",
     )
     sandbox: bool = Field(
         default=False, description="fictional data only: disclosures may go to http on loopback, and nowhere else"

@@ -2,11 +2,12 @@
 
 The only reader of clock, randomness and settings. Everything below is handed what it needs.
 
-1. `open_house` checks or migrates the schema, opens keys, database and bundle, and refuses with one clear line.
+1. `open_house` checks or migrates the schema, opens keys and database, and refuses with one clear line.
 2. `serve` runs the edge, and beside it the worker and the sequencer; when one of them fails the service stops and says
    so, rather than going on without delivering or without a log.
 3. One process at a time owns a data folder's log (a lock file), because there is one sequencer.
-4. On SIGTERM or SIGINT nothing new is taken, attempts in flight end, and the log is brought up to date.
+4. An empty service brings the bundle that the settings name into force; from then on the database says which one is.
+5. On SIGTERM or SIGINT nothing new is taken, attempts in flight end, and the log is brought up to date.
 """
 
 import asyncio
@@ -31,13 +32,19 @@ from tiprouter.audit.note import Signer
 from tiprouter.delivery.sender import Sender
 from tiprouter.errors import ConfigurationError, TiprouterError
 from tiprouter.policy import bundle as bundles
-from tiprouter.policy.engine import Engine
+from tiprouter.policy import files
+from tiprouter.policy.bundle import Bundle
+from tiprouter.policy.gate.check import examine
+from tiprouter.policy.library import Library
+from tiprouter.policy.refusal import BundleError
+from tiprouter.policy.released import RELEASED
 from tiprouter.settings import Settings
+from tiprouter.storage import bundles as stored_bundles
 from tiprouter.storage import migrations
 from tiprouter.storage.database import Database, Transaction, open_database
 from tiprouter.storage.vault import FileKeyProvider, Vault
-from tiprouter.workflow import credentials
-from tiprouter.workflow.happening import ROUTER, Desk
+from tiprouter.workflow import credentials, governing
+from tiprouter.workflow.happening import ROUTER, Desk, engine_of
 from tiprouter.workflow.publish import Sequencer
 from tiprouter.workflow.worker import Worker
 
@@ -66,28 +73,27 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
     if migrate:
         await migrations.migrate(settings.url)
     await migrations.check(settings.url)
-    folder = settings.bundle_path or bundles.shipped(settings.bundle)
-    engine = Engine(bundles.load(folder))
     vault = Vault(FileKeyProvider(settings.key_file, os.urandom), os.urandom)
     database = open_database(settings.url)
     try:
         blind_key, seed = await database.write(
             lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing"))
         )
-        desk = Desk(now, os.urandom, vault, engine, blind_key, settings.sandbox)
+        desk = Desk(now, os.urandom, vault, Library(), blind_key, settings.sandbox)
         yield House(settings, database, desk, Signer(settings.log_origin, seed))
     finally:
         await database.close()
 
 
 async def serve(settings: Settings, *, worker: bool = True, ready: Callable[[str], None] | None = None) -> None:
-    """Run the service until a signal stops it (rules 2-4); `ready` is called with its URL once it answers."""
+    """Run the service until a signal stops it (rules 2-5); `ready` is called with its URL once it answers."""
     async with open_house(settings, migrate=True) as house:
         with _owning_the_log(settings):
             sequencer = Sequencer(house.database, house.desk, house.signer, settings.log_folder)
             await sequencer.start()
             # Whoever collects these lines has the key from elsewhere than the log's own folder.
             log.info("log.opened", vkey=house.signer.vkey)
+            await _bring_into_force(house)
             await _keep_first_credential(house)
             with _listen(settings) as listener:
                 async with Sender(sandbox=settings.sandbox) as sender:
@@ -122,7 +128,7 @@ async def _run_parts(
 
 
 class Edge(uvicorn.Server):
-    """The HTTP server; it stops on a signal and leaves the rest of the stopping to `serve` (rule 4)."""
+    """The HTTP server; it stops on a signal and leaves the rest of the stopping to `serve` (rule 5)."""
 
     def __init__(self, settings: Settings, office: Office, ready: Callable[[str], None] | None) -> None:
         super().__init__(
@@ -193,6 +199,43 @@ async def vkey(settings: Settings) -> str:
 def _worker(house: House, sender: Sender) -> Worker:
     settings = house.settings
     return Worker(house.database, house.desk, sender, places=settings.places, each=settings.places_each)
+
+
+async def _bring_into_force(house: House) -> None:
+    """Rule 4. Raises `BundleError` and `ConfigurationError` where nothing is in force and nothing may come there."""
+    active = await house.database.read(stored_bundles.active)
+    configured = await asyncio.to_thread(_configured, house.settings, needed=active is None)
+    if active is None and configured is not None:
+        report = await asyncio.to_thread(_report, house.settings, configured)
+        active = await house.database.write(lambda tx: governing.install(tx, house.desk, configured, report))
+    if configured is not None and configured.digest != active:
+        log.warning("bundle.not-in-force", configured=configured.digest, active=active)
+    await house.database.read(lambda tx: engine_of(tx, house.desk, active))
+    log.info("bundle.in-force", bundle=active)
+
+
+def _configured(settings: Settings, *, needed: bool) -> Bundle | None:
+    """The bundle that the settings name; a broken one matters only when nothing is in force."""
+    try:
+        return bundles.load(settings.bundle_path or files.shipped(settings.bundle))
+    except BundleError as error:
+        if needed:
+            raise
+        log.warning("bundle.unreadable", file=error.file, line=error.line)
+        return None
+
+
+def _report(settings: Settings, bundle: Bundle) -> dict[str, Any]:
+    """What the gate says of the first bundle. Raises `ConfigurationError` when it does not pass."""
+    if bundle.digest in RELEASED.values():
+        return {"passed": True, "by": "release"}
+    if settings.sandbox:
+        return {"passed": False, "by": "sandbox"}
+    report = examine(bundle)
+    if not report.passed:
+        failed = "; ".join(f"{step.number} {step.title}" for step in report.steps if not step.ok)
+        raise ConfigurationError(f"The gate refuses the bundle: {failed}. See `tiprouter policy check`.")
+    return governing.told(report)
 
 
 async def _keep_first_credential(house: House) -> None:

@@ -9,8 +9,8 @@ from typing import TypeAlias
 import pytest
 
 from tests.attacks.agreement import entries_of
-from tests.support.fictional import DANGER, agency, grant, person, tip
-from tests.support.service import OPERATOR, START, Service
+from tests.support.fictional import BLAMELESS, DANGER, agency, grant, person, tip
+from tests.support.service import OPERATOR, START, Service, bundle
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Age
@@ -19,6 +19,7 @@ from tiprouter.workflow import dispatch, enrolment
 from tiprouter.workflow.consenting import Whose
 
 LE, PROVIDER = RecipientKind.LAW_ENFORCEMENT, RecipientKind.SERVICE_PROVIDER
+MIDNIGHT_IN_EL_PASO = START.replace(hour=7)  # where the days of Texas begin last
 Change: TypeAlias = Callable[[Recipient], Recipient]
 
 
@@ -78,7 +79,7 @@ async def test_violence_that_is_no_longer_fresh(service: Service) -> None:
     await service.enrol(agency(LE))
     accepted = await service.accept(tip(violence=DANGER))
     assert [one.outcome for one in accepted.assessed.decisions] == [Outcome.REPORT]
-    fresh = service.desk.engine.bundle.protocol.violence_fresh
+    fresh = bundle().protocol.violence_fresh
     assert DANGER.observed_at is not None
     service.clock.at = DANGER.observed_at + fresh - timedelta(microseconds=1)
     still = await service.claim()
@@ -116,12 +117,12 @@ async def test_an_agency_that_only_moved_its_endpoint_still_gets_it_there(servic
 
 
 async def test_a_child_who_turned_eighteen_in_the_queue(service: Service) -> None:
-    """The duty ends with the birthday, once that day has begun everywhere; an adult needs her own consent."""
+    """The duty ends with the birthday, once that day has begun in all of Texas; an adult needs her own consent."""
     await service.enrol(agency(LE))
     born = date(START.year - 18, START.month, START.day) + timedelta(days=1)
-    accepted = await service.accept(tip(person(years=None, age=Age(date_of_birth=born))))
+    accepted = await service.accept(tip(person(years=None, age=Age(date_of_birth=born), guardians=BLAMELESS)))
     assert [one.outcome for one in accepted.assessed.decisions] == [Outcome.REPORT]
-    birthday = START.replace(hour=12) + timedelta(days=1)
+    birthday = MIDNIGHT_IN_EL_PASO + timedelta(days=1)
     service.clock.at = birthday
     await nothing_leaves(service)
 
@@ -130,8 +131,8 @@ async def test_a_child_on_the_eve_of_her_birthday_is_still_reported(service: Ser
     """The control of the above: a microsecond earlier it is still a child's report."""
     await service.enrol(agency(LE))
     born = date(START.year - 18, START.month, START.day) + timedelta(days=1)
-    await service.accept(tip(person(years=None, age=Age(date_of_birth=born))))
-    service.clock.at = START.replace(hour=12) + timedelta(days=1, microseconds=-1)
+    await service.accept(tip(person(years=None, age=Age(date_of_birth=born), guardians=BLAMELESS)))
+    service.clock.at = MIDNIGHT_IN_EL_PASO + timedelta(days=1, microseconds=-1)
     assert len(await service.claim()) == 1
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.agreement import log_agrees_with_rows
-from tests.support.fictional import SECRET, agency, grant, person, tip
+from tests.support.fictional import BLAMELESS, SECRET, agency, grant, person, tip
 from tests.support.service import OPERATOR, START, Service
 from tiprouter.domain import redaction
 from tiprouter.domain.vocabulary import Outcome, RecipientKind
@@ -46,7 +46,7 @@ async def test_a_defect_while_a_tip_is_decided(
         monkeypatch.setattr(Engine, "rule", _raise)
     else:
         monkeypatch.setattr(redaction, "redact", _raise)
-    accepted = await service.accept(tip(person(years=12)))
+    accepted = await service.accept(tip(person(years=12, guardians=BLAMELESS)))
     assert [one.outcome for one in accepted.assessed.decisions] == [Outcome.HOLD_ERROR]
     assert await service.claim() == []
     assert await service.rows("select id from disclosures") == []
@@ -77,7 +77,7 @@ async def test_a_defect_toward_one_agency_leaves_the_others_theirs(
         monkeypatch.setattr(Engine, "rule", rule_breaks)
     else:
         monkeypatch.setattr(redaction, "redact", redact_breaks)
-    accepted = await service.accept(tip(person(years=12)))
+    accepted = await service.accept(tip(person(years=12, guardians=BLAMELESS)))
     outcomes = {one.recipient_id: one.outcome for one in accepted.assessed.decisions}
     assert outcomes == {police: Outcome.HOLD_ERROR, protection: Outcome.REPORT}
     assert [ready.recipient_id for ready in await service.deliver()] == [protection]
@@ -90,7 +90,7 @@ async def test_a_defect_while_deciding_again_before_an_attempt(
 ) -> None:
     """What was queued on good facts is decided again and that breaks: it is not sent on the old decision."""
     enrolled = await service.enrol(agency(LE))
-    await service.accept(tip(person(years=12)))
+    await service.accept(tip(person(years=12, guardians=BLAMELESS)))
     changed = replace(enrolled.recipient, name="Example renamed")
     await service.database.write(lambda tx: enrolment.change(tx, service.desk, OPERATOR, changed, 1))
     monkeypatch.setattr(Engine, "rule", _raise)
@@ -129,8 +129,8 @@ DAMAGES = {"payload": _tamper, "digest": _change_digest, "data-key": _destroy_ke
 async def test_damage_to_one_record_stops_that_record_alone(service: Service, damage: str) -> None:
     """A payload, its digest or its key is changed in the database: it is held, a human is told, the next one leaves."""
     await service.enrol(agency(LE))
-    bad = (await service.accept(tip(person("p1", years=12), external_id="T-1"))).stored.id
-    good = (await service.accept(tip(person("p2", years=12), external_id="T-2"))).stored.id
+    bad = (await service.accept(tip(person("p1", years=12, guardians=BLAMELESS), external_id="T-1"))).stored.id
+    good = (await service.accept(tip(person("p2", years=12, guardians=BLAMELESS), external_id="T-2"))).stored.id
     await DAMAGES[damage](service, bad)
     for _ in range(3):
         assert {ready.record_id for ready in await service.deliver()} <= {good}
@@ -147,7 +147,7 @@ async def test_an_agency_whose_signing_key_is_gone_is_not_sent_anything_unsigned
     """Its deliveries are held and a human is told; the other authority's report leaves, signed."""
     police = (await service.enrol(agency(LE))).recipient.id
     protection = (await service.enrol(agency(CPS))).recipient.id
-    await service.accept(tip(person(years=12)))
+    await service.accept(tip(person(years=12, guardians=BLAMELESS)))
     column = "recipient_id" if table == "signing_keys" else "owner"
     await write(service, f"delete from {table} where {column} = '{police}'")  # noqa: S608 - our own names
     ready = await service.deliver()
@@ -162,10 +162,10 @@ async def test_an_agency_whose_signing_key_is_gone_is_not_sent_anything_unsigned
 async def test_a_key_that_is_destroyed_in_flight_stops_nobody_else(service: Service) -> None:
     """The worker died, the record was erased: ending the lease needs no key, and the other deliveries go on."""
     await service.enrol(agency(LE))
-    erased = (await service.accept(tip(person("p1", years=12), external_id="T-1"))).stored.id
+    erased = (await service.accept(tip(person("p1", years=12, guardians=BLAMELESS), external_id="T-1"))).stored.id
     assert len(await service.claim()) == 1
     await _destroy_key(service, erased)
-    other = (await service.accept(tip(person("p2", years=12), external_id="T-2"))).stored.id
+    other = (await service.accept(tip(person("p2", years=12, guardians=BLAMELESS), external_id="T-2"))).stored.id
     service.clock.forward(seconds=30)
     assert [ready.record_id for ready in await service.deliver()] == [other]
     assert "delivery.held" in await reasons(service)
@@ -175,7 +175,7 @@ async def test_a_key_that_is_destroyed_in_flight_stops_nobody_else(service: Serv
 async def test_an_answer_that_comes_after_the_key_was_destroyed_is_still_recorded(service: Service) -> None:
     """The agency's words cannot be sealed any more and are forgotten; that it was delivered is not."""
     await service.enrol(agency(LE))
-    erased = (await service.accept(tip(person(years=12)))).stored.id
+    erased = (await service.accept(tip(person(years=12, guardians=BLAMELESS)))).stored.id
     (flying,) = await service.claim()
     await _destroy_key(service, erased)
     assert await service.finish(flying) == "delivered"
@@ -185,7 +185,7 @@ async def test_an_answer_that_comes_after_the_key_was_destroyed_is_still_recorde
 async def test_a_held_delivery_leaves_no_entries_of_what_was_undone(service: Service) -> None:
     """Deciding again logs new decisions, then the payload turns out damaged: rows and entries are undone together."""
     await service.enrol(agency(LE, agreement_until=START + timedelta(hours=1)))
-    record_id = (await service.accept(tip(person(years=12)))).stored.id
+    record_id = (await service.accept(tip(person(years=12, guardians=BLAMELESS)))).stored.id
     before = await service.rows("select id from decisions order by id")
     # The end of the agreement changes a fact but nothing that a report to the police says.
     service.clock.at = START + timedelta(hours=1)
@@ -211,7 +211,7 @@ async def test_a_tip_about_somebody_whose_consents_cannot_be_read_is_kept(servic
 async def test_what_a_recipient_gets_is_signed_over_the_bytes_that_were_decided(service: Service) -> None:
     """The control of this file: undamaged, the envelope holds the stored payload and a key to sign it with."""
     await service.enrol(agency(LE))
-    await service.accept(tip(person(years=12)))
+    await service.accept(tip(person(years=12, guardians=BLAMELESS)))
     (ready,) = await service.deliver()
     assert json.loads(ready.envelope.body.body)["type"] == "disclosure.made"
     assert ready.envelope.secrets

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from tests.support.service import START
-from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.states import BundleState, DeliveryState
 from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind, RecordKind, Urgency
 from tiprouter.errors import ConfigurationError
 from tiprouter.storage import migrations
@@ -28,6 +28,7 @@ CHECKED: dict[tuple[str, str], type[StrEnum]] = {
     ("recipients", "kind"): RecipientKind,
     ("decisions", "outcome"): Outcome,
     ("decisions", "urgency"): Urgency,
+    ("bundles", "state"): BundleState,
     ("deliveries", "state"): DeliveryState,
     ("deliveries", "urgency"): Urgency,
     ("acknowledgements", "status"): AcknowledgementStatus,

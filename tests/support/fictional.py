@@ -6,7 +6,18 @@ from typing import Any
 from tests.support.service import START
 from tiprouter.domain.consent import Choice, Consent
 from tiprouter.domain.recipient import Recipient, RecipientStatus, SignatureScheme
-from tiprouter.domain.record import Age, Contact, Identity, Jurisdiction, Person, Record, Signaler, Statement, Violence
+from tiprouter.domain.record import (
+    Age,
+    Contact,
+    Guardian,
+    Identity,
+    Jurisdiction,
+    Person,
+    Record,
+    Signaler,
+    Statement,
+    Violence,
+)
 from tiprouter.domain.vocabulary import (
     PURPOSE_OF,
     Answer,
@@ -25,6 +36,8 @@ from tiprouter.domain.vocabulary import (
 
 DANGER = Violence(Answer.YES, Answer.YES, Perception.HEARD, START - timedelta(minutes=3))
 SECRET = "Zyxwv-Marker-Secret"
+BLAMELESS = (Guardian("parent", Answer.NO),)
+"""Guardians whom nothing implicates: a child with them is harmed by somebody else."""
 
 
 def agency(kind: RecipientKind = RecipientKind.LAW_ENFORCEMENT, *places: str, **changes: Any) -> Recipient:  # noqa: ANN401

@@ -16,31 +16,36 @@ from tiprouter.domain.consent import Consent
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.record import Record
 from tiprouter.policy import bundle as bundles
-from tiprouter.policy.engine import Engine
+from tiprouter.policy.bundle import Bundle
+from tiprouter.policy.files import shipped
+from tiprouter.policy.library import Library
 from tiprouter.storage import migrations
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.vault import FileKeyProvider, Vault
-from tiprouter.workflow import consenting, enrolment, intake
+from tiprouter.workflow import consenting, enrolment, governing, intake
 from tiprouter.workflow.consenting import Given, Whose, Withdrawal
 from tiprouter.workflow.dispatch import Ready, claim, finish
 from tiprouter.workflow.enrolment import Enrolled
 from tiprouter.workflow.happening import Actor, Desk
 from tiprouter.workflow.intake import Accepted
 from tiprouter.workflow.publish import Sequencer
+from tiprouter.workflow.revisit import revisit
 
 INTAKE = Actor("cal_intake", "intake")
 OPERATOR = Actor("cal_operator", "operator")
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ORIGIN = "log.hotline.example/audit"
 
-_engine: list[Engine] = []
+LIBRARY = Library()
+_bundles: dict[str, Bundle] = {}
 
 
-def engine() -> Engine:
-    """The shipped bundle's engine; loading it takes a moment, and it never changes."""
-    if not _engine:
-        _engine.append(Engine(bundles.load(bundles.shipped("survivor-led"))))
-    return _engine[0]
+def bundle(name: str = "survivor-led") -> Bundle:
+    """A shipped bundle; reading it takes a moment, and it never changes."""
+    if name not in _bundles:
+        _bundles[name] = bundles.load(shipped(name))
+        LIBRARY.keep(_bundles[name])
+    return _bundles[name]
 
 
 @dataclass
@@ -109,6 +114,10 @@ class Service:
             await self.finish(one, result)
         return ready
 
+    async def revisit(self) -> int:
+        """Decide again what is due by itself."""
+        return await self.database.write(lambda tx: revisit(tx, self.desk))
+
     async def check_house(self) -> Report:
         """What must hold after every step: the log integrates, verifies, and the database agrees with itself."""
         await self.sequencer.drain()
@@ -134,10 +143,11 @@ async def open_service(url: str, folder: Path, clock: Clock | None = None) -> As
         blind, seed = await database.write(
             lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing"))
         )
-        desk = Desk(clock, os.urandom, vault, engine(), blind, sandbox=False)
+        desk = Desk(clock, os.urandom, vault, LIBRARY, blind, sandbox=False)
         signer = Signer(ORIGIN, seed)
         sequencer = Sequencer(database, desk, signer, folder / "log")
         await sequencer.start()
+        await database.write(lambda tx: governing.install(tx, desk, bundle(), {"passed": True, "by": "release"}))
         yield Service(url, folder, database, desk, clock, sequencer, signer)
     finally:
         await database.close()

@@ -69,6 +69,10 @@ class Kind(StrEnum):
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     BUNDLE_LOADED = "bundle.loaded"
+    BUNDLE_PROPOSED = "bundle.proposed"
+    BUNDLE_CHECKED = "bundle.checked"
+    BUNDLE_APPROVED = "bundle.approved"
+    BUNDLE_ACTIVATED = "bundle.activated"
     LOG_OPENED = "log.opened"
     ACCESS = "access"
 
@@ -111,6 +115,10 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.KEY_CREATED: _fields("key algorithm purpose role"),
     Kind.KEY_REVOKED: _fields("key purpose"),
     Kind.BUNDLE_LOADED: _fields("bundle name cause"),
+    Kind.BUNDLE_PROPOSED: _fields("bundle name"),
+    Kind.BUNDLE_CHECKED: _fields("bundle result points failed"),
+    Kind.BUNDLE_APPROVED: _fields("bundle against newly_discloses approvals"),
+    Kind.BUNDLE_ACTIVATED: _fields("bundle name replaces cause approvers engine decided waiting"),
     Kind.LOG_OPENED: _fields("origin key"),
     Kind.ACCESS: _fields("role what count subject"),
 }

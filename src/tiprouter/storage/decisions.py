@@ -38,6 +38,10 @@ class Decision:
     cause: str
     valid_until: datetime | None
     decided_at: datetime
+    received_at: datetime | None = None
+    duty_within: int | None = None
+    call: bool = False
+    written_by: datetime | None = None
     current: bool = True
 
 

@@ -9,14 +9,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.record import Record
-from tiprouter.domain.vocabulary import RecordKind
+from tiprouter.domain.states import DUE
+from tiprouter.domain.vocabulary import CaseStatus, Outcome, RecordKind
 from tiprouter.errors import TiprouterError
 from tiprouter.storage.codec import from_bytes, to_bytes
-from tiprouter.storage.tables import persons, record_persons, records, revisions
+from tiprouter.storage.tables import decisions, deliveries, persons, record_persons, records, revisions
 from tiprouter.storage.vault import DataKey, Place, Vault
+
+_AT_ONCE = 500
+"""So many ids are named in one statement: databases bound the number of parameters."""
+
+_WAITING = (Outcome.HOLD_REVIEW, Outcome.HOLD_ERROR, Outcome.DUTY_BLOCKED)
+"""Outcomes about which somebody still has to do something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class Stored:
     revised_at: datetime
     record: Record
     persons: tuple[str, ...]
+    due_at: datetime | None = None
 
     def person_id(self, ref: str) -> str:
         """The person behind a `ref` of this record."""
@@ -57,11 +66,12 @@ def persons_by(
     known = {row.external: row.id for row in tx.execute(held)}
     new = {external: mint() for external in externals if external not in known}
     if new:
-        tx.execute(
-            persons.insert(),
-            [{"id": new_id, "external": external, "created_at": now} for external, new_id in new.items()],
-        )
-    return [(known | new)[external] for external in externals]
+        rows = [{"id": new_id, "external": external, "created_at": now} for external, new_id in new.items()]
+        # Another process may name the same person for the first time at this moment: its row is the one.
+        insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+        tx.execute(insert(persons).on_conflict_do_nothing(), rows)
+        known = {row.external: row.id for row in tx.execute(held)}
+    return [known[external] for external in externals]
 
 
 def hold_person(tx: Connection, person_id: str) -> bool:
@@ -95,6 +105,8 @@ def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> Store
         "received_at": new.record.received_at,
         "accepted_at": now,
         "revised_at": now,
+        "open": _open(new.record),
+        "due_at": None,
     }
     try:
         tx.execute(records.insert(), row)
@@ -115,12 +127,22 @@ def revise(
     tx.execute(
         records.update()
         .where(records.c.id == old.id)
-        .values(revision=new.revision, epoch=new.epoch, received_at=record.received_at, revised_at=now)
+        .values(
+            revision=new.revision,
+            epoch=new.epoch,
+            received_at=record.received_at,
+            revised_at=now,
+            open=_open(record),
+        )
     )
     _add_revision(tx, vault, vault.key(tx, old.id), (old.id, new.revision), record, now)
     tx.execute(record_persons.delete().where(record_persons.c.record_id == old.id))
     _name_persons(tx, old.id, person_ids)
     return new
+
+
+def _open(record: Record) -> bool:
+    return record.status not in (CaseStatus.CLOSED, CaseStatus.CLOSED_REFERRED)
 
 
 def _add_revision(
@@ -164,13 +186,14 @@ def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) ->
         revised_at=row.revised_at,
         record=from_bytes(Record, body),
         persons=tuple(tx.execute(named.order_by(record_persons.c.position)).scalars()),
+        due_at=row.due_at,
     )
 
 
 def epochs(tx: Connection, record_ids: Sequence[str]) -> dict[str, int]:
     """The current epoch of each record; on PostgreSQL, held until this story commits."""
     query = sa.select(records.c.id, records.c.epoch).where(records.c.id.in_(record_ids)).order_by(records.c.id)
-    return {row.id: row.epoch for row in tx.execute(query.with_for_update(read=True))}
+    return {row.id: row.epoch for row in tx.execute(query.with_for_update(key_share=True))}
 
 
 def naming(tx: Connection, person_id: str) -> list[str]:
@@ -192,6 +215,42 @@ def touch(tx: Connection, person_id: str) -> list[str]:
     tx.execute(held.with_for_update(key_share=True))
     tx.execute(records.update().where(records.c.id.in_(ids)).values(epoch=records.c.epoch + 1))
     return ids
+
+
+def look_again(tx: Connection, record_id: str, due_at: datetime | None) -> None:
+    """Set when a record is to be decided again by itself."""
+    tx.execute(records.update().where(records.c.id == record_id).values(due_at=due_at))
+
+
+def look_again_at_open(tx: Connection, now: datetime) -> int:
+    """Make every open record due: a case not closed, a delivery not ended, or somebody waiting; how many they are.
+
+    What was decided, delivered and done is history: a new bundle or agency does not reopen it by itself.
+    """
+    due = sa.exists().where(deliveries.c.record_id == records.c.id, deliveries.c.state.in_((*DUE, "claimed")))
+    waits = sa.exists().where(
+        decisions.c.record_id == records.c.id, decisions.c.current, decisions.c.outcome.in_(_WAITING)
+    )
+    case = sa.and_(records.c.kind == RecordKind.CASE, records.c.open)
+    # Locked in one order everywhere, so that two such stories never wait for each other in a circle.
+    found = sa.select(records.c.id).where(sa.or_(case, due, waits)).order_by(records.c.id)
+    ids = list(tx.execute(found.with_for_update(key_share=True)).scalars())
+    for first in range(0, len(ids), _AT_ONCE):
+        some = ids[first : first + _AT_ONCE]
+        tx.execute(records.update().where(records.c.id.in_(some)).values(due_at=now))
+    return len(ids)
+
+
+def due(tx: Connection, now: datetime, limit: int) -> list[str]:
+    """Records to be decided again by themselves, the longest due first; on PostgreSQL those nobody else holds."""
+    query = sa.select(records.c.id).where(records.c.due_at <= now).order_by(records.c.due_at, records.c.id)
+    return list(tx.execute(query.limit(limit).with_for_update(skip_locked=True, key_share=True)).scalars())
+
+
+def next_due_at(tx: Connection) -> datetime | None:
+    """When the next record is to be decided again by itself."""
+    query = sa.select(records.c.due_at).where(records.c.due_at.is_not(None)).order_by(records.c.due_at).limit(1)
+    return tx.execute(query).scalar_one_or_none()
 
 
 def page(tx: Connection, kind: RecordKind, after: str | None, limit: int) -> list[str]:

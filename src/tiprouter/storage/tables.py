@@ -1,57 +1,18 @@
 """Which tables are there, and what does each column hold?
 
-1. Times are whole microseconds since 1970 UTC, so that both databases compare and index them alike.
-2. Whatever a person said or is stands in a `sealed` column (see `storage/vault.py`); every other column holds ids,
+1. Whatever a person said or is stands in a `sealed` column (see `storage/vault.py`); every other column holds ids,
    closed vocabulary, numbers or times.
-3. Allowed values of a state column derive from the state table in `domain/states.py`.
-4. The schema is built by the migrations alone; a test holds this page and the migrations equal.
+2. Allowed values of a state column derive from the state table in `domain/states.py`.
+3. The schema is built by the migrations alone; a test holds this page and the migrations equal.
 """
 
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 
-from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.states import BundleState, DeliveryState
 from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind, RecordKind, Urgency
+from tiprouter.storage.columns import NAMING, Id, Moment, Serial, one_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-class Moment(sa.TypeDecorator[datetime]):
-    """An aware UTC datetime, kept as whole microseconds since 1970."""
-
-    impl = sa.BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """To the database."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
-        """From the database."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
-
-
-def _one_of(column: str, values: type[StrEnum]) -> sa.CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
-
-
-_NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-metadata = sa.MetaData(naming_convention=_NAMING)
-
-Id = sa.String(40)
-Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+metadata = sa.MetaData(naming_convention=NAMING)
 
 secrets = sa.Table(
     "secrets",
@@ -93,8 +54,18 @@ records = sa.Table(
     sa.Column("received_at", Moment, nullable=False),
     sa.Column("accepted_at", Moment, nullable=False),
     sa.Column("revised_at", Moment, nullable=False),
+    sa.Column(
+        "open", sa.Boolean, nullable=False, server_default=sa.true(), comment="false for a case that the hotline closed"
+    ),
+    sa.Column("due_at", Moment, comment="when it is to be decided again by itself; null when only a change can"),
     sa.UniqueConstraint("kind", "external"),
-    _one_of("kind", RecordKind),
+    sa.Index(
+        "ix_records_due",
+        "due_at",
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    ),
+    one_of("kind", RecordKind),
 )
 
 revisions = sa.Table(
@@ -140,7 +111,7 @@ recipients = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
     sa.Column("registered_at", Moment, nullable=False),
-    _one_of("kind", RecipientKind),
+    one_of("kind", RecipientKind),
 )
 
 signing_keys = sa.Table(
@@ -177,10 +148,58 @@ decisions = sa.Table(
     sa.Column("cause", sa.String(40), nullable=False),
     sa.Column("valid_until", Moment),
     sa.Column("decided_at", Moment, nullable=False),
+    sa.Column("received_at", Moment, comment="what the deadline was counted from"),
+    sa.Column("duty_within", sa.Integer, comment="seconds after receipt in which the duty table wants the report"),
+    sa.Column(
+        "call",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="the law wants a telephone call, which a webhook is not",
+    ),
+    sa.Column("written_by", Moment, comment="when a report in writing is owed"),
     sa.Index("ix_decisions_current", "record_id", "current"),
     sa.Index("ix_decisions_recipient", "recipient_id", "id"),
-    _one_of("outcome", Outcome),
-    _one_of("urgency", Urgency),
+    one_of("outcome", Outcome),
+    one_of("urgency", Urgency),
+)
+
+bundles = sa.Table(
+    "bundles",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(100), nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("files", sa.JSON, nullable=False, comment="the complete texts, by file name"),
+    sa.Column("files_digest", sa.String(64), nullable=False),
+    sa.Column("engine", sa.String(100), nullable=False, comment="with which versions its digest was computed"),
+    sa.Column("report", sa.JSON, comment="what the gate said last"),
+    sa.Column("proposed_by", Id, nullable=False),
+    sa.Column("proposed_at", Moment, nullable=False),
+    sa.Column("activated_at", Moment),
+    sa.Column("retired_at", Moment),
+    sa.Column("replaced", sa.String(64), comment="the bundle whose place it took: where a rollback goes"),
+    sa.Index(
+        "ix_bundles_active",
+        "state",
+        unique=True,
+        sqlite_where=sa.text("state = 'active'"),
+        postgresql_where=sa.text("state = 'active'"),
+    ),
+    one_of("state", BundleState),
+    comment="Every policy bundle that was ever proposed; decisions name them by digest.",
+)
+
+bundle_approvals = sa.Table(
+    "bundle_approvals",
+    metadata,
+    sa.Column("digest", sa.String(64), sa.ForeignKey("bundles.digest"), primary_key=True),
+    sa.Column("approver", Id, primary_key=True),
+    sa.Column("against", sa.String(64), nullable=False, comment="the bundle that was active when it was approved"),
+    sa.Column("newly_discloses", sa.Boolean, nullable=False, comment="the approver accepted that more may leave"),
+    sa.Column("approved_at", Moment, nullable=False),
 )
 
 matters = sa.Table(
@@ -256,8 +275,8 @@ deliveries = sa.Table(
         postgresql_where=sa.text("lease IS NOT NULL"),
     ),
     sa.Index("ix_deliveries_matter", "matter_id", "sequence"),
-    _one_of("state", DeliveryState),
-    _one_of("urgency", Urgency),
+    one_of("state", DeliveryState),
+    one_of("urgency", Urgency),
 )
 
 attempts = sa.Table(
@@ -282,7 +301,7 @@ acknowledgements = sa.Table(
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False, comment="the agency's own case number, reason or question"),
     sa.Column("made_at", Moment, nullable=False),
-    _one_of("status", AcknowledgementStatus),
+    one_of("status", AcknowledgementStatus),
 )
 
 notices = sa.Table(

@@ -5,13 +5,16 @@
    nothing leaves toward it, the rest goes on, and a human is told.
 3. A decision that says the same as the one that stands is not made again; every other one is stored and logged, the
    withheld ones too.
-4. A child whose duty finds no recipient gets a decision without one, and a human is told.
+4. A child of whom some part of a duty reaches no recipient gets a decision without one, and a human is told. So is
+   one whose law wants a telephone call: a webhook is none.
 5. What may leave is then reconciled with what was made before (`workflow/disclose.py`).
+6. When time alone will change any of it, the record is decided again at that moment (`workflow/revisit.py`).
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import chain
 from typing import TypeAlias
 
@@ -27,7 +30,7 @@ from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address, Made
 from tiprouter.domain.routing import candidates
 from tiprouter.domain.vocabulary import Category, Outcome, Urgency
-from tiprouter.storage import consents, decisions, disclosures, registry
+from tiprouter.storage import consents, decisions, disclosures, records, registry
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.records import Stored
 from tiprouter.storage.vault import SealError
@@ -65,14 +68,16 @@ class _Judged:
 def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
     """Decide about a record and let what follows follow (rules 1-5)."""
     by_ref, unreadable = _consents(it, stored)
-    situation = Situation(stored.record, by_ref, it.desk.engine.bundle.protocol, it.now)
+    situation = Situation(stored.record, by_ref, it.engine.bundle.protocol, it.now)
     toward = candidates(stored.record, chain.from_iterable(by_ref.values()), registry.everyone(it.tx))
     judged = [
         _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, situation, recipient)
         for recipient in toward
     ]
-    kept = _decide(it, stored, _wanted(stored, situation, judged), cause)
+    wanted = _wanted(stored, situation, judged)
+    kept = _decide(it, stored, wanted, cause)
     reconcile(it, stored, {one.recipient.id: one.draft for one in judged}, kept, cause)
+    _look_again(it, stored, [verdict.valid_until for _, verdict in wanted])
     return Assessed(
         decisions=tuple(kept.values()),
         left_out={one.recipient.id: one.draft.made.left_out for one in judged if one.draft is not None},
@@ -93,7 +98,7 @@ def _judge(it: Happening, stored: Stored, situation: Situation, recipient: Recip
     """Verdicts and payload toward one recipient; rule 2."""
     try:
         verdicts = {
-            ref: verdict_of(finding, it.desk.engine.rule(finding.facts), stored.record.received_at)
+            ref: verdict_of(finding, it.engine.rule(finding.facts), stored.record.received_at)
             for ref, finding in findings_for(situation, recipient).items()
         }
     except Exception as error:  # noqa: BLE001 - promise 1: whatever goes wrong, nothing leaves and a human is told
@@ -134,7 +139,7 @@ def _held(stored: Stored, situation: Situation, recipient: Recipient, error: Exc
         categories=frozenset(),
         policies=("router.error",),
         review=True,
-        deadline=deadline_somewhere(record.jurisdictions, situation.protocol, record.received_at),
+        deadline=deadline_somewhere(record.jurisdictions, situation.protocol, record.received_at, situation.now.date()),
         urgency=Urgency.IMMINENT,
         notice=Notice.NOT_REQUIRED,
         facts=None,
@@ -146,16 +151,19 @@ def _held(stored: Stored, situation: Situation, recipient: Recipient, error: Exc
 
 def _wanted(stored: Stored, situation: Situation, judged: list[_Judged]) -> list[tuple[Whom, Verdict]]:
     """Every verdict that must stand, those of rule 4 included."""
-    record = stored.record
-    everything = [(ref, one.recipient.id, verdict) for one in judged for ref, verdict in one.verdicts.items()]
-    lost = unrouted(record, ((ref, verdict) for ref, _, verdict in everything), bands_anywhere(situation))
-    blocked = blocked_without_recipient(
-        deadline_somewhere(record.jurisdictions, situation.protocol, record.received_at)
-    )
+    everything = [(ref, one.recipient, verdict) for one in judged for ref, verdict in one.verdicts.items()]
+    lost = unrouted(situation, everything, bands_anywhere(situation))
     wanted: list[tuple[Whom, Verdict]] = [
-        ((stored.person_id(ref), recipient_id), verdict) for ref, recipient_id, verdict in everything
+        ((stored.person_id(ref), recipient.id), verdict) for ref, recipient, verdict in everything
     ]
-    return wanted + [((stored.person_id(ref), None), blocked) for ref in lost]
+    return wanted + [((stored.person_id(one.ref), None), blocked_without_recipient(one, situation)) for one in lost]
+
+
+def _look_again(it: Happening, stored: Stored, moments: list[datetime | None]) -> None:
+    """Rule 6. A record that nobody can read now is looked at again by hand, when the notice was seen."""
+    due_at = min((moment for moment in moments if moment is not None), default=None)
+    if due_at != stored.due_at:
+        records.look_again(it.tx, stored.id, due_at)
 
 
 def _decide(it: Happening, stored: Stored, wanted: list[tuple[Whom, Verdict]], cause: str) -> dict[Whom, Decision]:
@@ -195,10 +203,14 @@ def _decision(it: Happening, stored: Stored, whom: Whom, verdict: Verdict, cause
         errors=verdict.errors,
         facts=verdict.facts.plain() if verdict.facts is not None else None,
         salt="",
-        bundle=it.desk.engine.bundle.digest,
+        bundle=it.engine.bundle.digest,
         cause=cause,
         valid_until=verdict.valid_until,
         decided_at=it.now,
+        received_at=stored.record.received_at,
+        duty_within=None if verdict.duty_within is None else int(verdict.duty_within.total_seconds()),
+        call=verdict.call,
+        written_by=verdict.written_by,
     )
 
 
@@ -212,6 +224,8 @@ def _says(decision: Decision) -> tuple[object, ...]:
         decision.review,
         decision.deadline,
         decision.errors,
+        decision.call,
+        decision.written_by,
         facts_bytes(decision.facts),
         decision.bundle,
     )
@@ -240,11 +254,23 @@ def _logged(it: Happening, stored: Stored, decision: Decision, replaced: Decisio
             "facts": commitment,
             "bundle": decision.bundle,
             "deadline": moment(decision.deadline),
-            "obligations": [decision.notice],
+            "obligations": _obligations(decision),
             "cause": decision.cause,
             "replaces": replaced.id if replaced is not None else None,
         },
     )
+    if decision.call:
+        it.tell("duty.call", decision.id, decision.record_id, decision.deadline)
     if decision.outcome in _TOLD:
         it.tell(_TOLD[decision.outcome], decision.id, decision.record_id, decision.deadline)
     return replace(decision, salt=salt)
+
+
+def _obligations(decision: Decision) -> list[str]:
+    """What a decision obliges to, as the log spells it."""
+    owed = [decision.notice]
+    if decision.call:
+        owed.append("call")
+    if decision.written_by is not None:
+        owed.append(f"written-by-{decision.written_by.date().isoformat()}")
+    return owed

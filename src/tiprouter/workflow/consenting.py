@@ -57,7 +57,7 @@ class WithdrawnError(ConflictError):
 
 def give_consent(tx: Transaction, desk: Desk, actor: Actor, whose: Whose, consent: Consent) -> Given:
     """Store a grant or refusal (`consent`'s ids are set here); rules 1 and 2. Raises `InvalidError`."""
-    with happening(tx, desk, actor) as it:
+    with happening(tx, desk, actor, deciding=True) as it:
         _refuse_unsound(it, consent)
         consent = replace(consent, id=it.id("cns"), person_id=_person(it, whose))
         consents.put(tx, desk.vault, consent, 1, it.now)
@@ -68,7 +68,7 @@ def give_consent(tx: Transaction, desk: Desk, actor: Actor, whose: Whose, consen
 
 def withdraw(tx: Transaction, desk: Desk, actor: Actor, consent_id: str, expected: int | None) -> Withdrawal:
     """Withdraw a grant (rules 3, 4). Raises `NotFoundError`, `WithdrawnError`, `ConflictError` on a stale revision."""
-    with happening(tx, desk, actor) as it:
+    with happening(tx, desk, actor, deciding=True) as it:
         person_id = consents.whose(tx, consent_id)
         if person_id is None:
             raise NotFoundError

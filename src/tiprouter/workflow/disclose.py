@@ -112,7 +112,7 @@ def cancel(it: Happening, delivery: Delivery, cause: str) -> None:
 
 def _rest_on_today(it: Happening, stored: Stored, draft: Draft, delivery: Delivery) -> None:
     if delivery.state in DUE:
-        today = basis(stored.epoch, draft.recipient.revision, it.desk.engine.bundle.digest)
+        today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
         deliveries.change(it.tx, delivery.id, basis=today, valid_until=draft.valid_until)
 
 
@@ -142,7 +142,7 @@ def _make(it: Happening, stored: Stored, draft: Draft, because: tuple[str, ...])
         made_at=it.now,
     )
     disclosures.add(it.tx, it.vault, disclosure, made.redacted.body)
-    today = basis(stored.epoch, draft.recipient.revision, it.desk.engine.bundle.digest)
+    today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
     delivery = _delivery(it, disclosure, draft.urgency, address.deadline, today)
     deliveries.add(it.tx, replace(delivery, valid_until=draft.valid_until))
     it.log(
@@ -157,7 +157,7 @@ def _make(it: Happening, stored: Stored, draft: Draft, because: tuple[str, ...])
             "digest": it.commitment(made.redacted.digest.encode())[1],
             "categories": list(disclosure.categories),
             "persons": [stored.person_id(ref) for ref in made.persons],
-            "bundle": it.desk.engine.bundle.digest,
+            "bundle": it.engine.bundle.digest,
             "deadline": moment(address.deadline),
         },
     )

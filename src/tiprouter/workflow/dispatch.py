@@ -53,7 +53,7 @@ class Ready:
 
 def claim(tx: Transaction, desk: Desk, limit: int, each: int, held: Mapping[str, int]) -> list[Ready]:
     """Write the next attempts: at most `limit`, and per recipient `each` less what is `held` (rules 1, 2, 5)."""
-    with happening(tx, desk, ROUTER) as it:
+    with happening(tx, desk, ROUTER, deciding=True) as it:
         for delivery in deliveries.expired(tx, it.now, SWEEP_MAX):
             _end_lease(it, delivery)
         for delivery in deliveries.late(tx, it.now, SWEEP_MAX):
@@ -159,7 +159,7 @@ def _still_permitted(it: Happening, delivery: Delivery) -> bool:
     epoch = records.epochs(it.tx, (delivery.record_id,))[delivery.record_id]
     revision = registry.revisions(it.tx, (delivery.recipient_id,))[delivery.recipient_id]
     fresh = delivery.valid_until is None or it.now < delivery.valid_until
-    if fresh and delivery.basis == basis(epoch, revision, it.desk.engine.bundle.digest):
+    if fresh and delivery.basis == basis(epoch, revision, it.engine.bundle.digest):
         return True
     stored = records.load(it.tx, it.vault, delivery.record_id)
     if stored is None:

@@ -4,6 +4,7 @@
    to verify with is in the answer, once (an ed25519 public key may be shown again, a shared secret never).
 2. A change carries the revision it was made against: two people cannot overwrite each other unseen. What waits for the
    recipient is decided again before it is sent, because its revision is part of what a delivery rests on.
+3. A new or changed recipient may be the one a duty waits for: every open record is decided again (`workflow/revisit`).
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from tiprouter.delivery.addresses import ForbiddenAddressError, check_url
 from tiprouter.delivery.signing import Ed25519Secret, SigningSecret, generate_ed25519, generate_hmac, parse_secret
 from tiprouter.domain.recipient import Recipient, SignatureScheme
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
-from tiprouter.storage import registry
+from tiprouter.storage import records, registry
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.registry import SigningKey
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening
@@ -34,6 +35,7 @@ def register(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient) -> En
     """Register a recipient (`wanted`'s id and revision are set here); rule 1. Raises `InvalidError`."""
     with happening(tx, desk, actor) as it:
         _refuse_address(it, wanted.url)
+        records.look_again_at_open(tx, it.now)
         recipient = replace(wanted, id=it.id("rcp"), revision=1)
         registry.put(tx, recipient, it.now)
         secret = _make_secret(desk, recipient.scheme)
@@ -47,6 +49,8 @@ def register(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient) -> En
 def change(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient, expected: int) -> Recipient:
     """Store what a recipient is from now on (rule 2). Raises `NotFoundError`, `ConflictError`, `InvalidError`."""
     with happening(tx, desk, actor) as it:
+        # Records before the recipient, as a claim holds them, so that the two never wait for each other in a circle.
+        records.look_again_at_open(tx, it.now)
         old = registry.load(tx, wanted.id, lock=True)
         if old is None:
             raise NotFoundError

@@ -3,7 +3,8 @@
 1. A happening is one transaction with one moment (`now`), one actor, and the audit entries it leaves.
 2. Entries are written to the outbox inside the same transaction, when the story ends well: no story commits without
    its entries, and no entry without its story.
-3. The clock, randomness, keys and the active bundle come from the desk; no story reads them elsewhere.
+3. The clock, randomness, keys and the engines come from the desk; no story reads them elsewhere.
+4. The bundle that decides is the one active in this very transaction (`Happening.engine`).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,8 +15,10 @@ from typing import Any, Final
 
 from tiprouter import ids
 from tiprouter.audit.entry import NONCE_BYTES, Kind, commit, compose
+from tiprouter.errors import UnavailableError
 from tiprouter.policy.engine import Engine
-from tiprouter.storage import notices, outbox
+from tiprouter.policy.library import Library
+from tiprouter.storage import bundles, notices, outbox
 from tiprouter.storage.database import Transaction, forgiving
 from tiprouter.storage.notices import Raised
 from tiprouter.storage.vault import Vault, blind
@@ -40,7 +43,7 @@ class Desk:
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
     vault: Vault
-    engine: Engine
+    library: Library
     blind_key: bytes
     sandbox: bool
 
@@ -58,6 +61,14 @@ class Happening:
     actor: Actor
     now: datetime
     _entries: list[bytes] = field(default_factory=list)
+    _engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the bundle in force (rule 4). Raises `NoBundleError`."""
+        if self._engine is None:
+            self._engine = engine_of(self.tx, self.desk, bundles.active(self.tx))
+        return self._engine
 
     @property
     def vault(self) -> Vault:
@@ -113,10 +124,31 @@ class Happening:
         self._entries = []
 
 
+class NoBundleError(UnavailableError):
+    """No policy bundle is in force, so nothing can be decided."""
+
+
+def engine_of(tx: Transaction, desk: Desk, digest: str | None) -> Engine:
+    """The engine of a bundle by digest, read once. Raises `NoBundleError`, `AlteredBundleError`, `BundleError`."""
+    known = None if digest is None else desk.library.find(digest)
+    if known is not None:
+        return known
+    texts = None if digest is None else bundles.texts(tx, digest)
+    if digest is None or texts is None:
+        raise NoBundleError
+    return desk.library.open(digest, texts.files, texts.files_digest, texts.engine)
+
+
 @contextmanager
-def happening(tx: Transaction, desk: Desk, actor: Actor) -> Iterator[Happening]:
-    """Tell a story: on a good end its entries go to the outbox, on an error nothing is left."""
+def happening(tx: Transaction, desk: Desk, actor: Actor, *, deciding: bool = False) -> Iterator[Happening]:
+    """Tell a story: on a good end its entries go to the outbox, on an error nothing is left.
+
+    One that decides holds the bundle in force before anything else, as an activation does: the two never wait for each
+    other in a circle. Raises `NoBundleError` then.
+    """
     it = Happening(tx, desk, actor, desk.now())
+    if deciding:
+        _ = it.engine
     yield it
     it.leave_entries()
 

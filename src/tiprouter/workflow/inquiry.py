@@ -41,7 +41,7 @@ from tiprouter.storage.notices import Raised
 from tiprouter.storage.records import Stored
 from tiprouter.storage.treelog import EntryRow
 from tiprouter.workflow.acknowledging import visible
-from tiprouter.workflow.happening import Actor, Desk, Happening, happening
+from tiprouter.workflow.happening import Actor, Desk, Happening, engine_of, happening
 from tiprouter.workflow.intake import case_index
 from tiprouter.workflow.publish import fetch
 
@@ -170,18 +170,20 @@ def decision(tx: Transaction, desk: Desk, actor: Actor, decision_id: str) -> Exp
     """One decision and the policies that determined it. Raises `NotFoundError`."""
     with happening(tx, desk, actor) as it:
         found = _found(it, "decision", decision_id, decisions.load(tx, decision_id))
-        notes = desk.engine.bundle.notes
-        return Explained(found, tuple(notes[name] for name in found.policies if name in notes))
+        bundle = engine_of(tx, desk, found.bundle).bundle
+        notes = (bundle.note(name) for name in found.policies)
+        return Explained(found, tuple(note for note in notes if note is not None))
 
 
 def counterfactuals(desk: Desk, found: Decision) -> Explanation | None:
-    """What single fact would change a decision; None without facts, or when another bundle decided than today's.
+    """What single fact would change a decision, under the bundle that made it; None without facts.
 
     Asks for every other value of every fact, some ninety times: too long for a transaction.
     """
-    if found.facts is None or found.errors or found.bundle != desk.engine.bundle.digest:
+    engine = desk.library.find(found.bundle)
+    if found.facts is None or found.errors or engine is None:
         return None
-    return explain(facts_from(found.facts), desk.engine.suppose)
+    return explain(facts_from(found.facts), engine.suppose)
 
 
 def list_disclosures(

@@ -41,7 +41,7 @@ class StaleError(ConflictError):
 
 def accept_tip(tx: Transaction, desk: Desk, actor: Actor, record: Record) -> Accepted:
     """Accept a tip (rules 1-3). Raises `InvalidError`, `DuplicateError`."""
-    with happening(tx, desk, actor) as it:
+    with happening(tx, desk, actor, deciding=True) as it:
         external = desk.blind(record.source, record.external_id)
         if records.find(tx, RecordKind.TIP, external) is not None:
             raise DuplicateError
@@ -53,7 +53,7 @@ def put_case(tx: Transaction, desk: Desk, actor: Actor, record: Record, expected
 
     Raises `InvalidError`; `StaleError` when the case stands at another revision than expected.
     """
-    with happening(tx, desk, actor) as it:
+    with happening(tx, desk, actor, deciding=True) as it:
         external = case_index(desk, record.external_id)
         known = records.find(tx, RecordKind.CASE, external)
         if known is None:

@@ -52,14 +52,11 @@ class Grown:
 
 
 def open_log(tx: Transaction, desk: Desk, signer: Signer) -> None:
-    """Write the log's first entries, if it has none yet: its origin and key, and the bundle of its decisions."""
+    """Write the log's first entry, if it has none yet: its origin and key."""
     if treelog.last_checkpoint(tx) is not None or outbox.waiting(tx):
         return
     with happening(tx, desk, ROUTER) as it:
         it.log(Kind.LOG_OPENED, {"origin": signer.name, "key": signer.verifier.key_id.hex()})
-    with happening(tx, desk, ROUTER) as it:
-        bundle = desk.engine.bundle
-        it.log(Kind.BUNDLE_LOADED, {"bundle": bundle.digest, "name": bundle.name})
 
 
 def resume(tx: Transaction, signer: Signer) -> LogState:

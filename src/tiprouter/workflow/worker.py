@@ -5,6 +5,7 @@
 3. It wakes when something was committed in this process, when the next delivery falls due, and at least every second.
 4. A database that does not answer is waited for, with growing pauses; nothing is sent meanwhile.
 5. Told to stop, it claims nothing more and waits for the attempts in flight.
+6. Beside it, records that are due to be decided again by themselves are (`workflow/revisit.py`).
 """
 
 import asyncio
@@ -16,10 +17,11 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from tiprouter.delivery.sender import Sender
 from tiprouter.errors import UnavailableError
-from tiprouter.storage import deliveries
+from tiprouter.storage import deliveries, records
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.workflow.dispatch import LEASE, Ready, claim, finish
 from tiprouter.workflow.happening import Desk
+from tiprouter.workflow.revisit import revisit
 
 log = structlog.get_logger()
 
@@ -39,8 +41,11 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop` (rules 1-5)."""
         renewing = asyncio.create_task(self._renew_leases())
+        revisiting = asyncio.create_task(self._revisit())
         try:
             while not self._stopping.is_set():
+                if revisiting.done():
+                    revisiting.result()
                 self._database.changed.clear()
                 if not await self._claim():
                     await self._wait()
@@ -48,6 +53,7 @@ class Worker:
                 await asyncio.wait(self._held)
         finally:
             renewing.cancel()
+            revisiting.cancel()
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -104,6 +110,18 @@ class Worker:
 
     def _renew(self, tx: Transaction) -> None:
         deliveries.renew(tx, [ready.lease for ready in tuple(self._held.values())], self._desk.now() + LEASE)
+
+    async def _revisit(self) -> None:
+        """Rule 6. What keeps it from ending is cancelled; what ends it ends the worker."""
+        while True:
+            try:
+                due = await self._database.read(records.next_due_at)
+                while due is not None and due <= self._desk.now():
+                    await self._database.write(lambda tx: revisit(tx, self._desk))
+                    due = await self._database.read(records.next_due_at)
+            except UnavailableError as error:
+                log.warning("revisit", error=type(error).__name__)
+            await asyncio.sleep(IDLE_SECONDS)
 
     async def _wait(self) -> None:
         """Until something was committed, something falls due, or a second has passed (rule 3)."""
