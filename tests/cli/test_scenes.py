@@ -2,17 +2,18 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from tiprouter.cli.scenes import FOLDER, differences, recipients, resolve, scenes
-from tiprouter.domain.age import age_band
+from tiprouter.domain.age import Majority, age_band
 from tiprouter.domain.record import Age
 from tiprouter.domain.vocabulary import AgeBand, Outcome, RecipientKind, Relationship
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LAST = Majority(18, timezone(timedelta(hours=-12)))
 RULES = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13}  # 10 is not built yet
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.json"))}
 SAID = [
@@ -99,7 +100,7 @@ def test_a_birthday_of_eighteen_years_ago_has_begun_everywhere() -> None:
     """Rule 3: `-P18Y` is an adult of 18 at any hour, so that no scene depends on the time of day."""
     for moment in (NOW.replace(hour=0), NOW.replace(hour=23), NOW.replace(month=2, day=28, hour=1)):
         born = datetime.fromisoformat(resolve("-P18Y", moment, {}, ())).date()
-        assert age_band(Age(date_of_birth=born), 18, moment, moment) is AgeBand.ADULT
+        assert age_band(Age(date_of_birth=born), [LAST], moment, moment) is AgeBand.ADULT
 
 
 def test_what_comes_out_as_promised_differs_in_nothing() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tiprouter.domain.states import mermaid
+from tiprouter.domain.states import bundle_mermaid, mermaid
 from tiprouter.policy import bundle as bundles
+from tiprouter.policy.files import shipped
 from tiprouter.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def test_the_api_page_names_no_route_that_is_gone() -> None:
 def test_every_policy_is_in_the_policies_page_in_its_words(bundle: str) -> None:
     """Id, effect, words and source of every shipped policy."""
     page = document("policies.md")
-    notes = bundles.load(bundles.shipped(bundle)).notes
+    notes = bundles.load(shipped(bundle)).notes
     assert notes
     for note in notes.values():
         assert f"| `{note.id}` | {note.effect.value} | {note.basis} | {note.cite} |" in page
@@ -60,15 +61,16 @@ def test_every_policy_is_in_the_policies_page_in_its_words(bundle: str) -> None:
 def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
     """`Rule 5` in a policy's source is a numbered rule of the rules page."""
     known = set(re.findall(r"^(\d+)\. \*\*", document("decision-rules.md"), re.MULTILINE))
-    for note in bundles.load(bundles.shipped(bundle)).notes.values():
+    for note in bundles.load(shipped(bundle)).notes.values():
         cited = re.findall(r"\d+", " ".join(re.findall(r"[Rr]ules? ([\d, ]+)", note.cite)))
         assert set(cited) <= known, note.id
         assert cited, note.id
 
 
-def test_the_diagram_of_a_delivery_is_the_state_table() -> None:
+@pytest.mark.parametrize("diagram", [mermaid(), bundle_mermaid()], ids=["delivery", "bundle"])
+def test_the_diagrams_are_the_state_tables(diagram: str) -> None:
     """What the disclosure cycle shows is what `domain/states.py` says."""
-    assert f"```mermaid\n{mermaid()}```" in document("DISCLOSURE-CYCLE.md")
+    assert f"```mermaid\n{diagram}```" in document("DISCLOSURE-CYCLE.md")
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "decisions").glob("*.md")), ids=lambda path: path.name)

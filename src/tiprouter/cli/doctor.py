@@ -28,6 +28,7 @@ from tiprouter.audit.folder import last_checkpoint
 from tiprouter.audit.tiles import hash_reader
 from tiprouter.errors import TiprouterError
 from tiprouter.policy import bundle as bundles
+from tiprouter.policy import files
 from tiprouter.policy.engine import Engine
 from tiprouter.policy.golden import mismatches
 from tiprouter.settings import Settings
@@ -138,7 +139,7 @@ async def _database(settings: Settings, _now: datetime) -> Said:
 
 
 async def _bundle(settings: Settings, _now: datetime) -> Said:
-    bundle = bundles.load(settings.bundle_path or bundles.shipped(settings.bundle))
+    bundle = bundles.load(settings.bundle_path or files.shipped(settings.bundle))
     wrong = list(mismatches(bundle.golden, Engine(bundle).rule))
     if wrong:
         return Level.FAIL, f"{len(wrong)} golden decisions come out otherwise: {wrong[0]}.", "Do not start with it."

@@ -29,13 +29,16 @@ app = typer.Typer(
 audit = typer.Typer(help="The audit log, seen from outside.", no_args_is_help=True)
 credential = typer.Typer(help="Who may call the service.", no_args_is_help=True)
 policy = typer.Typer(help="The policy bundle.", no_args_is_help=True)
+duties = typer.Typer(help="The duty table: who must be told of a child, and by when.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 app.add_typer(credential, name="credential")
 app.add_typer(policy, name="policy")
+app.add_typer(duties, name="duties")
 
 Data = Annotated[Path | None, typer.Option(help="Folder for the embedded database, keys and the log's files.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)]
+BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]
 BundleName = Annotated[str | None, typer.Option(help="A shipped bundle's name, or the folder of another one.")]
 
 
@@ -174,7 +177,7 @@ def credential_revoke(credential_id: str, data: Data = None) -> None:
 
 
 @policy.command("check")
-def policy_check(bundle: Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")]) -> None:
+def policy_check(bundle: BundleArgument) -> None:
     """Prove a bundle: lint, golden table, ceiling, floor, laws over the whole fact space. Exit 1 unless all hold."""
     from tiprouter.cli import policies
 
@@ -194,7 +197,7 @@ def policy_diff(
 
 @policy.command("compare")
 def policy_compare(
-    bundle: Annotated[str, typer.Argument(help="A shipped bundle's name, or a folder.")],
+    bundle: BundleArgument,
     decisions: Annotated[int, typer.Option(min=1, help="How many real Cedar decisions to compare.")] = 10_000,
 ) -> None:
     """Compare Cedar's own decisions with the compiled text that the proofs are about. Exit 1 when any differs."""
@@ -209,6 +212,41 @@ def policy_show(bundle: BundleName = None) -> None:
     from tiprouter.cli import service
 
     service.show_policy(service.configured(bundle=bundle))
+
+
+@policy.command("bench")
+def policy_bench() -> None:
+    """Print how fast the gate and a decision are on this machine."""
+    from tiprouter.cli import bench
+
+    bench.run()
+
+
+@duties.command("lint")
+def duties_lint(bundle: BundleArgument = "survivor-led") -> None:
+    """Say what is wrong, missing, stale or in need of a human in a bundle's duty table. Exit 1 when it is wrong."""
+    from tiprouter.cli import duties as table
+
+    raise typer.Exit(table.lint(bundle))
+
+
+@duties.command("page")
+def duties_page(bundle: BundleArgument = "survivor-led") -> None:
+    """Print the duty table as a page to read: docs/duties.md is the shipped bundle's."""
+    from tiprouter.cli import duties as table
+
+    table.page(bundle)
+
+
+@duties.command("show")
+def duties_show(
+    code: Annotated[str, typer.Argument(help="A jurisdiction's code, such as US-TX.")],
+    bundle: BundleArgument = "survivor-led",
+) -> None:
+    """Print one jurisdiction's duties in words, with their sources."""
+    from tiprouter.cli import duties as table
+
+    raise typer.Exit(table.show(bundle, code))
 
 
 def run() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from tiprouter.policy import bundle as bundles
+from tiprouter.policy import files
 from tiprouter.policy.gate.check import check as checked
 from tiprouter.policy.gate.diff import difference
 from tiprouter.policy.gate.differential import differential
@@ -16,7 +17,7 @@ from tiprouter.policy.gate.differential import differential
 
 def folder_of(name: str) -> Path:
     """The bundle's folder (rule 1). Raises `BundleError`."""
-    return Path(name) if Path(name).is_dir() else bundles.shipped(name)
+    return Path(name) if Path(name).is_dir() else files.shipped(name)
 
 
 def check(name: str) -> int:

@@ -21,6 +21,7 @@ from tiprouter.api.app import assemble
 from tiprouter.cli import logs
 from tiprouter.errors import ConfigurationError
 from tiprouter.policy import bundle as bundles
+from tiprouter.policy import files
 from tiprouter.settings import Settings
 from tiprouter.storage import migrations
 from tiprouter.workflow import credentials
@@ -112,7 +113,7 @@ def revoke_credential(settings: Settings, credential_id: str) -> None:
 
 def show_policy(settings: Settings) -> None:
     """Print the bundle and its policies."""
-    bundle = bundles.load(settings.bundle_path or bundles.shipped(settings.bundle))
+    bundle = bundles.load(settings.bundle_path or files.shipped(settings.bundle))
     console = Console()
     console.print(f"{bundle.name} {bundle.version}: {bundle.summary}", highlight=False)
     console.print(f"digest {bundle.digest}", highlight=False, soft_wrap=True)
