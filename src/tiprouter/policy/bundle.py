@@ -20,6 +20,7 @@ import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -141,6 +142,7 @@ def _source(files: Mapping[str, str], layer: Layer) -> Source:
     return Source(name, text_in(files, name), layer)
 
 
+@lru_cache(maxsize=8)
 def _schema(text: str) -> cedarpy.Schema:
     try:
         schema = cedarpy.Schema.from_str(text)

@@ -86,6 +86,7 @@ class Engine:
 
     def __init__(self, bundle: Bundle, cache_size: int = 65536, *, second_opinion: bool = True) -> None:
         self._bundle = bundle
+        self._second = _second(bundle.policies) if second_opinion else None
         self._doubting = second_opinion
         self._asked = lru_cache(maxsize=ASKED_MAX)(self._prepare)
         self._remembered = lru_cache(maxsize=cache_size)(self._ask)
@@ -137,7 +138,7 @@ class Engine:
         return _Asked(
             policies=policy_set(policies) if slices else bundle.parsed.policies,
             notes={**bundle.notes, **{policy.note.id: policy.note for policy in slices}},
-            second=_second(policies) if self._doubting else None,
+            second=self._second.beside(slices) if self._second is not None else None,
         )
 
     def _ask(self, facts: Facts) -> Ruling:

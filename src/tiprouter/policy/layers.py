@@ -8,6 +8,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cedarpy
@@ -40,16 +41,22 @@ def read_layers(sources: Sequence[Source], schema: cedarpy.Schema) -> tuple[Poli
     """Every policy of the files, in the order of ids (rules 1-3). Raises `BundleError`."""
     found: dict[str, Policy] = {}
     for file, text, layer in sources:
-        stated = list(statements(file, text))
-        if not stated:
-            raise BundleError(file, 1, "the file states no policy: an empty bundle is refused, not trivially safe")
-        for parsed in _parsed(stated):
-            policy = _policy(parsed, layer)
+        for policy in _read(Source(file, text, layer), schema):
             if policy.note.id in found:
                 raise BundleError(file, policy.line, f"@id {policy.note.id} is used twice")
             found[policy.note.id] = policy
-        _validate(stated, schema)
     return tuple(policy for _, policy in sorted(found.items()))
+
+
+@lru_cache(maxsize=64)
+def _read(source: Source, schema: cedarpy.Schema) -> tuple[Policy, ...]:
+    """The policies of one file, in its order; bundles share most of their files, and reading one takes a while."""
+    stated = list(statements(source.file, source.text))
+    if not stated:
+        raise BundleError(source.file, 1, "the file states no policy: an empty bundle is refused, not trivially safe")
+    policies = tuple(_policy(parsed, source.layer) for parsed in _parsed(stated))
+    _validate(stated, schema)
+    return policies
 
 
 class _Parsed(NamedTuple):

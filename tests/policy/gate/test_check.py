@@ -3,19 +3,19 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import tiprouter
-from tiprouter.policy.bundle import load, shipped
+from tiprouter.policy.bundle import load
+from tiprouter.policy.files import shipped
 from tiprouter.policy.gate import laws
 from tiprouter.policy.gate.check import ALL, GateReport, check, examined
 from tiprouter.policy.gate.extras import GateUnavailableError, extra
-from tiprouter.policy.gate.proofs import Prover, swept
-from tiprouter.policy.gate.solver import Solver
+from tiprouter.policy.gate.proofs import Prover, stated, swept
 from tiprouter.policy.gate.space import SIZE
-from tiprouter.policy.gate.view import View
 
 ANY = '@id("tenant.any")\n@basis("Careless.")\n@cite("None")\n'
 EVERYTHING = f'{ANY}permit (principal, action in Action::"disclose", resource);\n'
@@ -171,8 +171,8 @@ def test_a_careless_edit_is_stopped_by_its_law(
     text = (folder / file).read_text()
     assert old in text, "the story no longer changes anything"
     (folder / file).write_text(text.replace(old, new, 1))
-    bundle, solver = load(folder), Solver()
-    proof, look = Prover(View(bundle, solver), solver).refute(law), swept(bundle, [law]).broken[law]
+    found = stated(load(folder), [law])
+    proof, look = Prover(found).refute(law), swept(found).broken[law]
     assert proof is not None
     assert words in str(look)
     assert " points) when person: " in str(look)
@@ -185,6 +185,8 @@ def test_a_permit_for_everything_passes_no_guard(folder: Path) -> None:
     Only rule 11 objects: with everything permitted, a consent whose review holds all back would, once gone, let go.
     """
     (folder / "careless.cedar").write_text(EVERYTHING)
+    settings = folder / "bundle.toml"
+    settings.write_text(settings.read_text().replace('third_party = "withheld"', 'third_party = "own"'))
     (failed,) = [step for step in examined(load(folder), golden=False) if not step.ok]
     assert failed.title == laws.title(laws.removing_consent)
     assert "it leaves once the incident's consent is gone" in failed.detail
@@ -194,7 +196,7 @@ def test_a_proof_that_the_sweep_contradicts_passes_nothing(folder: Path, monkeyp
     """Two methods that disagree prove nothing, whichever of them says that all is well."""
     guards = folder / "guards.cedar"
     guards.write_text(guards.read_text().replace("when { principal.implicated };", "when { false };"))
-    monkeypatch.setattr("tiprouter.policy.gate.check.swept", lambda bundle, _: swept(bundle, []))
+    monkeypatch.setattr("tiprouter.policy.gate.check.swept", lambda found: swept(replace(found, breaches={})))
     failed = {step.title: step.detail for step in examined(load(folder), golden=False) if not step.ok}
     assert "the proof and the sweep disagree: " in failed[f"By the guards alone, {laws.title(laws.implicated)}"]
 
@@ -258,7 +260,8 @@ def test_without_the_extra_packages_nothing_is_activated() -> None:
         extra("no_such_package_for_the_gate")
     story = (
         "import sys; sys.modules['z3'] = None\n"
-        "from tiprouter.policy.bundle import load, shipped\n"
+        "from tiprouter.policy.bundle import load\n"
+        "from tiprouter.policy.files import shipped\n"
         "from tiprouter.policy.engine import Engine\n"
         "Engine(load(shipped('tip-sharing')))\n"
         "assert 'numpy' not in sys.modules\n"

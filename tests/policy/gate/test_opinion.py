@@ -5,6 +5,7 @@ from dataclasses import replace
 from tests.policy.facts_strategy import ALL_GRANTED, facts, numbered
 from tiprouter.policy.bundle import Bundle
 from tiprouter.policy.engine import SECOND_OPINION, Engine
+from tiprouter.policy.gate.opinion import SecondOpinion
 
 CONSENTED = facts(consents=ALL_GRANTED)
 
@@ -40,3 +41,13 @@ def test_a_disagreement_is_not_remembered(bundle: Bundle, tip_sharing: Bundle) -
     engine.rule(family)
     engine.rule(family)
     assert (engine.stats().misses, engine.stats().size) == (2, 0)
+
+
+def test_an_opinion_beside_further_policies_is_the_opinion_of_them_all(bundle: Bundle) -> None:
+    """Slices are joined to what is compiled already; order and place make no difference."""
+    half = len(bundle.policies) // 2
+    whole = SecondOpinion(bundle.policies)
+    joined = SecondOpinion(bundle.policies[half:]).beside(bundle.policies[:half])
+    for number in range(300):
+        assert joined.answers(numbered(number)) == whole.answers(numbered(number))
+    assert SecondOpinion(bundle.policies[half:]).answers(CONSENTED) != whole.answers(CONSENTED)

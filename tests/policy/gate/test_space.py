@@ -72,6 +72,20 @@ def test_the_values_of_a_fact_share_the_space(name: str) -> None:
     assert first[name] == VALUES[name][-1]
 
 
+def test_a_box_has_as_many_points_as_its_facts_leave() -> None:
+    """Whatever is an axis or a bit, and in whatever order: all of several facts, and any of them."""
+    space = Space()
+    chosen = {name: VALUES[name][0] for name in ("fresh", "age", "role", "usable", "consent", "reporter")}
+    sets = [space.fact(name, value) for name, value in chosen.items()]
+    inside = SIZE // prod(len(VALUES[name]) for name in chosen)
+    outside = SIZE // prod(len(VALUES[name]) for name in chosen) * prod(len(VALUES[name]) - 1 for name in chosen)
+    for some in (sets, sets[::-1]):
+        before = [one.copy() for one in some]
+        assert space.count(space.both(*some)) == inside
+        assert space.count(space.either(*some)) == SIZE - outside
+        assert all(space.same(one, other) for one, other in zip(some, before, strict=True))
+
+
 def test_a_set_holds_the_points_that_plain_python_says(bundle: Bundle) -> None:
     """The bit sets and the functions are two readings of one text: point for point they agree."""
     space = Space()

@@ -31,33 +31,33 @@ class Algebra(ABC, Generic[B]):
         return f"{CONSENT}.{category.value}"
 
     @abstractmethod
-    def _and(self, left: B, right: B) -> B: ...
+    def _and(self, *terms: B) -> B: ...
 
     @abstractmethod
-    def _or(self, left: B, right: B) -> B: ...
+    def _or(self, *terms: B) -> B: ...
 
     @abstractmethod
     def _not(self, term: B) -> B: ...
 
     def both(self, *terms: B) -> B:
         """Every term holds; `true` of none."""
-        found = self.true
+        kept = []
         for term in terms:
-            if found is self.false or term is self.false:
+            if term is self.false:
                 return self.false
             if term is not self.true:
-                found = term if found is self.true else self._and(found, term)
-        return found
+                kept.append(term)
+        return self._and(*kept) if len(kept) > 1 else kept[0] if kept else self.true
 
     def either(self, *terms: B) -> B:
         """Some term holds; `false` of none."""
-        found = self.false
+        kept = []
         for term in terms:
-            if found is self.true or term is self.true:
+            if term is self.true:
                 return self.true
             if term is not self.false:
-                found = term if found is self.false else self._or(found, term)
-        return found
+                kept.append(term)
+        return self._or(*kept) if len(kept) > 1 else kept[0] if kept else self.false
 
     def negated(self, term: B) -> B:
         """The term does not hold."""

@@ -10,7 +10,7 @@
 Source: Cedar's JSON policy format (docs.cedarpolicy.com/policies/json-format.html).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -27,6 +27,7 @@ Tree: TypeAlias = Mapping[str, Any]
 
 _ENTITIES = {entity(*RECIPIENT): "principal", entity(*PERSON): "resource"}
 _DIRECT = ({"Var": "resource"}, {"Var": "principal"}, {"Var": "context"})
+_ANYTHING = {"op": "All"}
 _VARIABLES = {variable: constant for constant, variable in _ENTITIES.items()}
 
 
@@ -67,24 +68,32 @@ class Compiler(Generic[B]):
     def __init__(self, algebra: Algebra[B]) -> None:
         self.algebra = algebra
         self.terms = Terms(algebra)
-        self._values: dict[tuple[int, object, object], Value[B]] = {}
+        self._values: dict[tuple[object, ...], Value[B]] = {}
         # With each node itself: what is remembered by identity must stay alive.
-        self._sees: dict[int, tuple[Tree, frozenset[str]]] = {}
+        self._reads: dict[int, tuple[Tree, frozenset[str]]] = {}
 
     def question(self, policies: Iterable[Policy], asked: Asked) -> list[Compiled[B]]:
         """Every policy, asked this question. Raises `BundleError` for what is not modelled (rule 4)."""
         return [self._policy(policy, asked) for policy in policies]
 
     def remembered(self, node: Tree, asked: Asked, make: Callable[[Tree], Value[B]]) -> Value[B]:
-        """The value of a condition, made once for all questions that cannot tell it apart."""
-        if id(node) not in self._sees:
-            self._sees[id(node)] = (node, frozenset(_variables(node)))
-        _, variables = self._sees[id(node)]
+        """The value of an expression, made once for all questions that cannot tell it apart."""
+        variables = self._variables(node)
         action = asked.question if "action" in variables else None
         key = (id(node), action, (asked.consent, asked.given) if "context" in variables else None)
         if key not in self._values:
             self._values[key] = make(node)
         return self._values[key]
+
+    def _variables(self, node: Tree) -> frozenset[str]:
+        """The Cedar variables that an expression reads."""
+        if id(node) not in self._reads:
+            found = frozenset({node["Var"]}) if isinstance(node.get("Var"), str) else frozenset()
+            for child in node.values():
+                children = child if isinstance(child, list) else [child]
+                found = found.union(*(self._variables(one) for one in children if isinstance(one, dict)))
+            self._reads[id(node)] = (node, found)
+        return self._reads[id(node)][1]
 
     def _policy(self, policy: Policy, asked: Asked) -> Compiled[B]:
         try:
@@ -110,11 +119,12 @@ class _Asking(Generic[B]):
         """Scope and conditions, in Cedar's order (rule 2)."""
         found = self._terms.yes
         for variable in ("principal", "action", "resource"):
-            found = self._terms.both(found, self._scope(variable, tree[variable]))
+            if tree[variable] != _ANYTHING:
+                found = self._terms.both(found, self._scope(variable, tree[variable]))
         if found.value is self._algebra.false:
             return found  # the question is none of this policy's, and no scope can err
         for condition in tree["conditions"]:
-            truth = self._terms.truth(self._compiler.remembered(condition["body"], self._asked, self._value))
+            truth = self._truth(condition["body"])
             match condition["kind"]:
                 case "when":
                     found = self._terms.both(found, truth)
@@ -127,8 +137,6 @@ class _Asking(Generic[B]):
     def _scope(self, variable: str, scope: Tree) -> Truth[B]:
         here = self._variable(variable)
         match scope:
-            case {"op": "All"}:
-                return self._terms.yes
             case {"op": "==" | "in" as operator, "entity": one}:
                 return self._tested(operator, here, self._terms.only(entity(one["type"], one["id"])))
             case {"op": "in", "entities": several}:
@@ -141,6 +149,9 @@ class _Asking(Generic[B]):
                 raise UnmodelledError(f"the scope of {variable}")
 
     def _value(self, node: Tree) -> Value[B]:
+        return self._compiler.remembered(node, self._asked, self._made)
+
+    def _made(self, node: Tree) -> Value[B]:
         ((operator, body),) = node.items()
         for kind in (self._leaf, self._logic, self._operated):
             found = kind(operator, body)
@@ -242,15 +253,3 @@ class _Asking(Generic[B]):
 
     def _tested(self, operator: str, left: Value[B], right: Value[B]) -> Truth[B]:
         return self._terms.truth(self._terms.applied(OPERATORS[operator], left, right))
-
-
-def _variables(node: object) -> Iterator[str]:
-    """The Cedar variables that a tree reads."""
-    if isinstance(node, dict):
-        if isinstance(node.get("Var"), str):
-            yield node["Var"]
-        for child in node.values():
-            yield from _variables(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _variables(child)

@@ -15,6 +15,7 @@ from typing import Final
 
 from tiprouter.domain.vocabulary import Category
 from tiprouter.policy.bundle import Bundle
+from tiprouter.policy.gate.formula import Formula, Formulas, Reading, uses
 from tiprouter.policy.gate.space import Space, Words
 from tiprouter.policy.gate.view import View
 from tiprouter.policy.gate.words import situation
@@ -64,20 +65,26 @@ class Difference:
 
 def difference(before: Bundle, after: Bundle) -> Difference:
     """Compare two bundles (rules 1-3). Raises `GateUnavailableError`, and `BundleError` for what is not modelled."""
-    space = Space()
-    found: list[tuple[str, list[str], Words]] = []
-    old, new = View(before, space), View(after, space)
+    formulas = Formulas()
+    old, new = View(before, formulas), View(after, formulas)
+    differing: dict[tuple[str, Formula], list[str]] = {}
     for question in QUESTIONS:
         was, becomes = old.allowed(question), new.allowed(question)
         for kind, points in zip(
-            _KINDS[question], (space.without(becomes, was), space.without(was, becomes)), strict=True
+            _KINDS[question], (formulas.without(becomes, was), formulas.without(was, becomes)), strict=True
         ):
-            if space.count(points):
-                alike = next((entry for entry in found if entry[0] == kind and space.same(entry[2], points)), None)
-                if alike is None:
-                    found.append((kind, [question], points))
-                else:
-                    alike[1].append(question)
+            differing.setdefault((kind, formulas.of_one_consent(points)), []).append(question)
+    space = Space()
+    reading = Reading(space, uses([points for _, points in differing]))
+    found: list[tuple[str, list[str], Words]] = []
+    for (kind, formula), questions in differing.items():
+        points = reading.of(formula)
+        if points.any():
+            alike = next((entry for entry in found if entry[0] == kind and space.same(entry[2], points)), None)
+            if alike is None:
+                found.append((kind, questions, points))
+            else:
+                alike[1].extend(questions)
     changes = tuple(_change(space, kind, questions, points) for kind, questions, points in found)
     return Difference(before.digest, after.digest, changes)
 

@@ -47,10 +47,7 @@ def point_at(number: int) -> Point:
 
 
 class Space(Algebra[Words]):
-    """Conditions as the sets of points where they hold (rule 3), in the whole space or where some facts are fixed.
-
-    In a part what was combined once is remembered, because questions repeat most of each other; the whole is too large.
-    """
+    """Conditions as the sets of points where they hold (rule 3), in the whole space or where some facts are fixed."""
 
     def __init__(self, fixed: Point | None = None) -> None:
         self._numpy = extra("numpy")
@@ -58,8 +55,6 @@ class Space(Algebra[Words]):
         self._axes = [name for name in VALUES if name not in _BITS and name not in self._fixed]
         self._cells = prod(len(VALUES[name]) for name in self._axes)
         self._facts: dict[tuple[str, object], Words] = {}
-        self._made: dict[tuple[object, int, int], Words] = {}
-        self._kept: list[Words] = []  # what is remembered by identity must stay alive
         super().__init__(true=self._words(_FULL), false=self._words(0))
 
     def consent_for(self, category: Category) -> str:  # noqa: ARG002 - every category's is the same here
@@ -146,23 +141,28 @@ class Space(Algebra[Words]):
     def _words(self, word: int) -> Words:
         return self._numpy.full([1] * len(self._axes), word, dtype=self._numpy.uint64)
 
-    def _and(self, left: Words, right: Words) -> Words:
-        return self._remembered(left, right, self._numpy.bitwise_and)
+    def _and(self, *terms: Words) -> Words:
+        return self._folded(terms, self._numpy.bitwise_and)
 
-    def _or(self, left: Words, right: Words) -> Words:
-        return self._remembered(left, right, self._numpy.bitwise_or)
+    def _or(self, *terms: Words) -> Words:
+        return self._folded(terms, self._numpy.bitwise_or)
 
     def _not(self, term: Words) -> Words:
-        return self._remembered(term, self.true, self._numpy.bitwise_xor)
+        return self._numpy.bitwise_xor(term, self.true)
 
-    def _remembered(self, left: Words, right: Words, operator: Any) -> Words:  # noqa: ANN401 - a numpy function
-        if not self._fixed:
-            return operator(left, right)
-        key = (operator, id(left), id(right))
-        if key not in self._made:
-            self._made[key] = operator(left, right)
-            self._kept += [left, right]
-        return self._made[key]
+    def _folded(self, terms: Sequence[Words], operator: Any) -> Words:  # noqa: ANN401 - a numpy function
+        """Small sets first, so that large ones are few; once the result is large it is made in its place."""
+        first, second, *rest = sorted(terms, key=_size)
+        found = operator(first, second)
+        for term in rest:
+            grows = self._numpy.broadcast_shapes(found.shape, term.shape) != found.shape
+            found = operator(found, term, out=None if grows else found)
+        return found
+
+
+def _size(points: Words) -> int:
+    size: int = points.size
+    return size
 
 
 def _narrowed(names: Sequence[str], cells: Any) -> tuple[list[str], Any]:  # noqa: ANN401 - a numpy array

@@ -9,12 +9,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from tiprouter.policy.gate.algebra import Algebra
 from tiprouter.policy.gate.constants import Constant, ErringError, UnmodelledError
 
 B = TypeVar("B")
+
+MIXED: Final = "a value that is sometimes a truth and sometimes not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,27 @@ class Terms(Generic[B]):
     ) -> Value[B]:
         """An operator on every pair of what its two sides can be."""
         left, right = self._choice(left), self._choice(right)
-        found: list[Value[B]] = [Choice((), self._algebra.either(left.error, right.error))]
+        errors, truths, options = [left.error, right.error], list[tuple[bool, B]](), list[tuple[Constant, B]]()
         for one, under_one in left.options:
             for other, under_other in right.options:
                 under = self._algebra.both(under_one, under_other)
-                if under is not self._algebra.false:
-                    found.append(self._result(operator, one, other, under))
-        return self.joined(found)
+                if under is self._algebra.false:
+                    continue
+                try:
+                    result = operator(one, other)
+                except ErringError:
+                    errors.append(under)
+                else:
+                    if isinstance(result, bool):
+                        truths.append((result, under))
+                    else:
+                        options.append((result, under))
+        error = self._algebra.either(*errors)
+        if not truths:
+            return Choice(tuple(options), error)
+        if options:
+            raise UnmodelledError(MIXED)
+        return Truth(self._algebra.either(*(under for holds, under in truths if holds)), error)
 
     def compared(self, left: Truth[B], right: Truth[B]) -> Truth[B]:
         """`==` of two truths."""
@@ -129,19 +145,8 @@ class Terms(Generic[B]):
         if not truths:
             return Choice(options, error)
         if options:
-            raise UnmodelledError("a value that is sometimes a truth and sometimes not")
+            raise UnmodelledError(MIXED)
         return Truth(self._algebra.either(*(truth.value for truth in truths)), error)
-
-    def _result(
-        self, operator: Callable[[Constant, Constant], Constant | bool], one: Constant, other: Constant, under: B
-    ) -> Value[B]:
-        try:
-            result = operator(one, other)
-        except ErringError:
-            return Choice((), under)
-        if isinstance(result, bool):
-            return Truth(under if result else self._algebra.false, self._algebra.false)
-        return Choice(((result, under),), self._algebra.false)
 
     @staticmethod
     def _choice(value: Value[B]) -> Choice[B]:

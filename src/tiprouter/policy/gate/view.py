@@ -15,6 +15,7 @@ from tiprouter.policy.annotations import Layer
 from tiprouter.policy.bundle import Bundle
 from tiprouter.policy.gate.algebra import Algebra
 from tiprouter.policy.gate.compile import Asked, Compiled, Compiler, allowed, forbidden
+from tiprouter.policy.layers import Policy
 from tiprouter.policy.questions import REPORT, REVIEW, asked_with
 
 B = TypeVar("B")
@@ -33,6 +34,10 @@ class View(Generic[B]):
     def compiled(self, question: str, given: ConsentState | None = None) -> Sequence[Compiled[B]]:
         """Every deciding policy, asked this question."""
         return self._ask(None, question, given)[0]
+
+    def further(self, policies: Sequence[Policy], question: str) -> Sequence[Compiled[B]]:
+        """Policies that are none of the bundle's, asked this question in the same terms."""
+        return self._compiler.question(policies, Asked(question, self.algebra.consent_for(asked_with(question))))
 
     def allowed(self, question: str, given: ConsentState | None = None) -> B:
         """The bundle says yes."""
