@@ -12,7 +12,7 @@ from tiprouter import wiring
 from tiprouter.cli.policies import folder_of
 from tiprouter.domain.recipient import NATIONWIDE
 from tiprouter.policy import bundle as bundles
-from tiprouter.policy import duty_page
+from tiprouter.policy import duty_page, duty_words
 from tiprouter.policy.duty_lint import Severity, unreliable
 from tiprouter.policy.duty_lint import lint as complaints
 
@@ -45,7 +45,7 @@ def show(name: str, code: str) -> int:
     typer.echo(f"{code}{'' if territory is None else f' {territory.name}, {territory.zone}'}")
     for row in protocol.rows.get(code, ()):
         mark = "relied on" if protocol.relied_on(row, today) else "not relied on"
-        typer.echo(f"{row.id} ({mark}): {duty_page.words(row)}")
+        typer.echo(f"{row.id} ({mark}): {duty_words.words(row)}")
         for line in duty_page.details(row, protocol):
             typer.echo(f"  {line}")
     why = None if code == NATIONWIDE else unreliable(code, protocol, today)

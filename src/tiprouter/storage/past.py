@@ -38,9 +38,10 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One entry of the log, and its index."""
+    """One entry of the log, its index, and when it was made."""
 
     index: int
+    at: datetime
     entry: bytes
 
 
@@ -63,7 +64,9 @@ def known(tx: Connection, decision_ids: Collection[str]) -> set[str]:
 
 def logged(tx: Connection, kind: str, since: datetime | None, after: int, limit: int) -> list[Logged]:
     """At most `limit` entries of a kind beyond the index `after`, made at or after `since` (rule 3)."""
-    query = sa.select(log_entries.c.index, log_entries.c.entry).order_by(log_entries.c.index).limit(limit)
+    query = (
+        sa.select(log_entries.c.index, log_entries.c.at, log_entries.c.entry).order_by(log_entries.c.index).limit(limit)
+    )
     query = query.where(log_entries.c.kind == kind, log_entries.c.index > after)
     if since is not None:
         query = query.where(log_entries.c.at >= since)
@@ -81,14 +84,16 @@ def _first_id(since: datetime) -> str:
 
 
 def _replaced() -> sa.ColumnElement[bool]:
-    """Whether there is a later decision about the same record, person and recipient."""
+    """Whether another decision about the same record, person and recipient came later: the current one always did."""
     later = decisions.alias("later")
     same = (
         later.c.record_id == decisions.c.record_id,
         later.c.person_id == decisions.c.person_id,
         later.c.recipient_id.is_not_distinct_from(decisions.c.recipient_id),
     )
-    return sa.exists().where(*same, later.c.id > decisions.c.id)
+    # Ids of one millisecond are unordered among themselves.
+    newer = sa.or_(later.c.current, later.c.id > decisions.c.id)
+    return sa.and_(sa.not_(decisions.c.current), sa.exists().where(*same, newer))
 
 
 def _decision(row: Any) -> Decision:  # noqa: ANN401 - a SQLAlchemy row

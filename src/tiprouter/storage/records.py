@@ -247,12 +247,6 @@ def due(tx: Connection, now: datetime, limit: int) -> list[str]:
     return list(tx.execute(query.limit(limit).with_for_update(skip_locked=True, key_share=True)).scalars())
 
 
-def next_due_at(tx: Connection) -> datetime | None:
-    """When the next record is to be decided again by itself."""
-    query = sa.select(records.c.due_at).where(records.c.due_at.is_not(None)).order_by(records.c.due_at).limit(1)
-    return tx.execute(query).scalar_one_or_none()
-
-
 def page(tx: Connection, kind: RecordKind, after: str | None, limit: int) -> list[str]:
     """Ids of records of a kind, newest first, below `after`."""
     query = sa.select(records.c.id).where(records.c.kind == kind).order_by(records.c.id.desc()).limit(limit)

@@ -10,9 +10,7 @@ import sqlalchemy as sa
 
 from tiprouter.domain.states import BundleState, DeliveryState
 from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind, RecordKind, Urgency
-from tiprouter.storage.columns import NAMING, Id, Moment, Serial, one_of
-
-metadata = sa.MetaData(naming_convention=NAMING)
+from tiprouter.storage.columns import Id, Moment, Serial, metadata, one_of
 
 secrets = sa.Table(
     "secrets",

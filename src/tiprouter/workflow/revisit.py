@@ -27,10 +27,10 @@ BY_TIME: Final = "time.passed"
 def revisit(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:
     """Decide again what is due (rules 1, 3); how many records were looked at."""
     with happening(tx, desk, ROUTER, deciding=True) as it:
-        due = records.due(tx, it.now, limit)
-        for record_id in due:
+        found = records.due(tx, it.now, limit)
+        for record_id in found:
             decide_again(it, record_id, BY_TIME)
-        return len(due)
+        return len(found)
 
 
 def everything_open(it: Happening, cause: str, limit: int) -> tuple[int, int]:

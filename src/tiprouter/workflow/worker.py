@@ -5,7 +5,7 @@
 3. It wakes when something was committed in this process, when the next delivery falls due, and at least every second.
 4. A database that does not answer is waited for, with growing pauses; nothing is sent meanwhile.
 5. Told to stop, it claims nothing more and waits for the attempts in flight.
-6. Beside it, records that are due to be decided again by themselves are (`workflow/revisit.py`).
+6. Beside it the chores are done (`workflow/chores.py`): what is due without anybody asking.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from tiprouter.delivery.sender import Sender
 from tiprouter.errors import UnavailableError
-from tiprouter.storage import deliveries, records
+from tiprouter.storage import deliveries
 from tiprouter.storage.database import Database, Transaction
+from tiprouter.workflow.chores import CHORES, Chore
 from tiprouter.workflow.dispatch import LEASE, Ready, claim, finish
 from tiprouter.workflow.happening import Desk
-from tiprouter.workflow.revisit import revisit
 
 log = structlog.get_logger()
 
@@ -41,11 +41,11 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop` (rules 1-5)."""
         renewing = asyncio.create_task(self._renew_leases())
-        revisiting = asyncio.create_task(self._revisit())
+        tending = asyncio.create_task(self._tend())
         try:
             while not self._stopping.is_set():
-                if revisiting.done():
-                    revisiting.result()
+                if tending.done():
+                    tending.result()
                 self._database.changed.clear()
                 if not await self._claim():
                     await self._wait()
@@ -53,7 +53,7 @@ class Worker:
                 await asyncio.wait(self._held)
         finally:
             renewing.cancel()
-            revisiting.cancel()
+            tending.cancel()
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -111,17 +111,19 @@ class Worker:
     def _renew(self, tx: Transaction) -> None:
         deliveries.renew(tx, [ready.lease for ready in tuple(self._held.values())], self._desk.now() + LEASE)
 
-    async def _revisit(self) -> None:
+    async def _tend(self) -> None:
         """Rule 6. What keeps it from ending is cancelled; what ends it ends the worker."""
         while True:
-            try:
-                due = await self._database.read(records.next_due_at)
-                while due is not None and due <= self._desk.now():
-                    await self._database.write(lambda tx: revisit(tx, self._desk))
-                    due = await self._database.read(records.next_due_at)
-            except UnavailableError as error:
-                log.warning("revisit", error=type(error).__name__)
+            for chore in CHORES:
+                await self._do(chore)
             await asyncio.sleep(IDLE_SECONDS)
+
+    async def _do(self, chore: Chore) -> None:
+        try:
+            while await self._database.write(lambda tx: chore(tx, self._desk), quietly=True):
+                self._database.changed.set()
+        except UnavailableError as error:
+            log.warning("chore", chore=chore.__name__, error=type(error).__name__)
 
     async def _wait(self) -> None:
         """Until something was committed, something falls due, or a second has passed (rule 3)."""
