@@ -164,7 +164,8 @@ async def test_approvals_lapse_when_another_bundle_became_active(service: Servic
     for actor in (COUNSEL, SECOND_COUNSEL):
         await approve(service, "c" * 64, actor, against=TIP_SHARING, newly_discloses=False)
     await service.database.write(lambda tx: governing.roll_back(tx, service.desk, OPERATOR))
-    with pytest.raises(LapsedError):
+    assert await service.rows(f"select state from bundles where digest = '{'c' * 64}'") == [("gated",)]  # noqa: S608
+    with pytest.raises(NotNowError):
         await service.database.write(lambda tx: governing.activate(tx, service.desk, OPERATOR, "c" * 64))
 
 

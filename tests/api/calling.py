@@ -15,12 +15,13 @@ from tests.support.service import OPERATOR, START, Service
 from tiprouter.api.app import build
 from tiprouter.api.office import Office
 from tiprouter.domain.redaction import stamp
-from tiprouter.storage.tables import metadata
+from tiprouter.settings import Settings
+from tiprouter.storage.columns import metadata
 from tiprouter.workflow import credentials
 from tiprouter.workflow.credentials import CallerRole
 
 MARKER = "Zyxwv-Marker-Secret"
-BODY_BYTES_MAX = 65_536
+BODY_BYTES_MAX: int = Settings.model_fields["body_bytes_max"].default
 ROLES = tuple(CallerRole)
 
 

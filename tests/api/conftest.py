@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 
 from tests.api.calling import Api, running
-from tests.support.service import open_service
+from tests.support.service import Service, open_service
 
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """The edge on the embedded database."""
     async with open_service(f"sqlite:///{tmp_path / 'tiprouter.db'}", tmp_path) as service, running(service) as found:
+        yield found
+
+
+@pytest.fixture
+async def either(service: Service) -> AsyncIterator[Api]:
+    """The edge on each of the two databases."""
+    async with running(service) as found:
         yield found

@@ -21,6 +21,7 @@ ABSENT = {
     "decision_id": "dec_01KJQH0CC0BX86ENBVMH4TY5PG",
     "disclosure_id": "dis_01KJQH0CC0BX86ENBVMH4TY5PG",
     "credential_id": "cal_01KJQH0CC0BX86ENBVMH4TY5PG",
+    "digest": "0" * 64,
     "index": "999999",
     "level": "7",
     "path": "999",

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from tests.api.calling import Api, agency, case, grant, tip, until
+from tiprouter.storage.columns import metadata
 from tiprouter.storage.database import Transaction
-from tiprouter.storage.tables import metadata
 
 
 async def test_a_replay_is_the_first_answer_byte_for_byte_and_changes_nothing(api: Api) -> None:

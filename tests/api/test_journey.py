@@ -56,7 +56,7 @@ async def test_left_out_names_the_statements_an_agency_is_not_told(api: Api) -> 
     child = tip()
     child["persons"][0]["age"] = {"years": 14}
     body = (await api.send("intake", "POST", "/v1/tips", child)).json()
-    assert [one["outcome"] for one in body["outcomes"]] == ["REPORT"]
+    assert [one["outcome"] for one in body["outcomes"] if one["recipient"] is not None] == ["REPORT"]
     assert body["left_out"] == [{"recipient": recipient, "statements": [1]}]
     whole = child | {"external_id": "T-2", "statements": child["statements"][:1]}
     assert (await api.send("intake", "POST", "/v1/tips", whole)).json()["left_out"] == []

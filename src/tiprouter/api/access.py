@@ -3,8 +3,9 @@
 1. The table below is the whole answer: a route that is not in it cannot be built, and a role that is not in its row is
    told the same as about something that does not exist (`NotFoundError`: same status, body and headers).
 2. A caller is looked up on every request; an ended credential ends at once.
-3. An agency's caller sees its own disclosures only, once sent; the stories see to that (`acknowledging.visible`).
-4. This is asked before anything else of the request is read: a body, a key or a precondition never tells a caller who
+3. Counsel writes and approves policy, and only counsel: who runs the service may bring into force what was approved.
+4. An agency's caller sees its own disclosures only, once sent; the stories see to that (`acknowledging.visible`).
+5. This is asked before anything else of the request is read: a body, a key or a precondition never tells a caller who
    may not be here that something is.
 
 Not promised here: that an absent thing takes as long to miss as a forbidden one; both cost one token look-up.
@@ -27,14 +28,16 @@ from tiprouter.workflow import credentials
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.happening import Actor
 
-_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR, _AGENCY = (
+_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR, _AGENCY, _COUNSEL = (
     CallerRole.INTAKE,
     CallerRole.REVIEWER,
     CallerRole.AUDITOR,
     CallerRole.OPERATOR,
     CallerRole.AGENCY,
+    CallerRole.COUNSEL,
 )
 _STAFF: Final = frozenset({_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR})
+_POLICY_READERS: Final = frozenset({_COUNSEL, _OPERATOR, _AUDITOR, _REVIEWER})
 PUBLIC: Final[frozenset[CallerRole]] = frozenset()
 """The row of a route that asks for no credential."""
 
@@ -56,6 +59,18 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("GET", "/v1/recipients/{recipient_id}"): _STAFF,
         ("GET", "/v1/decisions"): frozenset({_REVIEWER, _AUDITOR}),
         ("GET", "/v1/decisions/{decision_id}"): frozenset({_REVIEWER, _AUDITOR}),
+        ("POST", "/v1/bundles"): frozenset({_COUNSEL}),
+        ("GET", "/v1/bundles"): _POLICY_READERS,
+        ("POST", "/v1/bundles/rollback"): frozenset({_COUNSEL, _OPERATOR}),
+        ("GET", "/v1/bundles/{digest}"): _POLICY_READERS,
+        ("GET", "/v1/bundles/{digest}/files"): frozenset({_COUNSEL, _AUDITOR}),
+        ("GET", "/v1/bundles/{digest}/difference"): frozenset({_COUNSEL, _AUDITOR}),
+        ("POST", "/v1/bundles/{digest}/explain"): frozenset({_COUNSEL, _REVIEWER, _AUDITOR}),
+        ("POST", "/v1/bundles/{digest}/check"): frozenset({_COUNSEL}),
+        ("POST", "/v1/bundles/{digest}/approve"): frozenset({_COUNSEL}),
+        ("POST", "/v1/bundles/{digest}/activate"): frozenset({_COUNSEL, _OPERATOR}),
+        ("POST", "/v1/bundles/{digest}/simulate"): frozenset({_COUNSEL, _AUDITOR}),
+        ("POST", "/v1/decisions/replay"): frozenset({_COUNSEL, _AUDITOR}),
         ("GET", "/v1/disclosures"): frozenset({_REVIEWER, _AUDITOR, _AGENCY}),
         ("GET", "/v1/disclosures/{disclosure_id}"): frozenset({_REVIEWER, _AUDITOR, _AGENCY}),
         ("POST", "/v1/disclosures/{disclosure_id}/acknowledgements"): frozenset({_AGENCY}),

@@ -55,7 +55,7 @@ class Route(APIRoute):
             visit.template = template
             if roles is not access.PUBLIC:
                 await access.admit(request, roles)
-            if method in idempotency.METHODS:
+            if idempotency.needs_key(method, template):
                 visit.key = idempotency.key_of(request.headers)
             if field is None:
                 return await answer(request)

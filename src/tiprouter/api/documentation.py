@@ -31,7 +31,7 @@ _PROBLEM: Final = "#/components/schemas/Problem"
 PROBLEM_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "title": "Problem",
-    "description": "RFC 9457. Nothing in it was sent by the caller.",
+    "description": "RFC 9457. Nothing in it was sent by the caller, but for what is wrong with a policy bundle.",
     "required": ["type", "title", "status", "detail", "instance"],
     "properties": {
         "type": {"type": "string", "examples": [problems.PREFIX + "invalid"]},
@@ -47,6 +47,8 @@ PROBLEM_SCHEMA: Final[dict[str, Any]] = {
                 "properties": {
                     "pointer": {"type": "string", "description": "RFC 6901, into the body, the query or the path"},
                     "reason": {"type": "string"},
+                    "file": {"type": "string", "description": "of a policy bundle that was refused"},
+                    "line": {"type": "integer", "description": "in that file, from 1"},
                 },
             },
         },
@@ -156,7 +158,7 @@ def _describe(method: str, template: str, operation: dict[str, Any]) -> None:
         operation["security"] = [{"credential": []}]
         operation["x-roles"] = sorted(roles)
     parameters.extend(_PRECONDITIONS.get((method, template), ()))
-    if method in idempotency.METHODS:
+    if idempotency.needs_key(method, template):
         parameters.append(_KEY)
     for status, response in responses.items():
         response["headers"] = _headers(method, template, operation, status)
@@ -171,7 +173,7 @@ def _headers(method: str, template: str, operation: dict[str, Any], status: str)
         names.append("Link")
     if method == "GET" and template.rpartition("/")[2] in _VERSIONED and status == "200":
         names.append("ETag")
-    if method in idempotency.METHODS:
+    if idempotency.needs_key(method, template):
         names.append(idempotency.REPLAYED)
     return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
 
@@ -189,7 +191,7 @@ def _refusals(method: str, template: str, operation: dict[str, Any]) -> set[int]
         found.add(404)
     if any(parameter["in"] == "query" for parameter in operation["parameters"]):
         found.add(422)
-    if method in idempotency.METHODS:
+    if idempotency.needs_key(method, template):
         found |= {400, 409, 422}
     if "requestBody" in operation:
         found |= set(_WITH_BODY)

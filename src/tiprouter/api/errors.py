@@ -1,9 +1,11 @@
 """What can be wrong with a request before any story is told?
 
-Each class is one row of the table in `api/problems.py`. None of them ever holds what the caller sent.
+Each class is one row of the table in `api/problems.py`. None of them ever holds what the caller sent, but for what is
+wrong with a policy bundle: there is nobody in it, and who wrote it must find the line.
 """
 
-from tiprouter.errors import TiprouterError
+from tiprouter.errors import InvalidError, TiprouterError
+from tiprouter.policy.refusal import BundleError
 
 
 class UnauthenticatedError(TiprouterError):
@@ -32,3 +34,11 @@ class MediaTypeError(TiprouterError):
 
 class BodyBrokenError(TiprouterError):
     """The body ended before it was complete."""
+
+
+class BundleRefusedError(InvalidError):
+    """The policy bundle cannot be used; `file`, `line` (from 1) and the text say where and why."""
+
+    def __init__(self, fault: BundleError) -> None:
+        super().__init__(fault.reason, "/files")
+        self.file, self.line = fault.file, fault.line

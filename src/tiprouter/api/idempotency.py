@@ -1,34 +1,57 @@
 """How does a caller who lost an answer get the same one again? (Idempotency-Key)
 
-1. Every POST and PUT carries one key of 1 to 255 visible ASCII characters; it belongs to its caller and route.
+1. Every POST and PUT carries one key of 1 to 255 visible ASCII characters; it belongs to its caller and route. Only a
+   POST that asks and changes nothing (`QUESTIONS`) goes without.
 2. The request behind a key is its method, path and body; the body is compared in canonical spelling, so that white
    space and the order of names do not matter.
 3. An answer is stored in the transaction of its effect (`workflow/once.py`), sealed under the data key of what it made;
    the same request gets the same status and body again, and `Idempotent-Replayed: true`.
 4. Refusals are not stored: nothing happened, and the same request may be sent again.
 5. While this process answers a request, the same one is told to wait.
+6. What a story needs and takes too long for its transaction is made before, and only if no answer is stored.
 """
 
 import hashlib
 import re
-from collections.abc import Callable
-from typing import Annotated, Final
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tiprouter import ids
 from tiprouter.api import access
 from tiprouter.api.errors import KeyMissingError
 from tiprouter.api.office import Office
-from tiprouter.storage.answers import Asked
+from tiprouter.storage.answers import Asked, Given
 from tiprouter.storage.database import Transaction
 from tiprouter.workflow.once import Answer, InFlightError, once
 
-METHODS: Final = frozenset({"POST", "PUT"})
+T = TypeVar("T")
+
+_METHODS: Final = frozenset({"POST", "PUT"})
+QUESTIONS: Final = frozenset(
+    {
+        ("POST", "/v1/bundles/{digest}/explain"),
+        ("POST", "/v1/bundles/{digest}/simulate"),
+        ("POST", "/v1/decisions/replay"),
+    }
+)
+"""What is asked by POST because it does not fit into a URL, or takes too long to be asked by accident."""
 REPLAYED: Final = "Idempotent-Replayed"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+
+
+class _NotYetError(Exception):
+    """No answer is stored."""
+
+
+def needs_key(method: str, template: str) -> bool:
+    """Whether a request to this route carries a key (rule 1)."""
+    return method in _METHODS and (method, template) not in QUESTIONS
 
 
 def key_of(headers: Headers) -> str:
@@ -63,14 +86,55 @@ async def answer_once(
 
     `fresh` adds to a first answer what must not be stored; a replay goes without it.
     """
+    with _alone(office, asked):
+        # If we were to crash after this commits and before the caller has the answer, the key brings it back.
+        given, replayed = await office.database.write(lambda tx: once(tx, office.desk, asked, lambda: story(tx)))
+    return _replay(given) if replayed else Response(fresh(given.body), given.status, None, "application/json")
+
+
+async def answer_prepared(
+    office: Office, asked: Asked, prepare: Callable[[], Awaitable[T]], story: Callable[[Transaction, T], Answer]
+) -> Response:
+    """The same for a story that needs something made before its transaction (rule 6)."""
+    with _alone(office, asked):
+        known = await _stored(office, asked)
+        if known is not None:
+            return _replay(known)
+        made = await prepare()
+        given, replayed = await office.database.write(lambda tx: once(tx, office.desk, asked, lambda: story(tx, made)))
+    return _replay(given) if replayed else Response(given.body, given.status, None, "application/json")
+
+
+def about_nobody(tx: Transaction, office: Office) -> str:
+    """The owner of an answer that is about nobody: a data key of its own."""
+    owner = ids.mint("ans", office.desk.now(), office.desk.entropy(ids.RANDOM_BYTES))
+    office.desk.vault.create(tx, owner, office.desk.now())
+    return owner
+
+
+@contextmanager
+def _alone(office: Office, asked: Asked) -> Iterator[None]:
+    """Rule 5."""
     if asked in office.in_flight:
         raise InFlightError
     office.in_flight.add(asked)
     try:
-        # If we were to crash after this commits and before the caller has the answer, the key brings it back.
-        given, replayed = await office.database.write(lambda tx: once(tx, office.desk, asked, lambda: story(tx)))
+        yield
     finally:
         office.in_flight.discard(asked)
-    if replayed:
-        return Response(given.body, given.status, {REPLAYED: "true"}, "application/json")
-    return Response(fresh(given.body), given.status, None, "application/json")
+
+
+async def _stored(office: Office, asked: Asked) -> Given | None:
+    try:
+        given, _ = await office.database.read(lambda tx: once(tx, office.desk, asked, _not_yet))
+    except _NotYetError:
+        return None
+    return given
+
+
+def _not_yet() -> Answer:
+    raise _NotYetError
+
+
+def _replay(given: Given) -> Response:
+    return Response(given.body, given.status, {REPLAYED: "true"}, "application/json")

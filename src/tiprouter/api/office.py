@@ -1,8 +1,11 @@
 """What does the edge work with?"""
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tiprouter.policy.gate.diff import Difference
 from tiprouter.storage.answers import Asked
 from tiprouter.storage.database import Database
 from tiprouter.workflow.happening import Desk
@@ -13,7 +16,8 @@ class Office:
     """The database, the desk, and the edge's own limits.
 
     `troubles` names what keeps the service from doing its work (empty: ready). `in_flight` are the idempotent requests
-    this process is answering now.
+    this process is answering now. `proving` is held by whoever proves or compares policy bundles: one at a time;
+    `differences` are the last comparisons, by the digests before and after.
     """
 
     database: Database
@@ -21,3 +25,5 @@ class Office:
     body_bytes_max: int
     troubles: Callable[[], list[str]]
     in_flight: set[Asked] = field(default_factory=set)
+    proving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    differences: OrderedDict[tuple[str, str], Difference] = field(default_factory=OrderedDict)

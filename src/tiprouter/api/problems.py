@@ -2,7 +2,8 @@
 
 1. This is the one place where problem documents are made; every refusal of the service is one row of the table.
 2. A document says nothing that the caller sent: details are ours, pointers name fields of our own schema and array
-   indexes (RFC 6901), reasons come from a closed table.
+   indexes (RFC 6901), reasons come from a closed table. What is wrong with a policy bundle is told with file, line and
+   the reader's own reason: a bundle is about nobody.
 3. Not found is one document, whatever was not found and whoever asked.
 4. What the table does not know is a defect: 500, and only the error's class is logged.
 """
@@ -17,7 +18,10 @@ from starlette.responses import Response
 from tiprouter.api import errors, reasons
 from tiprouter.api.strict_json import Fault, StrictJsonError
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+from tiprouter.policy.gate.extras import GateUnavailableError
+from tiprouter.policy.gate.solver import UndecidedError
 from tiprouter.workflow.consenting import WithdrawnError
+from tiprouter.workflow.governing import LapsedError, NothingToRollBackError, NotNowError, UnacceptedError
 from tiprouter.workflow.intake import DuplicateError, StaleError
 from tiprouter.workflow.once import InFlightError, KeyReusedError
 
@@ -50,10 +54,27 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     InFlightError: Kind(409, "in-flight", "The same request is being answered", headers={"Retry-After": "1"}),
     DuplicateError: Kind(409, "duplicate", "This tip was accepted before"),
     WithdrawnError: Kind(409, "nothing-to-withdraw", "There is nothing to withdraw"),
+    NotNowError: Kind(409, "bundle-state", "This cannot happen to the bundle now"),
+    LapsedError: Kind(409, "bundle-lapsed", "Another bundle is active"),
+    UnacceptedError: Kind(409, "bundle-discloses", "Something would newly leave"),
+    NothingToRollBackError: Kind(409, "nothing-to-roll-back", "There is nothing to roll back to"),
     StaleError: Kind(412, "stale", "The record is at another revision"),
     ConflictError: Kind(412, "stale", "This is at another revision"),
     KeyReusedError: Kind(422, "idempotency-key-reused", "The Idempotency-Key belongs to another request"),
+    errors.BundleRefusedError: Kind(
+        422, "bundle-refused", "The policy bundle cannot be used", "Nothing was changed; the active bundle stays."
+    ),
     InvalidError: Kind(422, "invalid", "The request is not valid", "A field cannot mean what it says."),
+    GateUnavailableError: Kind(
+        503,
+        "gate-unavailable",
+        "The gate is not installed",
+        "The gate's packages are missing here (tiprouter[gate]), so nothing was proved and nothing was changed. "
+        "A bundle that the gate did not pass is never activated.",
+    ),
+    UndecidedError: Kind(
+        503, "gate-undecided", "The gate gave up", "Nothing was proved, and nothing was changed.", {"Retry-After": "60"}
+    ),
     UnavailableError: Kind(503, "unavailable", "Not available now", headers={"Retry-After": "1"}),
 }
 
@@ -101,7 +122,8 @@ def answer_to(error: Exception, request_id: str) -> Response:
     if kind is None:
         return answer(UNEXPECTED, request_id)
     if isinstance(error, InvalidError) and not isinstance(error, KeyReusedError):
-        return answer(kind, request_id, errors=[{"pointer": error.pointer, "reason": str(error)}])
+        where = {"file": error.file, "line": error.line} if isinstance(error, errors.BundleRefusedError) else {}
+        return answer(kind, request_id, errors=[{"pointer": error.pointer, "reason": str(error)} | where])
     return answer(kind, request_id, str(error))
 
 

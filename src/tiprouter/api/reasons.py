@@ -37,6 +37,11 @@ REASONS: Final[Mapping[str, str]] = {
     "range_without_end": "A range needs low or high.",
     "range_reversed": "A range's low is at most its high.",
     "either_recipient_or_kind": "Exactly one of recipient_id and kind (with or without jurisdiction) is given.",
+    "bundle_files": (
+        "A bundle's files are texts by name: schema.cedarschema, bundle.toml, duties.csv, jurisdictions.csv, "
+        "golden.csv, and files named [a-z0-9-]{1,60}.cedar. At most 40, each of at most 100000 characters, none of "
+        "them a control character."
+    ),
     "either_id_or_source_and_ref": "Exactly one of id, and source with ref, is given.",
 }
 OTHERWISE: Final = "This field is not valid."

@@ -158,7 +158,7 @@ def audit_key(data: Data = None) -> None:
 
 @credential.command("create")
 def credential_create(
-    role: Annotated[str, typer.Option(help="intake, reviewer, auditor, operator or agency.")],
+    role: Annotated[str, typer.Option(help="intake, reviewer, auditor, operator, counsel or agency.")],
     recipient: Annotated[str | None, typer.Option(help="The recipient's id; for an agency, and only then.")] = None,
     data: Data = None,
 ) -> None:
@@ -212,6 +212,43 @@ def policy_show(bundle: BundleName = None) -> None:
     from tiprouter.cli import service
 
     service.show_policy(service.configured(bundle=bundle))
+
+
+@policy.command("replay")
+def policy_replay(
+    since: Annotated[str | None, typer.Option(help="From this day or RFC 3339 moment on; else from the first.")] = None,
+    data: Data = None,
+) -> None:
+    """Make every stored decision again under the bundle of its day. Exit 1 when any comes out otherwise."""
+    from tiprouter.cli import history, service
+
+    raise typer.Exit(history.replay(service.configured(data=data), since))
+
+
+@policy.command("simulate")
+def policy_simulate(
+    bundle: BundleArgument,
+    since: Annotated[str, typer.Option(help="A day or RFC 3339 moment: decisions that stood from then on.")],
+    data: Data = None,
+    *,
+    every: Annotated[bool, typer.Option("--every", help="Replaced decisions too.")] = False,
+) -> None:
+    """What another bundle would have decided, over stored facts. Exit 1 when anything would newly leave."""
+    from tiprouter.cli import history, service
+
+    raise typer.Exit(history.simulate(service.configured(data=data), bundle, since, every=every))
+
+
+@policy.command("explain")
+def policy_explain(
+    what: Annotated[str, typer.Argument(help="A decision's id, or facts such as age=minor;duty=required;rows=us-tx.")],
+    bundle: Annotated[str | None, typer.Option(help="Ask this bundle about facts; else the one in force.")] = None,
+    data: Data = None,
+) -> None:
+    """Why a decision came out as it did, what single fact would change it, and which unknown fact decides."""
+    from tiprouter.cli import history, service
+
+    raise typer.Exit(history.explain(bundle or service.configured(data=data), what))
 
 
 @policy.command("bench")

@@ -10,7 +10,7 @@
    with annotations and layer, schema, duty rows, jurisdictions, golden rows. Comments, spaces, the order of policies
    and where a common file stands do not change it. It names what counsel approved, so it does not cover the engine's
    version: `engine_versions` says that, and every decision can be replayed.
-5. The first fault is refused with file, line and reason.
+5. The first fault is refused with file, line and reason. What would end the parser's process is refused before it.
 
 Not promised: that the policy is right. The golden table and the gate speak to that.
 """
@@ -42,6 +42,7 @@ from tiprouter.policy.files import (
 )
 from tiprouter.policy.golden import GoldenRow, golden_rows
 from tiprouter.policy.layers import Policy, Source, read_layers
+from tiprouter.policy.nesting import longest, refuse_deep
 from tiprouter.policy.questions import misfit
 from tiprouter.policy.refusal import BundleError
 from tiprouter.policy.settings import BundleSettings, settings_of
@@ -96,6 +97,15 @@ def engine_versions() -> str:
 
 def read(files: Mapping[str, str]) -> Bundle:
     """The bundle that complete files state (rules 1-5). Raises `BundleError`."""
+    refuse_deep(files)
+    try:
+        return _read(files)
+    except RecursionError:
+        file, line = longest(files)
+        raise BundleError(file, line, "an expression nests too deeply to be read") from None
+
+
+def _read(files: Mapping[str, str]) -> Bundle:
     settings = settings_of(SETTINGS_FILE, text_in(files, SETTINGS_FILE))
     rows = duty_rows(DUTIES_FILE, text_in(files, DUTIES_FILE))
     places = territories(TERRITORIES_FILE, text_in(files, TERRITORIES_FILE))

@@ -16,14 +16,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from tiprouter.errors import TiprouterError
+from tiprouter.errors import UnavailableError
 from tiprouter.policy.bundle import Bundle, engine_versions, read
 from tiprouter.policy.engine import Engine
+from tiprouter.policy.refusal import BundleError
 
 KEPT: Final = 8
 
 
-class AlteredBundleError(TiprouterError):
+class AlteredBundleError(UnavailableError):
     """A stored policy bundle is not what was approved; restore the database from a backup."""
 
 
@@ -60,11 +61,14 @@ class Library:
         return engine
 
     def open(self, digest: str, files: Mapping[str, str], known_files_digest: str, versions: str) -> Engine:
-        """The engine of a stored bundle (rule 2). Raises `AlteredBundleError` and `BundleError`."""
+        """The engine of a stored bundle (rule 2). Raises `AlteredBundleError`."""
         known = self.find(digest)
         if known is not None:
             return known
-        bundle = read(files)
+        try:
+            bundle = read(files)
+        except BundleError as error:
+            raise AlteredBundleError from error
         same_versions = versions == engine_versions()
         if files_digest(files) != known_files_digest or (same_versions and bundle.digest != digest):
             raise AlteredBundleError

@@ -25,6 +25,8 @@ _NUMBERS: Final = {
     "default_threshold_years": 30,
     "stale_after_days": 10 * 366,
 }
+WORD_MAX: Final = 100
+SUMMARY_MAX: Final = 1_000
 _ZONE: Final = "default_zone"
 _BOUND: Final = "bound_as"
 THIRD_PARTY: Final = ("withheld", "forwarded", "own")
@@ -67,6 +69,8 @@ def settings_of(file: str, text: str) -> BundleSettings:
     """Read `bundle.toml` (rules 1 and 2). Raises `BundleError`."""
     try:
         document = tomllib.loads(text)
+    except RecursionError:
+        raise BundleError(file, 1, "a value nests too deeply to be read") from None
     except tomllib.TOMLDecodeError as error:
         found = _AT_LINE.search(str(error))
         raise BundleError(file, int(found.group(1)) if found else 1, str(error)) from error
@@ -111,6 +115,9 @@ def _bound(file: str, text: str, value: object) -> tuple[Bound, ...]:
 def _word(file: str, text: str, key: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise BundleError(file, _line(text, key), f"{key} must be a text")
+    longest = SUMMARY_MAX if key == "summary" else WORD_MAX
+    if not value.isprintable() or len(value) > longest:
+        raise BundleError(file, _line(text, key), f"{key} must be one line of at most {longest} characters")
     return value
 
 

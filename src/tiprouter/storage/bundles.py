@@ -108,6 +108,12 @@ def page(tx: Connection, after: str | None, limit: int) -> list[BundleRow]:
     return [_row(row) for row in tx.execute(query)]
 
 
+def in_state(tx: Connection, state: BundleState) -> list[BundleRow]:
+    """Every bundle in a state, by digest."""
+    query = sa.select(*_COLUMNS).where(bundles.c.state == state).order_by(bundles.c.digest).with_for_update()
+    return [_row(row) for row in tx.execute(query)]
+
+
 def approve(tx: Connection, approval: Approval) -> None:
     """Keep a person's approval; a newer one takes an older one's place."""
     theirs = (bundle_approvals.c.digest == approval.digest, bundle_approvals.c.approver == approval.approver)

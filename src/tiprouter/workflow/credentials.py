@@ -22,13 +22,18 @@ PREFIX = "tr_"
 
 @unique
 class CallerRole(StrEnum):
-    """What a credential is for. The operator runs the service and reads no record; an agency sees its own only."""
+    """What a credential is for.
+
+    The operator runs the service, counsel writes and approves policy: neither reads a record. An agency sees its own
+    only.
+    """
 
     INTAKE = "intake"
     REVIEWER = "reviewer"
     AUDITOR = "auditor"
     OPERATOR = "operator"
     AGENCY = "agency"
+    COUNSEL = "counsel"
 
 
 def make(

@@ -208,6 +208,9 @@ def _take_place(it: Happening, row: BundleRow, event: BundleEvent, cause: str) -
         retired_at=None,
         replaced=row.replaced if returning else old,
     )
+    # Whoever approved another bundle approved it against the one that has just left.
+    for other in bundles.in_state(it.tx, BundleState.APPROVED):
+        bundles.change(it.tx, other.digest, state=_next(other, BundleEvent.LAPSE))
     decided, waiting = everything_open(it, cause, DECIDED_AT_ONCE)
     _log_activation(it, row, old, cause, (decided, waiting))
     return InForce(_found(bundles.load(it.tx, row.digest)), old, decided, waiting)

@@ -129,7 +129,7 @@ class NoBundleError(UnavailableError):
 
 
 def engine_of(tx: Transaction, desk: Desk, digest: str | None) -> Engine:
-    """The engine of a bundle by digest, read once. Raises `NoBundleError`, `AlteredBundleError`, `BundleError`."""
+    """The engine of a bundle by digest, read once. Raises `NoBundleError`, `AlteredBundleError`."""
     known = None if digest is None else desk.library.find(digest)
     if known is not None:
         return known

@@ -13,4 +13,5 @@ RecipientId = Annotated[str, Path(pattern="^rcp" + _SUFFIX, examples=["rcp_01ARZ
 DecisionId = Annotated[str, Path(pattern="^dec" + _SUFFIX, examples=["dec_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 DisclosureId = Annotated[str, Path(pattern="^dis" + _SUFFIX, examples=["dis_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 CredentialId = Annotated[str, Path(pattern="^cal" + _SUFFIX, examples=["cal_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+BundleDigest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=["0123456789abcdef" * 4])]
 EntryIndex = Annotated[str, Path(pattern="^(0|[1-9][0-9]{0,14})$", examples=["0"])]

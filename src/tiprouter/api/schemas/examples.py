@@ -47,6 +47,35 @@ RECIPIENT: Final[dict[str, Any]] = {
     "agreement_until": "2027-01-01T00:00:00.000Z",
 }
 CREDENTIAL: Final[dict[str, Any]] = {"role": "intake"}
+APPROVAL: Final[dict[str, Any]] = {"against": "0123456789abcdef" * 4, "accept_newly_disclosed": False}
+QUESTION: Final[dict[str, Any]] = {
+    "facts": {
+        "recipient_kind": "law_enforcement",
+        "usable": True,
+        "agreement": True,
+        "implicated": False,
+        "in_jurisdiction": "yes",
+        "role": "potential_victim",
+        "age": "adult",
+        "duty": "not_required",
+        "reporter": "self",
+        "immediate": "no",
+        "escalating": "no",
+        "perceived": "unknown",
+        "fresh": False,
+        "basis": "none",
+        "consents": {
+            "incident": "not_asked",
+            "location": "not_asked",
+            "identity": "not_asked",
+            "contact": "not_asked",
+            "health": "not_asked",
+            "immigration": "not_asked",
+            "signaler_identity": "not_asked",
+        },
+        "rows": [],
+    }
+}
 
 
 def example(value: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from tiprouter.api.schemas.words import Message, Moment
+from tiprouter.domain.outcome import Notice
 from tiprouter.domain.vocabulary import Category, Outcome, RecipientKind
 from tiprouter.storage.decisions import Decision
 
@@ -34,6 +35,17 @@ class RecipientName(Message):
     kind: RecipientKind
 
 
+class ObligationsBody(Message):
+    """What a decision obliges people to: what no webhook does for them.
+
+    Whether the person is to be told, whether the law wants a telephone call, and by when a written report.
+    """
+
+    notify_subject: Notice
+    telephone_call: bool
+    written_report_by: Moment | None
+
+
 class OutcomeBody(Message):
     """What stands for one person toward one recipient; no recipient when a duty found none."""
 
@@ -46,6 +58,7 @@ class OutcomeBody(Message):
     policies: tuple[str, ...]
     review: bool
     deadline: Moment | None
+    obligations: ObligationsBody
 
     @classmethod
     def of(cls, decision: Decision, names: Names) -> Self:
@@ -60,6 +73,7 @@ class OutcomeBody(Message):
             policies=decision.policies,
             review=decision.review,
             deadline=decision.deadline,
+            obligations=obligations_of(decision),
         )
 
 
@@ -68,6 +82,15 @@ def recipient_name(decision: Decision, names: Names) -> RecipientName | None:
     if decision.recipient_id is None:
         return None
     return RecipientName(id=decision.recipient_id, kind=names.kinds[decision.recipient_id])
+
+
+def obligations_of(decision: Decision) -> ObligationsBody:
+    """What a decision obliges people to."""
+    return ObligationsBody(
+        notify_subject=Notice(decision.notice),
+        telephone_call=decision.call,
+        written_report_by=decision.written_by,
+    )
 
 
 def outcomes_of(decisions: Iterable[Decision], names: Names) -> tuple[OutcomeBody, ...]:

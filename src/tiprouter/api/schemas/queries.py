@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from tiprouter.api.schemas.words import Id, Message
+from tiprouter.api.schemas.words import Digest, Id, Message, Moment
 from tiprouter.audit.entry import Kind
 from tiprouter.domain.vocabulary import Outcome
 
@@ -52,3 +52,25 @@ class EntryQuery(Query):
 
     after: Annotated[int | None, Field(ge=0, le=INDEX_MAX, description="the index the last page ended with")] = None
     kind: Kind | None = None
+
+
+class BundleQuery(Query):
+    """A page of the policy bundles, by digest."""
+
+    after: Annotated[Digest | None, Field(description="the digest the last page ended with")] = None
+
+
+class DifferenceQuery(Message):
+    """Against which bundle; the active one when none is named."""
+
+    model_config = ConfigDict(strict=False)
+
+    against: Digest | None = None
+
+
+class SinceQuery(Message):
+    """From when on; everything when no moment is given."""
+
+    model_config = ConfigDict(strict=False)
+
+    since: Moment | None = None

@@ -90,6 +90,7 @@ Years = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=130)]
 Ref = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$", examples=["p1"])]
 CaseId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["C-1001"])]
 Id = Annotated[str, Field(pattern=r"^[a-z]{3,4}_[0-9A-Z]{26}$", examples=["rcp_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["0123456789abcdef" * 4])]
 ShortText = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001F\u007F]*$", examples=["Example"])
 ]
