@@ -18,7 +18,7 @@ them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -41,6 +41,9 @@ from tiprouter.domain.vocabulary import (
 
 TRIBAL: Final = "US-TRIBAL"
 """The code of rows that apply on all tribal land; a reservation's own code starts with it."""
+
+KEPT: Final = 1_000
+"""So many places and days a protocol keeps the rows of."""
 
 AUTHORITIES: Final = frozenset({RecipientKind.LAW_ENFORCEMENT, RecipientKind.CHILD_PROTECTION})
 """Whom an unknown law may name."""
@@ -123,11 +126,21 @@ class Protocol:
     stale_after: timedelta
     default_threshold: int
     default_zone: tzinfo
+    _relied: dict[tuple[str, date], tuple[DutyRow, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def rows_of(self, code: str) -> tuple[DutyRow, ...]:
         """Every row that speaks of a place: its own, tribal land's and the nation's (rule 1)."""
         tribal = self.rows.get(TRIBAL, ()) if code != TRIBAL and code.startswith(f"{TRIBAL}-") else ()
         return (*self.rows.get(code, ()), *tribal, *(self.rows.get(NATIONWIDE, ()) if code != NATIONWIDE else ()))
+
+    def rows_relied_on(self, code: str, today: date) -> tuple[DutyRow, ...]:
+        """The rows that speak of a place and decide something today; asked for every person and recipient, so kept."""
+        key = (code, today)
+        if key not in self._relied:
+            if len(self._relied) >= KEPT:
+                self._relied.clear()
+            self._relied[key] = tuple(row for row in self.rows_of(code) if self.relied_on(row, today))
+        return self._relied[key]
 
     def relied_on(self, row: DutyRow, today: date) -> bool:
         """Whether a row decides anything today (rule 3)."""
@@ -213,8 +226,10 @@ def duty_toward(
 
 def relied_on(code: str, protocol: Protocol, today: date, *, own: bool = False) -> tuple[DutyRow, ...]:
     """The rows that speak of a place and decide; `own` leaves the nation's out: they are no state's law."""
-    rows = (row for row in protocol.rows_of(code) if protocol.relied_on(row, today))
-    return tuple(row for row in rows if not own or row.jurisdiction != NATIONWIDE or code == NATIONWIDE)
+    rows = protocol.rows_relied_on(code, today)
+    if not own or code == NATIONWIDE:
+        return rows
+    return tuple(row for row in rows if row.jurisdiction != NATIONWIDE)
 
 
 def _silent(place: Jurisdiction, worlds: Sequence[World], protocol: Protocol, today: date) -> bool:

@@ -12,11 +12,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property
 from typing import TypeAlias
 
 from tiprouter.domain.age import Majority, age_band, next_change
 from tiprouter.domain.consent import Consent, Question, changes_after, state_of
-from tiprouter.domain.duty import NO_DUTY, Duty, Protocol, duty_toward, served
+from tiprouter.domain.duty import NO_DUTY, Duty, Protocol, World, duty_toward, served
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Implicated, Person, Record
 from tiprouter.domain.vocabulary import (
@@ -103,14 +104,30 @@ class Finding:
     zone: tzinfo = UTC
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
-    """What facts are derived from: a record, its persons' consents by `ref`, a bundle's protocol, and the moment."""
+    """What facts are derived from: a record, its persons' consents by `ref`, a bundle's protocol, and the moment.
+
+    What follows from these alone, whoever the recipient is, is found once.
+    """
 
     record: Record
     consents: Mapping[str, Sequence[Consent]]
     protocol: Protocol
     now: datetime
+
+    @cached_property
+    def worlds(self) -> Mapping[str, tuple[World, ...]]:
+        """Every way it may be with each person whose childhood makes a duty, by `ref`."""
+        persons = self.record.persons
+        return {person.ref: worlds_of(self.record, person) for person in persons if person.role in VICTIM_ROLES}
+
+    @cached_property
+    def turns(self) -> tuple[datetime, ...]:
+        """The moments after `now` at which the places' law, or somebody's consent, changes by itself."""
+        law = (turn for place in self.record.jurisdictions for turn in self.protocol.turns(place.code, self.now))
+        said = (turn for some in self.consents.values() for turn in changes_after(some, self.now))
+        return (*law, *said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +186,8 @@ def _toward(situation: Situation, recipient: Recipient) -> _Toward:
     places = served(record.jurisdictions, recipient) or record.jurisdictions
     territories = [protocol.territories.get(place.code) for place in places]
     duties = {person.ref: NO_DUTY for person in record.persons} | {
-        person.ref: duty_toward(recipient, record.jurisdictions, worlds_of(record, person), protocol, today)
-        for person in record.persons
-        if person.role in VICTIM_ROLES
+        ref: duty_toward(recipient, record.jurisdictions, worlds, protocol, today)
+        for ref, worlds in situation.worlds.items()
     }
     return _Toward(
         situation=situation,
@@ -278,9 +294,6 @@ def _valid_until(toward: _Toward) -> datetime | None:
     situation, recipient = toward.situation, toward.recipient
     now, record = situation.now, situation.record
     moments = [_fresh_until(situation), recipient.agreement_until if recipient.agreed(now) else None]
-    for place in record.jurisdictions:
-        moments.extend(situation.protocol.turns(place.code, now))
-    for person in record.persons:
-        moments.append(next_change(person.age, toward.majorities, record.signaled_at, now))
-        moments.extend(changes_after(situation.consents.get(person.ref, ()), now))
+    moments += situation.turns
+    moments += [next_change(person.age, toward.majorities, record.signaled_at, now) for person in record.persons]
     return min((moment for moment in moments if moment is not None), default=None)

@@ -22,7 +22,6 @@ from tiprouter.domain.duty import Part, Span, parts, within
 from tiprouter.domain.facts import VICTIM_ROLES, Facts, Finding, Situation
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.vocabulary import AgeBand, Answer, Category, Outcome, Role, SpanUnit, Urgency
-from tiprouter.domain.worlds import worlds_of
 
 IMMINENT_WITHIN = timedelta(minutes=30)
 """A deadline this close to receipt puts a delivery into the lane that waits for nobody."""
@@ -168,7 +167,7 @@ def unrouted(
     for person in situation.record.persons:
         if person.role not in VICTIM_ROLES or bands[person.ref] is AgeBand.ADULT:
             continue
-        worlds = worlds_of(situation.record, person)
+        worlds = situation.worlds[person.ref]
         told = [recipient for ref, recipient, verdict in verdicts if ref == person.ref and _speaks(verdict)]
         left = tuple(
             part

@@ -348,3 +348,22 @@ class AcknowledgementStatus(StrEnum):
     REJECTED = "rejected"
     NEEDS_INFORMATION = "needs_information"
     CLOSED = "closed"
+
+
+@unique
+class ReviewAnswer(StrEnum):
+    """What a reviewer says of a held decision. An error can be asked again, never released."""
+
+    RELEASE = "release"
+    WITHHOLD = "withhold"
+    ESTABLISH = "establish"
+    RETRY = "retry"
+
+
+@unique
+class Establishable(StrEnum):
+    """A fact that a reviewer may establish where the record leaves it unknown."""
+
+    AGE = "age"
+    DUTY = "duty"
+    PERCEIVED = "perceived"

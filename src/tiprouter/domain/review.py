@@ -1,0 +1,72 @@
+"""What may a human decide about a held decision, and when does the answer no longer stand?
+
+1. A human looks at every `HOLD_REVIEW` and `HOLD_ERROR`, and at a `REPORT` whose policy asks for a review beside it.
+2. A release lets leave what the hold withheld and the policy permits, never more: guards win over people too.
+3. An error is withheld or asked again, never released: nobody knows what it would have said.
+4. A report is never delayed, narrowed or widened by a review: there is nothing in it to release.
+5. An answer is about these facts, this revision of the record and this bundle. When any of them changes it is stale: the
+   hold returns, and somebody looks again.
+6. Breaking the glass takes two: who a person is, how to reach them and their health go to police by release only when
+   a second reviewer confirms it. This is a rule of the house, not of a bundle: no bundle can switch it off.
+7. Danger first: stated immediate violence, or a deadline within the imminent lane; then the earliest deadline.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tiprouter.domain.vocabulary import Answer, Category, Outcome, RecipientKind, ReviewAnswer, Urgency
+
+RELEASED: Final = "reviewer.released"
+WITHHELD: Final = "reviewer.withheld"
+"""How a decision says that a reviewer answered it: beside the policies that determined it."""
+
+TWICE: Final = frozenset({Category.IDENTITY, Category.CONTACT, Category.HEALTH})
+"""What police are told by release only after a second person's word (rule 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A reviewer's answer to a hold: release of these categories, or withhold."""
+
+    answer: ReviewAnswer
+    categories: frozenset[Category] = frozenset()
+
+
+def wanted(outcome: Outcome, *, review: bool) -> bool:
+    """Whether a human looks at a decision (rule 1)."""
+    return outcome in (Outcome.HOLD_REVIEW, Outcome.HOLD_ERROR) or (outcome is Outcome.REPORT and review)
+
+
+def released(review: Review | None, permitted: frozenset[Category]) -> frozenset[Category]:
+    """What a review lets leave of what the policy permits (rule 2)."""
+    if review is None or review.answer is not ReviewAnswer.RELEASE:
+        return frozenset()
+    return review.categories & permitted
+
+
+def answered_in(policies: Collection[str], categories: Iterable[str]) -> Review | None:
+    """The review that a decision rested on, read from the decision itself; None when it rested on none."""
+    if RELEASED in policies:
+        return Review(ReviewAnswer.RELEASE, frozenset(map(Category, categories)))
+    return Review(ReviewAnswer.WITHHOLD) if WITHHELD in policies else None
+
+
+def about(revision: int, facts: Mapping[str, Any] | None, bundle: str) -> str:
+    """What an answer is about (rule 5): SHA-256 in hex over revision, facts and bundle; equal when nothing changed."""
+    said = json.dumps([revision, facts, bundle], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def second_person(kind: RecipientKind, review: Review) -> bool:
+    """Whether another reviewer must confirm this answer (rule 6)."""
+    police = kind is RecipientKind.LAW_ENFORCEMENT
+    return police and review.answer is ReviewAnswer.RELEASE and bool(review.categories & TWICE)
+
+
+def lane(urgency: Urgency, facts: Mapping[str, Any] | None) -> Urgency:
+    """Which part of the queue a hold waits in (rule 7)."""
+    danger = facts is not None and facts["immediate"] == Answer.YES.value
+    return Urgency.IMMINENT if danger else urgency
