@@ -19,6 +19,7 @@ CHILD_ALONE = Question(agency(), AgeBand.MINOR, minor_alone=True)
 INCIDENT = Category.INCIDENT
 
 _spans = st.integers(-72, 72).map(lambda hours: NOW + hours * HOUR)
+_spoken = st.integers(-72, 0).map(lambda hours: NOW + hours * HOUR)  # nobody has spoken in the future
 _grants = st.builds(
     grant,
     id=st.sampled_from("abcd"),
@@ -27,12 +28,12 @@ _grants = st.builds(
     kinds=st.sampled_from([(POLICE,), (PROVIDER,), (POLICE, PROVIDER)]),
     categories=st.sampled_from([(INCIDENT,), (Category.HEALTH,), tuple(Category)]),
     informed=st.booleans(),
-    given_at=_spans,
+    given_at=_spoken,
     valid_from=_spans,
     expires_at=st.none() | _spans,
-    withdrawn_at=st.none() | _spans,
+    withdrawn_at=st.none() | _spoken,
 )
-_refusals = st.builds(refusal, id=st.sampled_from("efgh"), given_at=_spans)
+_refusals = st.builds(refusal, id=st.sampled_from("efgh"), given_at=_spoken)
 _consents = st.lists(_grants | _refusals, max_size=5)
 _questions = st.builds(Question, st.just(agency()), st.sampled_from(AgeBand), minor_alone=st.booleans())
 

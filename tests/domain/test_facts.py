@@ -1,14 +1,18 @@
 """What may the policy see of one person and one recipient?"""
 
+import json
 from dataclasses import fields, replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tiprouter.domain.facts import Facts, Situation, bands_anywhere, findings_for
+from tiprouter.domain.duty import Territory
+from tiprouter.domain.explain import VOCABULARY, facts_from
+from tiprouter.domain.facts import VICTIM_ROLES, Facts, Finding, Situation, bands_anywhere, findings_for
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Age, Guardian, Implicated, Signaler, Violence
 from tiprouter.domain.vocabulary import (
@@ -26,9 +30,35 @@ from tiprouter.domain.vocabulary import (
     SignalerWish,
 )
 
-from .examples import CHILDREN, DAY, HOUR, NOW, POLICE, PROVIDER, agency, grant, person, place, record, row, situation
+from .examples import (
+    CARETAKER,
+    CHILDREN,
+    DAY,
+    HOUR,
+    NOW,
+    OTHER,
+    POLICE,
+    PROVIDER,
+    REFS,
+    Dice,
+    agency,
+    any_row,
+    either,
+    grant,
+    numbers,
+    person,
+    place,
+    protocol,
+    record,
+    refusal,
+    row,
+    scenes,
+    situation,
+    territory,
+)
 
 CHILD = Age(years=9)
+INSTANT = timedelta(microseconds=1)
 HEARD = Violence(Answer.YES, Answer.YES, Perception.HEARD, NOW - HOUR)
 
 
@@ -43,6 +73,7 @@ def test_the_facts_are_closed_vocabularies_and_nothing_else() -> None:
     assert plain["consents"] == {category.value: "not_asked" for category in Category}
     assert plain["usable"] is True
     assert plain["recipient_kind"] == "law_enforcement"
+    assert plain["rows"] == []
     assert "illness" not in repr(plain)
 
 
@@ -114,9 +145,50 @@ def test_violence_is_first_hand_and_fresh_or_it_is_not(
 )
 def test_a_duty_is_about_victims_and_their_dependants(role: Role, duty: DutyState) -> None:
     """Rule 1: whose childhood makes a duty; its span comes with the finding."""
-    finding = findings_for(situation(record(person("a", role=role))), agency())["a"]
+    finding = findings_for(situation(record(person("a", role=role, age=CHILD))), agency())["a"]
     assert finding.facts.duty is duty
     assert finding.duty_within == (24 * HOUR if duty is DutyState.REQUIRED else None)
+
+
+def test_a_duty_runs_no_clock_for_an_adult() -> None:
+    """Rule 1: the duty table is about children; an adult's review has its own hours."""
+    finding = findings_for(situation(record(person("a", age=Age(years=30)))), agency())["a"]
+    assert (finding.facts.duty, finding.facts.rows, finding.duty_within) == (DutyState.REQUIRED, (), None)
+
+
+def test_the_duty_is_each_childs_own() -> None:
+    """Rule 1: a guardian harms one of two children, a stranger the other: other authorities, rows and clocks."""
+    by_caretaker = row("US-TX", CHILDREN, perpetrator=CARETAKER, hours=48)
+    by_other = row(id="us-tx.other", receivers=either(POLICE), perpetrator=OTHER, hours=24)
+    one = person("a", age=CHILD, guardians=(Guardian("parent", Answer.YES, "t"),))
+    other = person("b", age=CHILD, guardians=(Guardian("parent", Answer.NO),))
+    about = record(one, other, person("t", role=Role.ALLEGED_TRAFFICKER))
+    found = findings_for(situation(about, by_caretaker, by_other), agency(POLICE))
+    assert [(found[ref].facts.duty, found[ref].facts.rows, found[ref].duty_within) for ref in ("a", "b", "t")] == [
+        (DutyState.UNKNOWN, ("us-tx.other",), 24 * HOUR),
+        (DutyState.REQUIRED, ("us-tx.other",), 24 * HOUR),
+        (DutyState.NOT_REQUIRED, (), None),
+    ]
+
+
+def test_the_rows_that_name_a_recipient_are_named_of_whoever_may_be_a_child() -> None:
+    """Rule 1: of a child and of somebody of unknown age, in the table's order; an adult has no child's row."""
+    table = row("US-TX"), row("US-GA", CHILDREN), row("US", POLICE)
+    people = person("a", age=CHILD), person("b", age=Age()), person("c"), person("w", age=CHILD, role=Role.WITNESS)
+    about = record(*people, jurisdictions=(place("US-TX"), place("US-GA")))
+    found = findings_for(situation(about, *table), agency(POLICE, jurisdictions=("US",)))
+    assert [found[ref].facts.rows for ref in ("a", "b", "c", "w")] == [("us-tx", "us"), ("us-tx", "us"), (), ()]
+
+
+def test_business_days_are_counted_where_the_recipient_serves() -> None:
+    """Rule 3: the zone of a place that the recipient serves, not of every place of the record."""
+    zones = {"US-TX": ZoneInfo("America/Denver"), "US-GA": ZoneInfo("America/New_York")}
+    about = record(person("a"), jurisdictions=(place("US-TX"), place("US-GA")))
+    under = protocol(territories=[territory(code, zone=zone) for code, zone in zones.items()])
+    of = replace(situation(about), protocol=under)
+    for code, zone in zones.items():
+        assert findings_for(of, agency(jurisdictions=(code,)))["a"].zone is zone
+    assert findings_for(situation(record()), agency())["a"].zone is UTC
 
 
 def test_the_band_is_by_the_most_protective_threshold_served() -> None:
@@ -182,26 +254,35 @@ def test_a_childs_consent_needs_a_guardian_who_is_not_implicated(guardians: list
 
 
 def test_a_minor_may_consent_alone_only_where_every_law_says_so() -> None:
-    """Rule 8: two jurisdictions, one of which does not."""
+    """Rule 8: two jurisdictions, one of which does not, or says nothing."""
     about = record(person("a", age=CHILD), jurisdictions=(place("US-TX"), place("US-GA")))
-    consents = {"a": [grant(PROVIDER)]}
     toward = agency(PROVIDER, jurisdictions=("US",))
-    both = situation(about, row("US-TX", minor_alone=True), row("US-GA", minor_alone=True), **consents)
-    one = situation(about, row("US-TX", minor_alone=True), row("US-GA"), **consents)
-    assert _facts(both, toward).consent(Category.INCIDENT) is ConsentState.GRANTED
-    assert _facts(one, toward).consent(Category.INCIDENT) is ConsentState.VOID
+
+    def state(*territories: Territory) -> ConsentState:
+        under = protocol(row("US-TX"), row("US-GA"), territories=territories)
+        of = replace(situation(about, a=[grant(PROVIDER)]), protocol=under)
+        return _facts(of, toward).consent(Category.INCIDENT)
+
+    texas, georgia = territory("US-TX", minor_alone=True), territory("US-GA", minor_alone=True)
+    assert state(texas, georgia) is ConsentState.GRANTED
+    assert state(texas, replace(georgia, minor_alone=False)) is ConsentState.VOID
+    assert state(texas) is ConsentState.VOID
 
 
 def test_facts_end_at_the_first_moment_that_changes_one() -> None:
-    """Rule 3: freshness, agreement, birthdays and consents each end the facts of everybody in the record."""
+    """Rule 3: freshness, agreement, birthdays, consents and duty rows each end the facts of everybody in the record."""
     about = record(person("a"), person("b", age=Age(date_of_birth=date(2012, 6, 20))), violence=HEARD)
     until = {
         "fresh": NOW + 11 * HOUR,
         "consent": NOW + DAY,
-        "birthday": NOW + 5 * DAY,
+        "birthday": NOW + 5 * DAY - 12 * HOUR,
         "agreement": NOW + 9 * DAY,
+        "over": NOW + 11 * DAY - 12 * HOUR,
+        "in effect": NOW + 13 * DAY - 12 * HOUR,
+        "stale": NOW + 700 * DAY - 12 * HOUR,
     }
-    of = situation(about, a=[grant(expires_at=until["consent"])])
+    rows = row(effective_until=until["over"].date()), row(id="us-tx.new", effective_from=until["in effect"].date())
+    of = situation(about, *rows, a=[grant(expires_at=until["consent"])])
     toward = agency(agreement_until=until["agreement"])
     seen = []
     for _ in until:
@@ -210,18 +291,112 @@ def test_facts_end_at_the_first_moment_that_changes_one() -> None:
         seen.append(found)
         of = replace(of, now=found)
     assert seen == sorted(until.values())
+    assert findings_for(of, toward)["a"].valid_until is None
 
 
-@given(
-    st.integers(1, 60),
-    st.sampled_from([Age(years=17), Age(date_of_birth=date(2012, 6, 20)), Age(range_low=17, range_high=19), Age()]),
-    st.integers(0, 24 * 400),
-)
-def test_before_valid_until_time_changes_no_fact(days: int, age: Age, hours: int) -> None:
-    """Rule 3."""
-    about = record(person("a", age=age), violence=HEARD)
-    of = situation(about, a=[grant(expires_at=NOW + days * DAY)])
-    finding = findings_for(of, agency())["a"]
-    later = NOW + hours * HOUR
-    if finding.valid_until is None or later < finding.valid_until:
-        assert _facts(replace(of, now=later)) == finding.facts
+@settings(max_examples=300)
+@given(scenes, st.floats(0, 1))
+def test_before_valid_until_time_alone_changes_nothing(both: tuple[Situation, Recipient], part: float) -> None:
+    """Rule 3: not even its last microsecond; neither facts nor clocks nor the moment itself, for anybody."""
+    of, toward = both
+    found = findings_for(of, toward)
+    until = found["a"].valid_until
+    assert {finding.valid_until for finding in found.values()} == {until}
+    last = of.now + 1200 * DAY if until is None else until - INSTANT
+    assert last >= of.now
+    for later in (of.now + (last - of.now) * part, last):
+        assert findings_for(replace(of, now=later), toward) == found
+
+
+def _granted(found: dict[str, Finding]) -> set[tuple[str, Category]]:
+    return {
+        (ref, category)
+        for ref, finding in found.items()
+        for category in Category
+        if finding.facts.consent(category) is ConsentState.GRANTED
+    }
+
+
+def _weaker(after: Basis, before: Basis) -> bool:
+    return after is before or (before is Basis.CONSENT and after in (Basis.DANGER, Basis.NONE))
+
+
+@given(scenes, st.sampled_from(REFS), st.integers(0, 2))
+def test_a_withdrawal_grants_nothing(both: tuple[Situation, Recipient], whose: str, which: int) -> None:
+    """Narrowing is immediate: nobody's state becomes granted, and no basis takes a consent's place that tells more."""
+    of, toward = both
+    after = [
+        replace(each, withdrawn_at=of.now) if number == which else each
+        for number, each in enumerate(of.consents.get(whose, []))
+    ]
+    before, now = (findings_for(each, toward) for each in (of, replace(of, consents={**of.consents, whose: after})))
+    assert _granted(now) <= _granted(before)
+    assert all(_weaker(now[ref].facts.basis, before[ref].facts.basis) for ref in REFS)
+
+
+@given(scenes, st.sampled_from(REFS), st.integers(0, 99), st.booleans())
+def test_a_refusal_grants_nothing(
+    both: tuple[Situation, Recipient],
+    whose: str,
+    hours: int,
+    everything: bool,  # noqa: FBT001 - a table
+) -> None:
+    """Rule 8: whenever it was said, and of however little."""
+    of, toward = both
+    scope: dict[str, Any] = {} if everything else {"categories": (Category.LOCATION,)}
+    said = refusal(id="said", given_at=of.now - hours * HOUR, **scope)
+    wider = {**of.consents, whose: [*of.consents.get(whose, []), said]}
+    before, now = (findings_for(each, toward) for each in (of, replace(of, consents=wider)))
+    assert _granted(now) <= _granted(before)
+    assert all(_weaker(now[ref].facts.basis, before[ref].facts.basis) for ref in REFS)
+    if everything and not hours:
+        assert not {ref for ref, _ in _granted(now)} & {whose}
+
+
+@given(scenes, st.lists(st.dates(date(2008, 1, 1), date(2013, 12, 31)), min_size=3, max_size=3).map(sorted))
+def test_who_is_born_later_is_never_older(both: tuple[Situation, Recipient], births: list[date]) -> None:
+    """Rule 1: under one and the same law, whatever the calendar."""
+    of, toward = both
+    people = tuple(
+        replace(each, age=Age(date_of_birth=born)) for each, born in zip(of.record.persons, births, strict=True)
+    )
+    of = replace(of, record=replace(of.record, persons=people))
+    found = findings_for(of, toward)
+    for bands in ([found[ref].facts.age for ref in REFS], [bands_anywhere(of)[ref] for ref in REFS]):
+        assert bands == sorted(bands)  # "adult" is before "minor", and a date of birth leaves nothing unknown
+        assert AgeBand.UNKNOWN not in bands
+
+
+@given(scenes)
+def test_every_fact_is_a_word_that_is_read_back(both: tuple[Situation, Recipient]) -> None:
+    """Rule 2: through JSON and back, with nothing of the record but the ids of duty rows."""
+    of, toward = both
+    rows = {row.id for some in of.protocol.rows.values() for row in some}
+    for finding in findings_for(of, toward).values():
+        facts = finding.facts
+        assert all(getattr(facts, name) in words for name, words in VOCABULARY.items())
+        assert set(facts.rows) <= rows
+        assert facts_from(json.loads(json.dumps(facts.plain()))) == facts
+
+
+@given(scenes, numbers)
+def test_a_wider_table_never_ends_anybodys_duty(both: tuple[Situation, Recipient], number: int) -> None:
+    """Rule 1: one row more, of any place: who had to be told still must be, and no later."""
+    of, toward = both
+    further = any_row(Dice(number), of.now)
+    table = {**of.protocol.rows, further.jurisdiction: (*of.protocol.rows.get(further.jurisdiction, ()), further)}
+    before = findings_for(of, toward)
+    after = findings_for(replace(of, protocol=replace(of.protocol, rows=table)), toward)
+    for ref, finding in before.items():
+        if finding.facts.duty is DutyState.REQUIRED:
+            assert after[ref].facts.duty is DutyState.REQUIRED
+            assert finding.duty_within is None or (after[ref].duty_within or timedelta.max) <= finding.duty_within
+
+
+@given(scenes)
+def test_a_duty_is_of_victims_and_dependants_alone(both: tuple[Situation, Recipient]) -> None:
+    """Rule 1: nobody else has rows, a duty or its clock; a duty that may be owed to a child has a clock."""
+    for person_, finding in zip(both[0].record.persons, findings_for(*both).values(), strict=True):
+        owed = finding.facts.duty is not DutyState.NOT_REQUIRED and finding.facts.age is not AgeBand.ADULT
+        assert owed == (finding.duty_within is not None)
+        assert person_.role in VICTIM_ROLES or not (owed or finding.facts.rows)

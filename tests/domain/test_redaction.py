@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tiprouter.domain.facts import findings_for
-from tiprouter.domain.outcome import Notice, Verdict
+from tiprouter.domain.facts import Situation, findings_for
+from tiprouter.domain.outcome import UNNAMED_SIGNALER, Notice, Ruling, Verdict, verdict_of
+from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.record import Contact, Identity, Location, Person, Record, Signaler, Statement, Violence
 from tiprouter.domain.redaction import (
     REDISCLOSURE_NOTICE,
@@ -33,7 +34,8 @@ from tiprouter.domain.vocabulary import (
     Urgency,
 )
 
-from .examples import NOW, agency, person, place, record, situation
+from .examples import NOW, agency, person, place, record, scenes, situation
+from .examples import REFS as LETTERS
 
 ADDRESS = Address("d-1", "m-1", 1, NOW, NOW)
 TOWARD = agency(jurisdictions=("US-TX",))
@@ -193,6 +195,71 @@ def test_who_signaled_appears_only_when_that_is_permitted() -> None:
     assert "family_friend" not in json.dumps(hidden)
     shown = _data(_made(about, a=victim, s=_verdict(frozenset({Category.SIGNALER_IDENTITY}))))
     assert shown["signaler"] == {"person": "person-2", "relationship": "family_friend"}
+
+
+_rulings = st.builds(
+    Ruling,
+    st.sets(st.sampled_from(Category)).map(frozenset),
+    st.booleans(),
+    st.booleans(),
+    st.just(("x.y",)),
+    errors=st.sampled_from([(), (), (), ("x",)]),
+)
+
+
+@settings(max_examples=200)
+@given(scenes, st.tuples(*(_rulings for _ in LETTERS)))
+def test_who_leaves_by_the_outcome_is_who_appears(
+    scene: tuple[Situation, Recipient], rulings: tuple[Ruling, ...]
+) -> None:
+    """Rules 2 and 5: whatever a policy answered of anybody, outcome and redaction agree exactly about who leaves.
+
+    A decision that says that something of a person left is never about somebody whom the payload does not show, with
+    the categories it says and under its outcome; and nobody is shown whose decision says that nothing left.
+    """
+    of, toward = scene
+    found = findings_for(of, toward)
+    verdicts = {ref: verdict_of(found[ref], ruling, of.now) for ref, ruling in zip(LETTERS, rulings, strict=True)}
+    leaving = [ref for ref in LETTERS if verdicts[ref].leaves]
+    made = redact(of.record, verdicts, toward, ADDRESS)
+    assert (made is not None) == bool(leaving)
+    if made is None:
+        return
+    assert made.persons == tuple(leaving)
+    assert made.categories == frozenset().union(*(verdicts[ref].categories for ref in leaving))
+    for ref, shown in zip(leaving, _data(made)["persons"], strict=True):
+        assert shown["outcome"] == verdicts[ref].outcome
+        assert set(shown["categories"]) == set(verdicts[ref].categories) != set()
+        assert shown["age_band"] == found[ref].facts.age
+
+
+@pytest.mark.parametrize("also", [frozenset(), frozenset({Category.SIGNALER_IDENTITY})], ids=["unnamed", "named"])
+def test_a_signaler_who_consented_to_the_incident_alone_leaves_no_trace(also: frozenset[Category]) -> None:
+    """Rule 5: neither the caller nor the statement that is about them is told: decision and payload agree."""
+    about = record(
+        _marked("a"),
+        _marked("s", Role.SIGNALER),
+        signaler=Signaler(Relationship.FAMILY_FRIEND, ref="s"),
+        statements=(
+            Statement("the caller saw it.", ("s",), Category.INCIDENT),
+            Statement("it.", ("a",), Category.INCIDENT),
+        ),
+    )
+    found = findings_for(situation(about), TOWARD)
+    incident = frozenset({Category.INCIDENT})
+    told = Ruling(incident, report=False, review=False, policies=("core.consent",))
+    verdicts = {
+        "a": verdict_of(found["a"], told, NOW),
+        "s": verdict_of(found["s"], replace(told, permitted=incident | also), NOW),
+    }
+    data = _data(redact(about, verdicts, TOWARD, ADDRESS))
+    assert [shown["role"] for shown in data["persons"]] == ["potential_victim", *(["signaler"] if also else [])]
+    assert [each["text"] for each in data["statements"]] == [*(["the caller saw it."] if also else []), "it."]
+    assert ("signaler" in data) == bool(also)
+    assert (verdicts["s"].outcome, verdicts["s"].policies) == (
+        (Outcome.DISCLOSE, ("core.consent",)) if also else (Outcome.WITHHOLD, (UNNAMED_SIGNALER,))
+    )
+    assert redact(about, {"s": verdicts["s"]}, TOWARD, ADDRESS) is None or also
 
 
 def test_a_victim_who_signaled_is_not_shown_as_the_signaler() -> None:

@@ -1,4 +1,4 @@
-"""States, rules 1 to 5: the table is the whole truth about a delivery's journey."""
+"""States, rules 1 to 6: the tables are the whole truth about a delivery's and a bundle's journey."""
 
 import itertools
 from typing import cast
@@ -6,14 +6,19 @@ from typing import cast
 import pytest
 
 from tiprouter.domain.states import (
+    BUNDLE_TRANSITIONS,
     DUE,
     INITIAL,
     TERMINAL,
     TRANSITIONS,
+    BundleEvent,
+    BundleState,
     DeliveryEvent,
     DeliveryState,
     IllegalTransitionError,
+    bundle_mermaid,
     mermaid,
+    next_bundle_state,
     next_state,
 )
 
@@ -96,3 +101,62 @@ def test_the_constraint_and_the_diagram_come_from_the_table() -> None:
     assert "    claimed --> refused : fail_gone" in lines
     assert sum(" : " in line for line in lines) == len(LEGAL)
     assert {line.split()[0] for line in lines if line.endswith("--> [*]")} == set(TERMINAL)
+
+
+DRAFT, GATED, APPROVED, ACTIVE, RETIRED = BundleState
+PASS, FAIL, APPROVE, LAPSE, ACTIVATE, SUPERSEDE, ROLL_BACK, PROPOSE_AGAIN = BundleEvent
+
+LEGAL_OF_BUNDLES = {
+    (DRAFT, PASS): GATED,
+    (DRAFT, FAIL): DRAFT,
+    (GATED, PASS): GATED,
+    (GATED, FAIL): DRAFT,
+    (GATED, APPROVE): APPROVED,
+    (APPROVED, LAPSE): GATED,
+    (APPROVED, ACTIVATE): ACTIVE,
+    (ACTIVE, SUPERSEDE): RETIRED,
+    (RETIRED, ROLL_BACK): ACTIVE,
+    (RETIRED, PROPOSE_AGAIN): DRAFT,
+}
+
+
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(BundleState, BundleEvent)))
+def test_every_state_of_a_bundle_meets_every_event(state: BundleState, event: BundleEvent) -> None:
+    """Rules 1, 2 and 6: 40 pairs, 10 of them legal, the others raise and name what was tried."""
+    if (state, event) in LEGAL_OF_BUNDLES:
+        assert next_bundle_state(state, event) is LEGAL_OF_BUNDLES[state, event]
+    else:
+        with pytest.raises(IllegalTransitionError, match=f"{state}.*{event}"):
+            next_bundle_state(state, event)
+
+
+def test_no_bundle_comes_into_force_past_the_gate_and_the_approval() -> None:
+    """Rule 6: of all journeys from a draft, the first step into force is from approved, and that is from gated."""
+    into = {
+        after: {before for (_, before), end in BUNDLE_TRANSITIONS.items() if end is after and before is not after}
+        for after in BundleState
+    }
+    assert into[ACTIVE] == {APPROVED, RETIRED}
+    assert into[APPROVED] == {GATED}
+    assert into[GATED] == {DRAFT, APPROVED}
+    assert into[RETIRED] == {ACTIVE}  # so that who returns by rollback was once activated
+    assert into[DRAFT] == {GATED, RETIRED}
+
+
+def test_what_fails_the_gate_again_must_pass_it_again() -> None:
+    """Rule 6: an approval lapses to a bundle that has passed, never to one in force."""
+    assert next_bundle_state(next_bundle_state(GATED, FAIL), PASS) is GATED
+    assert next_bundle_state(APPROVED, LAPSE) is GATED
+    with pytest.raises(IllegalTransitionError):
+        next_bundle_state(next_bundle_state(APPROVED, LAPSE), ACTIVATE)
+
+
+def test_the_bundles_diagram_and_vocabulary_come_from_the_table() -> None:
+    """Rule 1: no dead word, and every transition is one line."""
+    lines = bundle_mermaid().splitlines()
+    assert lines[:2] == ["stateDiagram-v2", "    [*] --> draft"]
+    assert sum(" : " in line for line in lines) == len(LEGAL_OF_BUNDLES) == len(BUNDLE_TRANSITIONS)
+    assert {event for event, _ in BUNDLE_TRANSITIONS} == set(BundleEvent)
+    assert {state for _, state in BUNDLE_TRANSITIONS} | set(BUNDLE_TRANSITIONS.values()) == set(BundleState)
+    with pytest.raises(TypeError):
+        cast("dict[tuple[BundleEvent, BundleState], BundleState]", BUNDLE_TRANSITIONS)[ACTIVATE, DRAFT] = ACTIVE

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tiprouter.policy.bundle import Bundle, load, shipped
+from tiprouter.policy.bundle import Bundle, load
 from tiprouter.policy.engine import Engine
+from tiprouter.policy.files import shipped
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,12 @@ def folder(tmp_path: Path) -> Path:
 def tip_sharing() -> Bundle:
     """The other shipped bundle, loaded once."""
     return load(shipped("tip-sharing"))
+
+
+@pytest.fixture(scope="session")
+def sharing_engine(tip_sharing: Bundle) -> Engine:
+    """Its engine."""
+    return Engine(tip_sharing)
 
 
 @pytest.fixture

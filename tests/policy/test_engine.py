@@ -10,9 +10,10 @@ from typing import Any
 import cedarpy
 import pytest
 
+from tiprouter.domain.duty import Span
 from tiprouter.domain.facts import Facts, Finding
 from tiprouter.domain.outcome import Notice, Ruling, verdict_of
-from tiprouter.domain.vocabulary import AgeBand, Basis, Category, DutyState, Outcome, RecipientKind, Role
+from tiprouter.domain.vocabulary import AgeBand, Basis, Category, DutyState, Outcome, RecipientKind, Role, SpanUnit
 from tiprouter.policy.annotations import Effect
 from tiprouter.policy.bundle import Bundle, Parsed, load
 from tiprouter.policy.engine import Engine
@@ -36,8 +37,12 @@ def _fails_closed(ruling: Ruling, facts: Facts) -> Iterator[str]:
     yield from ruling.errors
 
 
+def _errors_of(ruling: Ruling, facts: Facts) -> list[str]:
+    return list(_fails_closed(ruling, facts))
+
+
 def _errors(engine: Engine, facts: Facts) -> list[str]:
-    return list(_fails_closed(engine.rule(facts), facts))
+    return _errors_of(engine.rule(facts), facts)
 
 
 def _spoilt(folder: Path, cedar: str) -> Bundle:
@@ -146,11 +151,11 @@ def test_the_memory_is_bounded_and_changes_nothing(bundle: Bundle) -> None:
 
 
 def test_a_report_carries_its_deadlines_and_the_most_protective_notice(engine: Engine) -> None:
-    """A child in danger: the duty table's deadline, fifteen minutes for the danger, and notice only when safe."""
+    """A child in danger: fifteen minutes for the danger, and notice only when safe; the table's rows say the rest."""
     ruling = engine.rule(facts(age=AgeBand.MINOR, duty=DutyState.REQUIRED, basis=Basis.DUTY, **DANGER))
     assert ruling.policies == ("core.child-duty", "core.child-report", "core.danger-minimum", "core.danger-report")
     assert ruling.within == (timedelta(minutes=15),)
-    assert ruling.by_duty_table
+    assert (ruling.written, ruling.call) == ((), False)
     assert ruling.notice is Notice.WHEN_SAFE
 
 
@@ -158,7 +163,7 @@ def test_a_disclosure_by_consent_is_due_in_a_day(engine: Engine) -> None:
     """A consent's own deadline stands alone, and no notice is owed to somebody who consented."""
     ruling = engine.rule(CONSENTED)
     assert ruling.within == (timedelta(hours=24),)
-    assert not ruling.by_duty_table
+    assert (ruling.written, ruling.call) == ((), False)
     assert ruling.notice is Notice.NOT_REQUIRED
 
 
@@ -199,10 +204,64 @@ def test_each_category_is_asked_with_its_own_consent(engine: Engine) -> None:
         assert engine.rule(toward).permitted == {category}
 
 
+def test_a_row_that_the_bundle_does_not_have_fails_closed(engine: Engine) -> None:
+    """Facts of another bundle's table cannot be decided by this one; nor can a row without a source be asked."""
+    child = facts(age=AgeBand.MINOR, duty=DutyState.REQUIRED, basis=Basis.DUTY)
+    unsourced = [row.id for rows in engine.bundle.protocol.rows.values() for row in rows if not row.sourced]
+    known = next(iter(engine.bundle.slices))
+    for rows in (("us-xx",), (known, "us-xx"), *((name,) for name in unsourced)):
+        assert _errors(engine, replace(child, rows=rows)) == ["unknown-policy"]
+        assert _errors_of(engine.suppose(replace(child, rows=rows)), child) == ["unknown-policy"]
+
+
+def test_the_order_of_rows_decides_nothing(engine: Engine) -> None:
+    """Neither does naming one twice: what is asked is a set of policies."""
+    child = facts(age=AgeBand.MINOR, duty=DutyState.REQUIRED, basis=Basis.DUTY)
+    first, second = list(engine.bundle.slices)[:2]
+    ruling = engine.rule(replace(child, rows=(first, second)))
+    assert not ruling.errors
+    assert engine.rule(replace(child, rows=(second, first))) == ruling
+    assert engine.rule(replace(child, rows=(second, first, second))) == ruling
+
+
+@pytest.mark.parametrize(
+    ("annotations", "call", "written"),
+    [
+        ('@channel("telephone")', True, ()),
+        ('@channel("oral")', True, ()),
+        ('@channel("oral_or_electronic")', False, ()),
+        ('@channel("any")', False, ()),
+        ('@written("3bd")', False, (Span(3, SpanUnit.BUSINESS_DAYS),)),
+        ('@channel("oral")\n@written("36h")', True, (Span(36, SpanUnit.HOURS),)),
+    ],
+)
+def test_a_tenants_permit_may_oblige_too(folder: Path, annotations: str, call: bool, written: tuple[Span, ...]) -> None:  # noqa: FBT001 - a table
+    """A protocol of the tenant's own asks for a call or a report in writing like a duty row does."""
+    permit = f'{annotations}\npermit (principal, action == Action::"incident", resource) when {{ resource.fresh }};'
+    engine = Engine(_spoilt(folder, permit))
+    ruling = engine.rule(replace(CONSENTED, fresh=True))
+    assert (ruling.call, ruling.written) == (call, written)
+    silent = engine.rule(CONSENTED)
+    assert (silent.call, silent.written) == (False, ())
+
+
+def test_a_policy_that_determines_nothing_obliges_to_nothing(folder: Path) -> None:
+    """A permit that a guard overrules is not heard: nobody is called about what nobody may be told."""
+    engine = Engine(
+        _spoilt(
+            folder, '@channel("oral")\n@written("5d")\npermit (principal, action == Action::"immigration", resource);'
+        )
+    )
+    ruling = engine.rule(CONSENTED)
+    assert Category.IMMIGRATION not in ruling.permitted
+    assert (ruling.call, ruling.written) == (False, ())
+
+
 def test_supposing_says_what_asking_says(engine: Engine) -> None:
-    """The explanation's ruling is the decision's, fact by fact, to the determining policies."""
+    """The explanation's ruling is the decision's, fact by fact, to the determining policies, those of rows too."""
+    rows = list(engine.bundle.slices)
     for number in range(300):
-        supposed = numbered(number)
+        supposed = replace(numbered(number), rows=tuple(rows[number % 7 : number % 11]))
         assert engine.suppose(supposed) == engine.rule(supposed)
 
 

@@ -1,16 +1,20 @@
 """Does the bundle decide what people wrote down beforehand?"""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tiprouter.domain.vocabulary import Outcome
+from tiprouter.domain.duty import Span
+from tiprouter.domain.outcome import UNNAMED_SIGNALER, Notice, Ruling
+from tiprouter.domain.vocabulary import Category, Outcome, SpanUnit
 from tiprouter.policy.bundle import Bundle, load
 from tiprouter.policy.engine import Engine
-from tiprouter.policy.golden import GoldenRow, golden_rows, mismatches, unpinned
+from tiprouter.policy.golden import GoldenRow, golden_rows, mismatches, obligations, unpinned
 from tiprouter.policy.refusal import BundleError
 
-HEADER = "name,facts,outcome,categories,policies\n"
+HEADER = "name,facts,outcome,categories,policies,obligations\n"
 
 
 def test_every_written_decision_is_made(bundle: Bundle, engine: Engine) -> None:
@@ -23,6 +27,15 @@ def test_tip_sharing_decides_what_was_written(tip_sharing: Bundle) -> None:
     """The other bundle's own table holds, and each of its policies determines a row."""
     assert list(mismatches(tip_sharing.golden, Engine(tip_sharing).rule)) == []
     assert unpinned(tip_sharing.golden, tip_sharing.notes) == frozenset()
+
+
+def test_every_kind_of_obligation_is_pinned(bundle: Bundle, tip_sharing: Bundle) -> None:
+    """A deadline, a notice, a call and a report in writing are each written down, of one row of law and of two."""
+    for each in (bundle, tip_sharing):
+        words = {word.partition("=")[0] for row in each.golden for word in row.obligations}
+        assert words == {"by", "notice", "call", "written"}
+        assert {1, 2} <= {len(row.facts.rows) for row in each.golden}
+        assert any(UNNAMED_SIGNALER in row.policies for row in each.golden)
 
 
 def test_every_policy_and_outcome_is_pinned(bundle: Bundle) -> None:
@@ -56,12 +69,12 @@ def test_a_changed_bundle_breaks_the_table(folder: Path, file: str, old: str, ne
 
 
 def _one(bundle: Bundle, facts: str) -> GoldenRow:
-    base = "base," + ";".join(_base_cell(bundle)) + ",WITHHOLD,,\n"
-    return golden_rows("golden.csv", f"{HEADER}{base}x,{facts},WITHHOLD,,\n")[1]
+    base = "base," + ";".join(_base_cell(bundle)) + ",WITHHOLD,,,\n"
+    return golden_rows("golden.csv", f"{HEADER}{base}x,{facts},WITHHOLD,,,\n")[1]
 
 
 def _base_cell(bundle: Bundle) -> list[str]:
-    plain = {name: value for name, value in bundle.golden[0].facts.plain().items() if name != "consents"}
+    plain = {name: value for name, value in bundle.golden[0].facts.plain().items() if name not in ("consents", "rows")}
     words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in plain.items()}
     return [*(f"{name}={word}" for name, word in words.items()), "consent=not_asked"]
 
@@ -76,6 +89,57 @@ def test_a_row_states_only_what_differs(bundle: Bundle) -> None:
     assert row.facts.recipient_kind == bundle.golden[0].facts.recipient_kind
 
 
+def test_a_row_names_the_duty_rows_that_are_asked(bundle: Bundle) -> None:
+    """In the order written; none where none is stated, because no row of the base is anybody's but its own."""
+    assert _one(bundle, "rows=us-ca us-tx;age=minor").facts.rows == ("us-ca", "us-tx")
+    assert _one(bundle, "age=minor").facts.rows == ()
+    assert bundle.golden[0].facts.rows == ()
+
+
+def test_a_row_of_no_duty_is_decided_by_nobody(bundle: Bundle, engine: Engine) -> None:
+    """A golden row whose duty row was renamed breaks, and says that nothing could be decided."""
+    gone = replace(_one(bundle, "age=minor;duty=required;rows=us-gone"), outcome=Outcome.REPORT)
+    (found,) = mismatches([gone], engine.rule)
+    assert "decided HOLD_ERROR |  | policy.error" in found
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("core.cedar", '@notify_subject("when_safe")', '@notify_subject("required")'),
+        ("core.cedar", '@deadline("PT15M")', '@deadline("PT16M")'),
+        ("core.cedar", '@notify_subject("when_safe")', '@notify_subject("when_safe")\n@channel("oral")'),
+        ("core.cedar", '@notify_subject("when_safe")', '@notify_subject("when_safe")\n@written("9d")'),
+        ("duties.csv", ",,telephone,36h,", ",,any,36h,"),
+        ("duties.csv", ",36h,received,always,", ",37h,received,always,"),
+    ],
+)
+def test_a_changed_obligation_breaks_the_table(folder: Path, file: str, old: str, new: str) -> None:
+    """Deadline, notice, call and writing are written decisions too, not only who is told what."""
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    changed = load(folder)
+    assert list(mismatches(changed.golden, Engine(changed).rule))
+
+
+def test_obligations_are_what_a_ruling_owes(engine: Engine) -> None:
+    """The earliest deadline, the notice, the call and every report in writing; what is not owed is left out."""
+    owed = Ruling(
+        permitted=frozenset({Category.INCIDENT}),
+        report=True,
+        review=False,
+        policies=("x.y",),
+        within=(timedelta(hours=2), timedelta(minutes=15)),
+        written=(Span(36, SpanUnit.HOURS), Span(3, SpanUnit.BUSINESS_DAYS)),
+        call=True,
+        notice=Notice.WHEN_SAFE,
+    )
+    assert list(obligations(owed)) == ["by=15m", "notice=when_safe", "call", "written=36h", "written=3bd"]
+    nothing = replace(owed, within=(), written=(), call=False, notice=Notice.NOT_REQUIRED)
+    assert list(obligations(nothing)) == []
+
+
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
@@ -84,6 +148,7 @@ def test_a_row_states_only_what_differs(bundle: Bundle) -> None:
         ("usable=yes", "usable must be true or false"),
         ("consent.shoes=granted", "shoes is not one of"),
         ("consent.health=maybe", "maybe is not one of"),
+        ("row=us-ca", "row is not a fact"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_refused(bundle: Bundle, facts: str, reason: str) -> None:

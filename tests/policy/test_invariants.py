@@ -159,6 +159,39 @@ def test_removing_consent_never_releases_more(
     assert _verdict(engine, after).categories <= _verdict(engine, before).categories
 
 
+@ENOUGH
+@given(any_facts(role=Role.SIGNALER))
+def test_a_signaler_leaves_by_name_or_not_at_all(engine: Engine, sharing_engine: Engine, facts: Facts) -> None:
+    """Rule 4.7, under both bundles: nothing of somebody who only called, unless they may be known to have called."""
+    for each in (engine, sharing_engine):
+        verdict = _verdict(each, facts)
+        assert not verdict.categories or Category.SIGNALER_IDENTITY in verdict.categories
+
+
+@ENOUGH
+@given(any_facts(), st.sets(st.sampled_from(["us-ca", "us-tx", "us-mn", "us-la"])))
+def test_a_law_more_tells_nobody_more_and_nobody_less(
+    engine: Engine, sharing_engine: Engine, facts: Facts, rows: set[str]
+) -> None:
+    """Rule 4.5: a duty row says why, by when and how; who is told what is core's."""
+    for each in (engine, sharing_engine):
+        with_rows, without = (_verdict(each, replace(facts, rows=some)) for some in (tuple(sorted(rows)), ()))
+        assert (with_rows.outcome, with_rows.categories) == (without.outcome, without.categories)
+        assert with_rows.review == without.review
+
+
+@settings(max_examples=100, deadline=None)
+@given(any_facts(), st.sets(st.sampled_from(Category), min_size=1))
+def test_a_refusal_permits_nothing(
+    engine: Engine, sharing_engine: Engine, facts: Facts, refused: set[Category]
+) -> None:
+    """Rule 4.8: whatever the state was before, not asked too: where third parties' tips are forwarded a no is a no."""
+    pairs = list(zip(Category, facts.consents, strict=True))
+    after = replace(facts, consents=tuple(ConsentState.REFUSED if one in refused else known for one, known in pairs))
+    for each in (engine, sharing_engine):
+        assert each.rule(after).permitted <= each.rule(facts).permitted
+
+
 @settings(max_examples=100, deadline=None)
 @given(any_facts())
 def test_no_policy_ever_errs(engine: Engine, facts: Facts) -> None:

@@ -6,8 +6,8 @@
 2. Receivers are parts that must all be told ("and"), each by any of its kinds ("or"). A registered recipient of any
    named kind is told; a part that nobody takes is told to a human (`domain.outcome.unrouted`).
 3. A row is relied on while it is in effect, has a source, was verified within the bundle's span, and binds the hotline.
-   A place without such a row, or without one for how it may be with this child, is unknown: review with the clock
-   running, never silence.
+   A place without such a row, or without one for how it may be with this child, is unknown, and so is what a row says
+   that has no source or went stale: review with the clock running, never silence.
 4. Who harmed a child, and how, may be unknown: each possibility is looked at (`World`). A recipient that the law names
    in all of them is owed a report; one that it names only in some is a human's to decide.
 5. Deadlines run from the moment the hotline received the signal. A clock that starts at the report starts no earlier,
@@ -211,12 +211,13 @@ def duty_toward(
 ) -> Duty:
     """Whether a child's situation in these places must be told to this recipient (rules 1-5)."""
     here = served(places, recipient)
+    doubted = any(_doubted(place, recipient.kind, worlds, protocol, today) for place in here)
     rows = tuple(dict.fromkeys(row for place in here for row in relied_on(place.code, protocol, today)))
     naming = [[row for row in rows if recipient.kind in row.kinds and world.meets(row)] for world in worlds]
     named = tuple(row for row in rows if any(row in some for some in naming))
     if named and all(naming):
         return Duty(DutyState.REQUIRED, named, min(within(row, protocol) for row in named))
-    unknown = not here or any(_silent(place, worlds, protocol, today) for place in here)
+    unknown = not here or doubted or any(_silent(place, worlds, protocol, today) for place in here)
     if recipient.kind in AUTHORITIES and unknown:
         return Duty(DutyState.UNKNOWN, named, protocol.immediately)
     if named:
@@ -230,6 +231,21 @@ def relied_on(code: str, protocol: Protocol, today: date, *, own: bool = False) 
     if not own or code == NATIONWIDE:
         return rows
     return tuple(row for row in rows if row.jurisdiction != NATIONWIDE)
+
+
+def _doubted(
+    place: Jurisdiction, kind: RecipientKind, worlds: Sequence[World], protocol: Protocol, today: date
+) -> bool:
+    """Whether a row in effect that may name this kind is one that nobody can rely on any more."""
+    relied = protocol.rows_relied_on(place.code, today)
+    return any(
+        row not in relied
+        and row.binds in protocol.bound_as
+        and in_effect(row, today)
+        and kind in (row.kinds or AUTHORITIES)
+        and any(world.meets(row) for world in worlds)
+        for row in protocol.rows_of(place.code)
+    )
 
 
 def _silent(place: Jurisdiction, worlds: Sequence[World], protocol: Protocol, today: date) -> bool:

@@ -86,7 +86,7 @@ def facts_from(plain: Mapping[str, Any]) -> Facts:
     """Facts read back from their JSON values. Raises `ValueError` or `KeyError` when they are not facts."""
     values: dict[str, Any] = {}
     for fact, vocabulary in VOCABULARY.items():
-        values[fact] = next(value for value in vocabulary if value == plain[fact])
+        values[fact] = vocabulary[vocabulary.index(plain[fact])]
     consents = plain["consents"]
     values["consents"] = tuple(ConsentState(consents[category.value]) for category in Category)
     values["rows"] = tuple(plain.get("rows", ()))

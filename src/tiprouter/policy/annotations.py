@@ -22,6 +22,9 @@ from tiprouter.domain.vocabulary import ReportChannel
 from tiprouter.policy.spans import span_of
 
 OBLIGATIONS: Final = ("deadline", "notify_subject", "channel", "written")
+RESERVED: Final = ("duty", "policy", "router", "signaler")
+"""First words of ids that are generated, or stand in a decision where no policy decided."""
+
 ALLOWED: Final = ("id", "basis", "cite", *OBLIGATIONS)
 
 WORD = TypeVar("WORD", bound=StrEnum)
@@ -89,6 +92,8 @@ def note_of(effect: Effect, layer: Layer, annotations: Mapping[str, str | None])
     identifier = _required(annotations, "id")
     if not _ID.fullmatch(identifier):
         raise AnnotationError("@id must be lower-case words joined by dots and dashes, such as core.consent")
+    if layer is not Layer.STATE and identifier.partition(".")[0] in RESERVED:
+        raise AnnotationError(f"@id must not begin with {', '.join(RESERVED)}: these are the router's own")
     return PolicyNote(
         id=identifier,
         effect=effect,

@@ -167,10 +167,6 @@ def _schema(text: str) -> cedarpy.Schema:
 def _protocol(
     settings: BundleSettings, rows: Mapping[str, tuple[DutyRow, ...]], places: Mapping[str, Territory]
 ) -> Protocol:
-    try:
-        zone = zones.zone(settings.default_zone)
-    except ValueError as error:
-        raise BundleError(SETTINGS_FILE, 1, f"default_zone: {error}") from error
     return Protocol(
         rows=MappingProxyType(dict(rows)),
         territories=MappingProxyType(dict(places)),
@@ -179,7 +175,7 @@ def _protocol(
         violence_fresh=settings.violence_fresh,
         stale_after=settings.stale_after,
         default_threshold=settings.default_threshold_years,
-        default_zone=zone,
+        default_zone=zones.zone(settings.default_zone),
     )
 
 

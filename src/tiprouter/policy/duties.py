@@ -58,6 +58,7 @@ _CODE = re.compile(r"US(?:-[A-Z0-9]+)*")
 _ID = re.compile(r"([a-z]+(?:-[a-z0-9]+)*)(?:\.[a-z0-9-]+)?")
 _YOUNGEST_ADULT_YEARS = 10
 _OLDEST_CHILD_YEARS = 30
+_FIRST_YEAR, _LAST_YEAR = 1800, 2200
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -173,4 +174,6 @@ def _date(cells: dict[str, str], column: str) -> date | None:
         raise CellError(f"{column} must be a date such as 2025-09-01, or empty") from error
     if day.isoformat() != cells[column]:
         raise CellError(f"{column} must be a date such as 2025-09-01, or empty")
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise CellError(f"{column} must be a date from {_FIRST_YEAR} to {_LAST_YEAR}, or empty")
     return day

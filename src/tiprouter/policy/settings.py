@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Final
 
 from tiprouter.domain.vocabulary import Bound
+from tiprouter.policy import zones
 from tiprouter.policy.refusal import BundleError
 
 _WORDS: Final = ("name", "version", "summary", "third_party")
@@ -98,18 +99,26 @@ def settings_of(file: str, text: str) -> BundleSettings:
         violence_fresh_hours=numbers["violence_fresh_hours"],
         default_threshold_years=numbers["default_threshold_years"],
         stale_after_days=numbers["stale_after_days"],
-        default_zone=_word(file, text, _ZONE, protocol[_ZONE]),
+        default_zone=_zone(file, text, protocol[_ZONE]),
         bound_as=_bound(file, text, protocol[_BOUND]),
         extends=extends,
     )
 
 
 def _bound(file: str, text: str, value: object) -> tuple[Bound, ...]:
+    words = value if isinstance(value, list) else []
+    if not words or any(word not in tuple(Bound) for word in words):
+        raise BundleError(file, _line(text, _BOUND), f"{_BOUND} must be a list of some of {', '.join(Bound)}")
+    return tuple(sorted({Bound(word) for word in words}))
+
+
+def _zone(file: str, text: str, value: object) -> str:
+    name = _word(file, text, _ZONE, value)
     try:
-        return tuple(sorted({Bound(word) for word in value})) if isinstance(value, list) and value else ()
+        zones.zone(name)
     except ValueError as error:
-        reason = f"{_BOUND} must be a list of some of {', '.join(Bound)}"
-        raise BundleError(file, _line(text, _BOUND), reason) from error
+        raise BundleError(file, _line(text, _ZONE), f"{_ZONE}: {error}") from error
+    return name
 
 
 def _word(file: str, text: str, key: str, value: object) -> str:
