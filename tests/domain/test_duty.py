@@ -397,3 +397,18 @@ def test_between_turns_a_table_says_the_same(rows: list[DutyRow], places: tuple[
     for where in places:
         if all(later < turn for turn in table.turns(where.code, NOW)):
             assert relied_on(where.code, table, later.date()) == relied_on(where.code, table, TODAY)
+
+
+def test_a_stale_row_is_not_silenced_by_another_of_the_same_place() -> None:
+    """Rule 3: the general row went stale, another is good: whether child protection is owed a report is for a human."""
+    stale = row("US-TX", CHILDREN, verified_on=date(2020, 1, 1))
+    good = row("US-TX", POLICE, id="us-tx.police")
+    table = protocol(stale, good)
+    places = (place(),)
+    toward_children = duty_toward(agency(CHILDREN), places, ANY_WORLD, table, NOW.date())
+    toward_police = duty_toward(agency(POLICE), places, ANY_WORLD, table, NOW.date())
+    assert (toward_children.state, toward_children.within) == (DutyState.UNKNOWN, table.immediately)
+    assert (toward_police.state, [one.id for one in toward_police.rows]) == (DutyState.REQUIRED, ["us-tx.police"])
+    over = row("US-TX", CHILDREN, effective_until=date(2020, 1, 1))
+    repealed = duty_toward(agency(CHILDREN), places, ANY_WORLD, protocol(over, good), NOW.date())
+    assert repealed.state is DutyState.NOT_REQUIRED, "a repealed law is not a doubtful one"

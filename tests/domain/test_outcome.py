@@ -392,3 +392,12 @@ SPEAKING = (Outcome.REPORT, Outcome.DUTY_BLOCKED, Outcome.HOLD_REVIEW, Outcome.H
 
 def _may_be_a_child(each: Person, bands: dict[str, AgeBand]) -> bool:
     return each.role in VICTIM_ROLES and bands[each.ref] is not AgeBand.ADULT
+
+
+def test_an_unnamed_signaler_whom_a_human_looks_at_keeps_the_reviews_words_and_clock() -> None:
+    """Rule 6: nothing leaves, and the review still says why it was asked for and by when."""
+    ruling = Ruling(SOME, report=False, review=True, policies=("core.consent", "review.x"), within=(24 * HOUR,))
+    verdict = verdict_of(replace(FINDING, facts=replace(FACTS, role=Role.SIGNALER)), ruling, NOW)
+    assert (verdict.outcome, verdict.categories) == (Outcome.HOLD_REVIEW, frozenset())
+    assert verdict.policies == ("core.consent", "review.x", UNNAMED_SIGNALER)
+    assert verdict.deadline == NOW + 24 * HOUR

@@ -60,6 +60,8 @@ REFUSED = [
     ("core.cedar", CHILD, '@cite("x")', '@cite("x")', "duplicate annotation"),
     ("core.cedar", f"{CHILD}\n", "", '@basis("A child\'s', "the policy has no @id"),
     ("core.cedar", CHILD, '@id("Core Child")', '@id("Core Child")', "@id must be lower-case words"),
+    ("tenant.cedar", ACCUSED, '@id("duty.us-ca")', '@id("duty.us-ca")', "these are the router's own"),
+    ("tenant.cedar", ACCUSED, '@id("signaler.unnamed")', '@id("signaler.unnamed")', "these are the router's own"),
     ("core.cedar", CONSENT, CHILD, f'{CHILD}\n@basis("The', "@id core.child-report is used twice"),
     ("tenant.cedar", ACCUSED, CONSENT, CONSENT, "@id core.consent is used twice"),
     ("core.cedar", '@cite("The jurisdiction\'s row of the duty table; decision rule 5")\n', "", CHILD, "has no @cite"),

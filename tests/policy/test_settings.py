@@ -52,6 +52,9 @@ REFUSED = [
     ('"anyone", "anyone"', '"anyone", "nobody"', 12, "bound_as must be a list of some of anyone, mandated_reporter"),
     ('"anyone", "anyone"', '["anyone"]', 12, "bound_as must be a list"),
     ('["mandated_reporter", "anyone", "anyone"]', "[1]", 12, "bound_as must be a list"),
+    ('["mandated_reporter", "anyone", "anyone"]', "[]", 12, "bound_as must be a list"),
+    ('["mandated_reporter", "anyone", "anyone"]', '"anyone"', 12, "bound_as must be a list"),
+    ('["mandated_reporter", "anyone", "anyone"]', "7", 12, "bound_as must be a list"),
 ]  # fmt: skip
 
 

@@ -82,6 +82,12 @@ class Journey:
     acknowledgements: tuple[Acknowledgement, ...] = ()
 
 
+def history_read(tx: Transaction, desk: Desk, actor: Actor, what: str, count: int) -> None:
+    """Somebody is about to be told of so many past decisions at once (rule 1)."""
+    with happening(tx, desk, actor) as it:
+        _seen(it, what, count)
+
+
 def _seen(it: Happening, what: str, count: int, subject: str | None = None) -> None:
     it.log(Kind.ACCESS, {"role": it.actor.role, "what": what, "count": count, "subject": subject})
 
@@ -192,7 +198,7 @@ def list_disclosures(
     """Disclosures and recalls with where their deliveries are, newest first; an agency's own only, once sent."""
     with happening(tx, desk, actor) as it:
         if actor.recipient_id is not None:
-            wanted = replace(wanted, recipient_id=actor.recipient_id, attempted=True)
+            wanted = replace(wanted, recipient_id=actor.recipient_id, left=True)
         page = _page(disclosures.page(tx, wanted, after, limit + 1), limit, lambda row: row.disclosure.id)
         _seen(it, "disclosures", len(page.items))
         return page

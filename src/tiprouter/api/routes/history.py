@@ -1,6 +1,7 @@
 """What would another bundle have decided, and can every decision be made again?
 
-Both read the whole history since a moment, a page at a time, and change nothing. One is answered at a time.
+Both read the whole history since a moment, a page at a time, and change nothing but the log, which knows of the answer
+before the asker has it. One is answered at a time.
 """
 
 from typing import Annotated
@@ -8,35 +9,45 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from tiprouter.api import proving
-from tiprouter.api.access import Desks
+from tiprouter.api.access import Caller, Desks
 from tiprouter.api.body import Route
 from tiprouter.api.routes.paths import BundleDigest
 from tiprouter.api.schemas.history import ReplayedBody, SimulatedBody
 from tiprouter.api.schemas.queries import SinceQuery
 from tiprouter.api.schemas.words import Nothing
-from tiprouter.workflow import history, simulation
+from tiprouter.workflow import history, inquiry, simulation
 
 router = APIRouter(route_class=Route, tags=["history"])
 
 
 @router.post("/v1/bundles/{digest}/simulate", operation_id="simulateBundle", response_model=SimulatedBody)
 async def simulate_bundle(
-    digest: BundleDigest, query: Annotated[SinceQuery, Query()], office: Desks, body: Nothing | None = None
+    digest: BundleDigest,
+    query: Annotated[SinceQuery, Query()],
+    office: Desks,
+    actor: Caller,
+    body: Nothing | None = None,
 ) -> Response:
     """What this bundle would have decided on everything that stands since a moment; nothing is changed."""
     del body  # it can say nothing: it is read only to refuse one that tries to
     engine = await proving.engine_of(office, digest)
     async with office.proving:
         found = await simulation.simulate(office.database, office.desk, engine, query.since)
+    count = found.simulated
+    await office.database.write(
+        lambda tx: inquiry.history_read(tx, office.desk, actor, "simulation", count), quietly=True
+    )
     return Response(SimulatedBody.of(found).rendered(), 200, None, "application/json")
 
 
 @router.post("/v1/decisions/replay", operation_id="replayDecisions", response_model=ReplayedBody)
 async def replay_decisions(
-    query: Annotated[SinceQuery, Query()], office: Desks, body: Nothing | None = None
+    query: Annotated[SinceQuery, Query()], office: Desks, actor: Caller, body: Nothing | None = None
 ) -> Response:
     """Make every decision since a moment again, under the bundle of its day, and compare it with what the log says."""
     del body  # as above
     async with office.proving:
         found = await history.replay(office.database, office.desk, query.since)
+    count = found.replayed
+    await office.database.write(lambda tx: inquiry.history_read(tx, office.desk, actor, "replay", count), quietly=True)
     return Response(ReplayedBody.of(found).rendered(), 200, None, "application/json")
