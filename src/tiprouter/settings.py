@@ -11,6 +11,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+PagedBy = Annotated[str, Field(pattern="^(webhook|email|both|none)$")]
 
 
 class Settings(BaseSettings):
@@ -40,6 +41,48 @@ class Settings(BaseSettings):
     body_bytes_max: int = Field(default=262_144, ge=1_024, description="largest request body, in bytes")
     places: int = Field(default=64, ge=1, le=4_096, description="attempts in flight at once in one process")
     places_each: int = Field(default=8, ge=1, le=1_024, description="attempts in flight at once to one recipient")
+    page_webhook_url: str = Field(
+        default="", description="the operator's own webhook, to which notices are paged; empty means none"
+    )
+    page_webhook_secret_file: str = Field(
+        default="",
+        description="file (mode 0600) of the webhook's signing secrets, one `whsec_...` or `whsk_...` a line",
+    )
+    page_webhook_networks: str = Field(
+        default="", description="private networks that the webhook may be in, as CIDR blocks with commas between"
+    )
+    page_smtp_host: str = Field(default="", description="mail server for pages by e-mail; empty means none")
+    page_smtp_port: Port = Field(default=587, description="port of the mail server")
+    page_smtp_security: str = Field(
+        default="starttls",
+        pattern="^(starttls|tls|none)$",
+        description="`starttls`, `tls` (from the first byte, often port 465), or `none` (mail server on loopback only)",
+    )
+    page_smtp_user: str = Field(default="", description="user at the mail server; empty means no login")
+    page_smtp_password_file: str = Field(default="", description="file (mode 0600) of that user's password")
+    page_mail_from: str = Field(default="", description="address that pages by e-mail come from")
+    page_mail_to: str = Field(default="", description="addresses that they go to, with commas between")
+    page_mails_max: int = Field(
+        default=10, ge=1, le=1_000, description="routine pages by e-mail in one minute; more are folded into one digest"
+    )
+    page_imminent: PagedBy = Field(
+        default="both", description="what pages imminent notices: `webhook`, `email`, `both` or `none`"
+    )
+    page_urgent: PagedBy = Field(
+        default="both", description="what pages urgent notices: `webhook`, `email`, `both` or `none`"
+    )
+    page_routine: PagedBy = Field(
+        default="both", description="what pages routine notices: `webhook`, `email`, `both` or `none`"
+    )
+    confirm_after_minutes: int = Field(
+        default=10, ge=1, le=10_080, description="minutes before a person may confirm a grant that widens"
+    )
+    retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="days after which the content of what is closed and not held is erased; 0 keeps it",
+    )
 
     @property
     def bundle_path(self) -> Path | None:

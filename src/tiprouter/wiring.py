@@ -20,8 +20,8 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -29,7 +29,11 @@ import uvicorn
 from tiprouter.api.app import build
 from tiprouter.api.office import Office
 from tiprouter.audit.note import Signer
+from tiprouter.delivery.addresses import private_networks
+from tiprouter.delivery.mail import Mailbox, MailNotifier, MailSecurity
+from tiprouter.delivery.notifying import Hook, HookNotifier, Notifier, secret_text, signing_secrets
 from tiprouter.delivery.sender import Sender
+from tiprouter.domain.notice import PageChannel, Routing, Severity
 from tiprouter.errors import ConfigurationError, TiprouterError
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy import files
@@ -45,6 +49,7 @@ from tiprouter.storage.database import Database, Transaction, open_database
 from tiprouter.storage.vault import FileKeyProvider, Vault
 from tiprouter.workflow import credentials, governing
 from tiprouter.workflow.happening import ROUTER, Desk, engine_of
+from tiprouter.workflow.pager import Pager
 from tiprouter.workflow.publish import Sequencer
 from tiprouter.workflow.worker import Worker
 
@@ -79,7 +84,17 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
         blind_key, seed = await database.write(
             lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing"))
         )
-        desk = Desk(now, os.urandom, vault, Library(), blind_key, settings.sandbox)
+        desk = Desk(
+            now,
+            os.urandom,
+            vault,
+            Library(),
+            blind_key,
+            settings.sandbox,
+            confirm_after=timedelta(minutes=settings.confirm_after_minutes),
+            retention=timedelta(days=settings.retention_days),
+            routing=routing_of(settings),
+        )
         yield House(settings, database, desk, Signer(settings.log_origin, seed))
     finally:
         await database.close()
@@ -96,8 +111,7 @@ async def serve(settings: Settings, *, worker: bool = True, ready: Callable[[str
             await _bring_into_force(house)
             await _keep_first_credential(house)
             with _listen(settings) as listener:
-                async with Sender(sandbox=settings.sandbox) as sender:
-                    deliverer = _worker(house, sender) if worker else None
+                async with _worker(house) if worker else contextlib.nullcontext() as deliverer:
                     await _run_parts(house, sequencer, deliverer, listener, ready)
 
 
@@ -115,10 +129,11 @@ async def _run_parts(
     def troubles() -> list[str]:
         return [name for name, part in parts.items() if part.done()]
 
-    edge = Edge(house.settings, Office(house.database, house.desk, house.settings.body_bytes_max, troubles), ready)
+    office = Office(house.database, house.desk, house.settings.body_bytes_max, troubles)
+    edge = Edge(house.settings, office, ready)
     serving = asyncio.create_task(edge.serve(sockets=[listener]))
     await asyncio.wait({serving, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
-    edge.should_exit = True
+    edge.stop()
     await serving
     if worker is not None:
         worker.stop()
@@ -143,7 +158,7 @@ class Edge(uvicorn.Server):
                 timeout_keep_alive=15,
             )
         )
-        self._host, self._ready = settings.host, ready
+        self._host, self._ready, self._office = settings.host, ready, office
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start answering, then say so."""
@@ -161,21 +176,22 @@ class Edge(uvicorn.Server):
         """Stop on SIGTERM and SIGINT without raising them again afterwards, as uvicorn's own would."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self.stop)
         try:
             yield
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Take nothing new; who waits for an inbox is answered now."""
         self.should_exit = True
+        self._office.porch.closing.set()
 
 
 async def work(settings: Settings, stopping: asyncio.Event) -> None:
     """Run a worker alone, beside a `serve` that owns the log."""
-    async with open_house(settings, migrate=False) as house, Sender(sandbox=settings.sandbox) as sender:
-        worker = _worker(house, sender)
+    async with open_house(settings, migrate=False) as house, _worker(house) as worker:
         running = asyncio.create_task(worker.run())
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -196,9 +212,84 @@ async def vkey(settings: Settings) -> str:
         return house.signer.vkey
 
 
-def _worker(house: House, sender: Sender) -> Worker:
+@asynccontextmanager
+async def _worker(house: House) -> AsyncIterator[Worker]:
+    """A worker with all it sends by. Raises `ConfigurationError` for pages that could not leave."""
     settings = house.settings
-    return Worker(house.database, house.desk, sender, places=settings.places, each=settings.places_each)
+    hook, box = hook_of(settings), mailbox_of(settings)
+    notifiers: dict[PageChannel, Notifier] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        sender = await stack.enter_async_context(Sender(sandbox=settings.sandbox))
+        if hook is not None:
+            own = await stack.enter_async_context(Sender(sandbox=settings.sandbox, networks=hook.networks))
+            notifiers[PageChannel.WEBHOOK] = HookNotifier(hook, own)
+        if box is not None:
+            notifiers[PageChannel.EMAIL] = mail = MailNotifier(box)
+            stack.callback(mail.close)
+        for channel in notifiers:
+            log.info("paging.on", channel=channel.value)
+        if not notifiers:
+            log.warning("paging.off")
+        pager = Pager(house.database, house.desk, notifiers)
+        yield Worker(house.database, house.desk, sender, places=settings.places, each=settings.places_each, pager=pager)
+
+
+_PAGED_BY: Final = {
+    "webhook": frozenset({PageChannel.WEBHOOK}),
+    "email": frozenset({PageChannel.EMAIL}),
+    "both": frozenset(PageChannel),
+    "none": frozenset[PageChannel](),
+}
+
+
+def routing_of(settings: Settings) -> Routing:
+    """Which pages go where."""
+    there = {PageChannel.WEBHOOK: settings.page_webhook_url, PageChannel.EMAIL: settings.page_smtp_host}
+    wanted = {
+        Severity.IMMINENT: settings.page_imminent,
+        Severity.URGENT: settings.page_urgent,
+        Severity.ROUTINE: settings.page_routine,
+    }
+    return Routing(
+        channels=frozenset(channel for channel, place in there.items() if place),
+        by_severity={severity: _PAGED_BY[by] for severity, by in wanted.items()},
+        mails_max=settings.page_mails_max,
+    )
+
+
+def hook_of(settings: Settings) -> Hook | None:
+    """The operator's webhook with its secrets, or None without one. Raises `ConfigurationError`."""
+    if not settings.page_webhook_url:
+        if settings.page_webhook_secret_file:
+            raise ConfigurationError("The operator's webhook has a secret file and no URL.")
+        return None
+    return Hook(
+        settings.page_webhook_url,
+        signing_secrets(settings.page_webhook_secret_file),
+        private_networks(settings.page_webhook_networks),
+        settings.sandbox,
+    )
+
+
+def mailbox_of(settings: Settings) -> Mailbox | None:
+    """The mail server with its password, or None without one. Raises `ConfigurationError`."""
+    if not settings.page_smtp_host:
+        if settings.page_mail_from or settings.page_mail_to:
+            raise ConfigurationError("Pages by e-mail have addresses and no mail server.")
+        return None
+    password_file = settings.page_smtp_password_file
+    box = Mailbox(
+        host=settings.page_smtp_host,
+        port=settings.page_smtp_port,
+        security=MailSecurity(settings.page_smtp_security),
+        sender=settings.page_mail_from,
+        recipients=tuple(filter(None, (each.strip() for each in settings.page_mail_to.split(",")))),
+        user=settings.page_smtp_user,
+        password=secret_text(password_file, "the mail server's password") if password_file else "",
+    )
+    if settings.sandbox and not box.on_loopback:
+        raise ConfigurationError("The sandbox knows mail servers on loopback only.")
+    return box
 
 
 async def _bring_into_force(house: House) -> None:

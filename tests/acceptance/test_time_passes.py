@@ -12,7 +12,7 @@ from tiprouter.domain.record import Age
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage.records import Stored
 from tiprouter.workflow import enrolment
-from tiprouter.workflow import revisit as revisiting
+from tiprouter.workflow.assess import assess
 from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.happening import Happening
 
@@ -118,7 +118,6 @@ async def test_a_record_that_cannot_be_decided_is_told_and_tried_again(
         whose = Whose(person_id=accepted.stored.persons[0])
         await service.consent(whose, grant(LE, valid_from=START + timedelta(days=1)))
     first = (await service.rows("select id from records order by id"))[0][0]
-    assess = revisiting.assess
 
     def broken(it: Happening, stored: Stored, cause: str) -> object:
         if stored.id == first:
@@ -126,7 +125,7 @@ async def test_a_record_that_cannot_be_decided_is_told_and_tried_again(
         return assess(it, stored, cause)
 
     service.clock.at = START + timedelta(days=1)
-    monkeypatch.setattr(revisiting, "assess", broken)
+    monkeypatch.setattr("tiprouter.workflow.revisit.assess", broken)
     assert await service.revisit() == 2
     assert await outcomes(service) == ["DISCLOSE", "WITHHOLD"]
     assert ("record.undecided",) in [tuple(row) for row in await service.rows("select reason from notices")]

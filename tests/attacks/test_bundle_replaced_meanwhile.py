@@ -11,7 +11,9 @@ from tests.support.fictional import agency
 from tests.support.governing import COUNSEL, approved
 from tests.support.service import Service, bundle
 from tiprouter.domain.vocabulary import RecipientKind
-from tiprouter.workflow import governing, intake
+from tiprouter.workflow import governing
+from tiprouter.workflow.assess import assess
+from tiprouter.workflow.revisit import everything_open
 
 TIP_SHARING = bundle("tip-sharing").digest
 
@@ -24,7 +26,6 @@ async def test_an_activation_waits_for_the_decisions_in_the_making(
     await here.enrol(agency(RecipientKind.LAW_ENFORCEMENT))
     await approved(here, "tip-sharing")
     decided, go_on = asyncio.Event(), asyncio.Event()
-    assess = intake.assess
 
     def slow(*arguments: Any) -> object:  # noqa: ANN401 - the story's own
         assessed = assess(*arguments)
@@ -32,7 +33,7 @@ async def test_an_activation_waits_for_the_decisions_in_the_making(
         await_only(go_on.wait())
         return assessed
 
-    monkeypatch.setattr(intake, "assess", slow)
+    monkeypatch.setattr("tiprouter.workflow.intake.assess", slow)
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(here.put_case(sister_case(), None))
         await decided.wait()
@@ -50,12 +51,11 @@ async def test_an_activation_waits_for_the_decisions_in_the_making(
 async def test_no_decision_begins_while_an_activation_is_in_the_making(
     two: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bundles change places and the transaction is not committed: a case that comes in then waits for the new one."""
+    """The bundles change places, not yet committed: a case that comes in then waits for the new one."""
     here, there = two
     await here.enrol(agency(RecipientKind.LAW_ENFORCEMENT))
     await approved(here, "tip-sharing")
     changed, go_on = asyncio.Event(), asyncio.Event()
-    everything_open = governing.everything_open
 
     def slow(*arguments: Any) -> object:  # noqa: ANN401 - the story's own
         found = everything_open(*arguments)
@@ -63,7 +63,7 @@ async def test_no_decision_begins_while_an_activation_is_in_the_making(
         await_only(go_on.wait())
         return found
 
-    monkeypatch.setattr(governing, "everything_open", slow)
+    monkeypatch.setattr("tiprouter.workflow.governing.everything_open", slow)
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(there.database.write(lambda tx: governing.activate(tx, there.desk, COUNSEL, TIP_SHARING)))
         await changed.wait()

@@ -140,7 +140,7 @@ async def test_a_claim_that_does_not_decide_again_is_found_out(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test of the tests: with the second decision left out, the first story above fails."""
-    monkeypatch.setattr(dispatch, "_still_permitted", lambda *_: True)
+    monkeypatch.setattr(dispatch, "still_permitted", lambda *_: True)
     await queued_by_consent(service, until=timedelta(hours=1))
     service.clock.at = START + timedelta(hours=1)
     with pytest.raises(AssertionError):

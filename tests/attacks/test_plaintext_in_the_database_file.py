@@ -20,7 +20,7 @@ from tiprouter.errors import TiprouterError
 from tiprouter.storage import answers
 from tiprouter.storage.acknowledgements import Words
 from tiprouter.storage.answers import Asked
-from tiprouter.storage.tables import metadata
+from tiprouter.storage.columns import metadata
 from tiprouter.workflow.acknowledging import acknowledge
 from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.dispatch import Ready, finish

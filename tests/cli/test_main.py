@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from tests.cli.conftest import CommandLine
 from tiprouter.cli import auditing, main, service
 from tiprouter.policy import bundle as bundles
+from tiprouter.policy.files import shipped
 from tiprouter.settings import Settings
 from tiprouter.storage import migrations
 
@@ -79,6 +80,6 @@ def test_policy_show_names_digest_and_reasons(
     monkeypatch.setenv("COLUMNS", "200")
     service.show_policy(Settings())
     shown = capsys.readouterr().out
-    assert f"digest {bundles.load(bundles.shipped('survivor-led')).digest}" in shown
+    assert f"digest {bundles.load(shipped('survivor-led')).digest}" in shown
     assert "guard.implicated" in shown
     assert "Rule 9" in shown

@@ -8,9 +8,11 @@ import pytest
 from tiprouter.domain.states import (
     BUNDLE_TRANSITIONS,
     DUE,
+    FETCHABLE,
     INITIAL,
     TERMINAL,
     TRANSITIONS,
+    WAITING,
     BundleEvent,
     BundleState,
     DeliveryEvent,
@@ -22,8 +24,8 @@ from tiprouter.domain.states import (
     next_state,
 )
 
-QUEUED, CLAIMED, RETRYING, DELIVERED, CANCELLED, EXHAUSTED, REFUSED = DeliveryState
-CLAIM, SUCCEED, FAIL_TRANSIENT, FAIL_GONE, LEASE_EXPIRED, CANCEL, DEADLINE_PASSED = DeliveryEvent
+QUEUED, CLAIMED, RETRYING, DELIVERED, CANCELLED, EXHAUSTED, REFUSED, ANNOUNCED = DeliveryState
+CLAIM, SUCCEED, FAIL_TRANSIENT, FAIL_GONE, LEASE_EXPIRED, CANCEL, DEADLINE_PASSED, ANNOUNCE, FETCH = DeliveryEvent
 
 LEGAL = {
     (QUEUED, CLAIM): CLAIMED,
@@ -38,12 +40,19 @@ LEGAL = {
     (RETRYING, CLAIM): CLAIMED,
     (RETRYING, CANCEL): CANCELLED,
     (RETRYING, DEADLINE_PASSED): EXHAUSTED,
+    (CLAIMED, ANNOUNCE): ANNOUNCED,
+    (QUEUED, FETCH): CLAIMED,
+    (CLAIMED, FETCH): CLAIMED,
+    (RETRYING, FETCH): CLAIMED,
+    (ANNOUNCED, FETCH): CLAIMED,
+    (ANNOUNCED, CANCEL): CANCELLED,
+    (ANNOUNCED, DEADLINE_PASSED): EXHAUSTED,
 }
 
 
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(DeliveryState, DeliveryEvent)))
 def test_every_state_meets_every_event(state: DeliveryState, event: DeliveryEvent) -> None:
-    """Rules 1 and 2: 49 pairs, 12 of them legal, the others raise and name what was tried."""
+    """Rules 1 and 2: 72 pairs, 19 of them legal, the others raise and name what was tried."""
     if (state, event) in LEGAL:
         assert next_state(state, event) is LEGAL[state, event]
     else:
@@ -75,6 +84,15 @@ def test_a_dead_worker_loses_no_delivery() -> None:
     assert next_state(CLAIMED, LEASE_EXPIRED) in DUE
 
 
+def test_what_was_announced_is_not_delivered() -> None:
+    """Rule 10: no worker claims it, only a fetch leads on; a fetch that died leaves it due again."""
+    assert ANNOUNCED not in TERMINAL | DUE
+    assert WAITING == {QUEUED, RETRYING, ANNOUNCED} == FETCHABLE - {CLAIMED}
+    assert DELIVERED not in {after for (event, _), after in TRANSITIONS.items() if event is FETCH}
+    assert next_state(next_state(ANNOUNCED, FETCH), SUCCEED) is DELIVERED
+    assert next_state(next_state(ANNOUNCED, FETCH), LEASE_EXPIRED) in WAITING
+
+
 def test_every_state_can_be_reached_and_every_event_happens() -> None:
     """Rule 1: no dead word in the vocabulary that the database would accept."""
     reached, edge = {INITIAL}, {INITIAL}
@@ -95,6 +113,7 @@ def test_the_constraint_and_the_diagram_come_from_the_table() -> None:
         "cancelled",
         "exhausted",
         "refused",
+        "announced",
     )
     lines = mermaid().splitlines()
     assert lines[:2] == ["stateDiagram-v2", "    [*] --> queued"]

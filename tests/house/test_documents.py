@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tiprouter.domain.states import bundle_mermaid, mermaid
+from tiprouter.domain.states import bundle_mermaid, duty_mermaid, mermaid, review_mermaid
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy.files import shipped
 from tiprouter.settings import Settings
@@ -67,7 +67,11 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
         assert cited, note.id
 
 
-@pytest.mark.parametrize("diagram", [mermaid(), bundle_mermaid()], ids=["delivery", "bundle"])
+@pytest.mark.parametrize(
+    "diagram",
+    [mermaid(), bundle_mermaid(), review_mermaid(), duty_mermaid()],
+    ids=["delivery", "bundle", "review", "duty"],
+)
 def test_the_diagrams_are_the_state_tables(diagram: str) -> None:
     """What the disclosure cycle shows is what `domain/states.py` says."""
     assert f"```mermaid\n{diagram}```" in document("DISCLOSURE-CYCLE.md")

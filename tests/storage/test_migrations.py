@@ -14,12 +14,27 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from tests.support.service import START
-from tiprouter.domain.states import BundleState, DeliveryState
-from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind, RecordKind, Urgency
+from tiprouter.domain.discharge import CallOutcome, EvidenceKind
+from tiprouter.domain.notice import PageChannel, Severity
+from tiprouter.domain.page_states import PageState
+from tiprouter.domain.recipient import DeliveryMode
+from tiprouter.domain.states import BundleState, ConsentPhase, DeliveryState, DutyPhase, ReviewState, SubjectNoticeState
+from tiprouter.domain.vocabulary import (
+    AcknowledgementStatus,
+    AttemptKind,
+    Establishable,
+    NoticeRule,
+    Outcome,
+    RecipientKind,
+    RecordKind,
+    ReviewAnswer,
+    StatementForm,
+    Urgency,
+)
 from tiprouter.errors import ConfigurationError
 from tiprouter.storage import migrations
+from tiprouter.storage.columns import metadata
 from tiprouter.storage.database import open_database
-from tiprouter.storage.tables import metadata
 
 T = TypeVar("T")
 
@@ -32,6 +47,23 @@ CHECKED: dict[tuple[str, str], type[StrEnum]] = {
     ("deliveries", "state"): DeliveryState,
     ("deliveries", "urgency"): Urgency,
     ("acknowledgements", "status"): AcknowledgementStatus,
+    ("pages", "channel"): PageChannel,
+    ("pages", "severity"): Severity,
+    ("pages", "state"): PageState,
+    ("recipients", "delivery_mode"): DeliveryMode,
+    ("attempts", "kind"): AttemptKind,
+    ("reviews", "state"): ReviewState,
+    ("reviews", "urgency"): Urgency,
+    ("reviews", "answer"): ReviewAnswer,
+    ("established", "fact"): Establishable,
+    ("duties", "phase"): DutyPhase,
+    ("duties", "discharged_by"): EvidenceKind,
+    ("duty_calls", "outcome"): CallOutcome,
+    ("duty_calls", "kind"): RecipientKind,
+    ("consents", "state"): ConsentPhase,
+    ("suspensions", "form"): StatementForm,
+    ("subject_notices", "rule"): NoticeRule,
+    ("subject_notices", "state"): SubjectNoticeState,
 }
 """Which column holds which closed vocabulary."""
 
@@ -68,6 +100,8 @@ def checks(tx: Connection) -> dict[tuple[str, str], set[str]]:
     for table in metadata.tables:
         for check in sa.inspect(tx).get_check_constraints(table):
             name = str(check["name"])
+            if not name.endswith("_known"):
+                continue
             column = name.removeprefix(f"ck_{table}_").removesuffix("_known")
             allowed[table, column] = set(re.findall(r"'([^']*)'", check["sqltext"]))
     return allowed

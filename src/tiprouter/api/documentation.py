@@ -81,6 +81,9 @@ _HEADERS: Final = {
     "Link": "The next page (RFC 8288), when there may be one.",
     "ETag": "The revision, for If-Match.",
     idempotency.REPLAYED: "`true` when this answer was given before.",
+    "webhook-id": "The delivery's id, as a webhook carries it.",
+    "webhook-timestamp": "When this answer was signed: seconds since 1970.",
+    "webhook-signature": "As a webhook carries it: verify the body before reading.",
     "X-Request-Id": "The id of this request, also in `instance` of a problem and in the service's log.",
 }
 _WITH_BODY: Final = (400, 413, 415, 422)
@@ -88,6 +91,8 @@ _PRECONDITIONS: Final[dict[tuple[str, str], tuple[dict[str, Any], ...]]] = {
     ("PUT", "/v1/cases/{case_id}"): (_IF_MATCH, _IF_NONE_MATCH),
     ("PUT", "/v1/recipients/{recipient_id}"): (_IF_MATCH | {"required": True},),
     ("POST", "/v1/consents/{consent_id}/withdraw"): (_IF_MATCH,),
+    ("POST", "/v1/consents/{consent_id}/confirm"): (_IF_MATCH,),
+    ("POST", "/v1/consents/{consent_id}/narrow"): (_IF_MATCH,),
 }
 
 
@@ -173,10 +178,15 @@ def _headers(method: str, template: str, operation: dict[str, Any], status: str)
         names.append("Link")
     if method == "GET" and template.rpartition("/")[2] in _VERSIONED and status == "200":
         names.append("ETag")
+    if (method, template) == SIGNED and status == "200":
+        names += ["webhook-id", "webhook-timestamp", "webhook-signature"]
     if idempotency.needs_key(method, template):
         names.append(idempotency.REPLAYED)
     return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
 
+
+SIGNED: Final = ("GET", "/v1/inbox/{delivery_id}")
+"""What is answered as a webhook would carry it."""
 
 _VERSIONED: Final = frozenset({"{tip_id}", "{case_id}", "{consent_id}", "{recipient_id}"})
 
@@ -192,19 +202,35 @@ def _refusals(method: str, template: str, operation: dict[str, Any]) -> set[int]
     if any(parameter["in"] == "query" for parameter in operation["parameters"]):
         found.add(422)
     if idempotency.needs_key(method, template):
-        found |= {400, 409, 422}
+        found |= {400, 409, 410, 422}
     if "requestBody" in operation:
         found |= set(_WITH_BODY)
+    if method == "GET" and template in _ERASABLE:
+        found.add(410)
     if (method, template) in _PRECONDITIONS:
         found |= {412} | ({428} if method == "PUT" else set())
     return found
 
+
+_ERASABLE: Final = frozenset(
+    {
+        "/v1/tips/{tip_id}",
+        "/v1/cases/{case_id}",
+        "/v1/consents/{consent_id}",
+        "/v1/consents/{consent_id}/receipt",
+        "/v1/duties/{duty_id}",
+        "/v1/reviews/{review_id}",
+        "/v1/inbox/{delivery_id}",
+    }
+)
+"""What may have been here and be gone."""
 
 _TITLES: Final = {
     400: "The request cannot be read: its body, its Idempotency-Key or its precondition",
     401: "No valid credential",
     404: "Not found, or not for you",
     409: "It conflicts with what happened before, or the same request is being answered",
+    410: "What it is about was erased",
     412: "It was made against another revision",
     413: "The body is too large",
     415: "The body is not application/json",

@@ -9,6 +9,7 @@ from tiprouter.policy.gate.diff import Difference
 from tiprouter.storage.answers import Asked
 from tiprouter.storage.database import Database
 from tiprouter.workflow.happening import Desk
+from tiprouter.workflow.polling import Porch
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Office:
 
     `troubles` names what keeps the service from doing its work (empty: ready). `in_flight` are the idempotent requests
     this process is answering now. `proving` is held by whoever proves or compares policy bundles: one at a time;
-    `differences` are the last comparisons, by the digests before and after.
+    `differences` are the last comparisons, by the digests before and after. `porch` is where agencies wait for their
+    inboxes.
     """
 
     database: Database
@@ -27,3 +29,4 @@ class Office:
     in_flight: set[Asked] = field(default_factory=set)
     proving: asyncio.Lock = field(default_factory=asyncio.Lock)
     differences: OrderedDict[tuple[str, str], Difference] = field(default_factory=OrderedDict)
+    porch: Porch = field(default_factory=Porch)

@@ -17,13 +17,25 @@ from starlette.responses import Response
 
 from tiprouter.api import errors, reasons
 from tiprouter.api.strict_json import Fault, StrictJsonError
+from tiprouter.domain.widening import TooEarlyError
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from tiprouter.policy.gate.extras import GateUnavailableError
 from tiprouter.policy.gate.solver import UndecidedError
-from tiprouter.workflow.consenting import WithdrawnError
+from tiprouter.storage.vault import ErasedError
+from tiprouter.workflow import erasing, holding, noticing
+from tiprouter.workflow.consenting import NothingToConfirmError, NothingToNarrowError, WithdrawnError
+from tiprouter.workflow.evidence import NoLongerOwedError
 from tiprouter.workflow.governing import LapsedError, NothingToRollBackError, NotNowError, UnacceptedError
 from tiprouter.workflow.intake import DuplicateError, StaleError
 from tiprouter.workflow.once import InFlightError, KeyReusedError
+from tiprouter.workflow.reviewing import (
+    MovedOnError,
+    SamePersonError,
+    SettledError,
+    TakenError,
+    UnclaimedError,
+    UnfitAnswerError,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 PREFIX: Final = "urn:tiprouter:problem:"
@@ -54,12 +66,27 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     InFlightError: Kind(409, "in-flight", "The same request is being answered", headers={"Retry-After": "1"}),
     DuplicateError: Kind(409, "duplicate", "This tip was accepted before"),
     WithdrawnError: Kind(409, "nothing-to-withdraw", "There is nothing to withdraw"),
+    NothingToConfirmError: Kind(409, "nothing-to-confirm", "There is nothing to confirm"),
+    TooEarlyError: Kind(409, "too-early", "It is too early to confirm"),
+    erasing.HeldError: Kind(409, "held", "It must be kept"),
+    erasing.SamePersonError: Kind(409, "erasure-same-person", "A second credential must confirm"),
+    holding.ReleasedError: Kind(409, "hold-released", "The hold was released before"),
+    noticing.SettledError: Kind(409, "notice-settled", "There is nothing to tell"),
+    NothingToNarrowError: Kind(409, "nothing-to-narrow", "There is nothing to narrow"),
     NotNowError: Kind(409, "bundle-state", "This cannot happen to the bundle now"),
     LapsedError: Kind(409, "bundle-lapsed", "Another bundle is active"),
     UnacceptedError: Kind(409, "bundle-discloses", "Something would newly leave"),
     NothingToRollBackError: Kind(409, "nothing-to-roll-back", "There is nothing to roll back to"),
+    TakenError: Kind(409, "review-taken", "Another reviewer has this review"),
+    UnclaimedError: Kind(409, "review-unclaimed", "The review is not claimed by you"),
+    SettledError: Kind(409, "review-settled", "The review does not wait for this"),
+    MovedOnError: Kind(409, "review-moved-on", "What is held has changed"),
+    UnfitAnswerError: Kind(409, "review-unfit", "This answer does not fit what is held"),
+    SamePersonError: Kind(409, "review-same-person", "A second reviewer must confirm"),
+    NoLongerOwedError: Kind(409, "duty-not-owed", "The duty is owed no longer"),
     StaleError: Kind(412, "stale", "The record is at another revision"),
     ConflictError: Kind(412, "stale", "This is at another revision"),
+    ErasedError: Kind(410, "erased", "Erased", "What this was about was erased, and nobody can bring it back."),
     KeyReusedError: Kind(422, "idempotency-key-reused", "The Idempotency-Key belongs to another request"),
     errors.BundleRefusedError: Kind(
         422, "bundle-refused", "The policy bundle cannot be used", "Nothing was changed; the active bundle stays."

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header
 
-from tiprouter.api.schemas.webhooks import DisclosureMade, DisclosureRecalled
+from tiprouter.api.schemas.webhooks import DisclosureAvailable, DisclosureMade, DisclosureRecalled, NoticeRaised
 
 router = APIRouter()
 
@@ -42,3 +42,23 @@ async def disclosure_recalled(
     webhook_signature: WebhookSignature,
 ) -> None:
     """Consent was withdrawn for an earlier disclosure: stop using it and delete it, as far as the law lets you."""
+
+
+@router.post("disclosure.available", operation_id="disclosureAvailable", responses=ANSWERS, status_code=200)
+async def disclosure_available(
+    body: DisclosureAvailable,
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
+    """Something waits in your inbox: for agencies that want ids alone. Its webhook-id is not the payload's."""
+
+
+@router.post("notice.raised", operation_id="noticeRaised", responses=ANSWERS, status_code=200)
+async def notice_raised(
+    body: NoticeRaised,
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
+    """To the operator's own webhook alone: a human must look at something. It holds ids and fixed sentences only."""

@@ -55,6 +55,17 @@ class Kind(StrEnum):
     CONSENT_GRANTED = "consent.granted"
     CONSENT_REFUSED = "consent.refused"
     CONSENT_WITHDRAWN = "consent.withdrawn"
+    CONSENT_PENDING = "consent.pending"
+    CONSENT_CONFIRMED = "consent.confirmed"
+    CONSENT_NARROWED = "consent.narrowed"
+    CONSENT_LAPSED = "consent.lapsed"
+    RECORD_ERASED = "record.erased"
+    SUBJECT_ERASED = "subject.erased"
+    ERASURE_REQUESTED = "erasure.requested"
+    RECORD_HELD = "record.held"
+    RECORD_RELEASED = "record.released"
+    ACCOUNTING_SUSPENDED = "accounting.suspended"
+    SUBJECT_NOTICE = "subject.notice"
     RECIPIENT_REGISTERED = "recipient.registered"
     RECIPIENT_CHANGED = "recipient.changed"
     DECISION = "decision"
@@ -66,6 +77,10 @@ class Kind(StrEnum):
     DELIVERY_EXHAUSTED = "delivery.exhausted"
     ACKNOWLEDGEMENT = "acknowledgement"
     NOTICE = "notice"
+    NOTICE_ACKNOWLEDGED = "notice.acknowledged"
+    NOTICE_REPEATED = "notice.repeated"
+    PAGE_STARTED = "page.started"
+    PAGE_FINISHED = "page.finished"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     BUNDLE_LOADED = "bundle.loaded"
@@ -73,13 +88,29 @@ class Kind(StrEnum):
     BUNDLE_CHECKED = "bundle.checked"
     BUNDLE_APPROVED = "bundle.approved"
     BUNDLE_ACTIVATED = "bundle.activated"
+    REVIEW_OPENED = "review.opened"
+    REVIEW_CLAIMED = "review.claimed"
+    REVIEW_DECIDED = "review.decided"
+    REVIEW_CONFIRMED = "review.confirmed"
+    FACT_ESTABLISHED = "fact.established"
     LOG_OPENED = "log.opened"
     ACCESS = "access"
+    DUTY_OPENED = "duty.opened"
+    DUTY_DISCHARGED = "duty.discharged"
+    DUTY_OVERDUE = "duty.overdue"
+    DUTY_LIFTED = "duty.lifted"
+    DUTY_MOVED = "duty.moved"
+    DUTY_CALL = "duty.call"
+    DUTY_WRITTEN = "duty.written"
 
 
 _RECORD = "record record_kind revision persons commitment received_at source cause"
-_CONSENT = "consent person grantor categories kinds recipients purposes valid_from expires_at withdrawn_at cause record"
-_RECIPIENT = "recipient kind jurisdictions change cause"
+_CONSENT = (
+    "consent person grantor categories kinds recipients purposes valid_from expires_at withdrawn_at cause record"
+    " revision state jurisdictions confirmed_at"
+)
+_DUTY = "duty record person recipient decision"
+_RECIPIENT = "recipient kind jurisdictions change cause delivery_mode"
 
 
 def _fields(names: str) -> frozenset[str]:
@@ -93,6 +124,17 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.CONSENT_GRANTED: _fields(_CONSENT),
     Kind.CONSENT_REFUSED: _fields(_CONSENT),
     Kind.CONSENT_WITHDRAWN: _fields(_CONSENT),
+    Kind.CONSENT_PENDING: _fields(_CONSENT),
+    Kind.CONSENT_CONFIRMED: _fields(_CONSENT),
+    Kind.CONSENT_NARROWED: _fields(_CONSENT),
+    Kind.CONSENT_LAPSED: _fields(_CONSENT),
+    Kind.RECORD_ERASED: _fields("record revision cause persons whole"),
+    Kind.SUBJECT_ERASED: _fields("person records cause approver"),
+    Kind.ERASURE_REQUESTED: _fields("erasure subject"),
+    Kind.RECORD_HELD: _fields("hold record"),
+    Kind.RECORD_RELEASED: _fields("hold record"),
+    Kind.ACCOUNTING_SUSPENDED: _fields("suspension person recipient until form"),
+    Kind.SUBJECT_NOTICE: _fields("notice person record recipient disclosure state rule until"),
     Kind.RECIPIENT_REGISTERED: _fields(_RECIPIENT),
     Kind.RECIPIENT_CHANGED: _fields(_RECIPIENT),
     Kind.DECISION: _fields(
@@ -105,13 +147,19 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     ),
     Kind.DISCLOSURE_CANCELLED: _fields("disclosure delivery record recipient cause consent"),
     Kind.RECALL_MADE: _fields("recall disclosure delivery record recipient persons consent cause digest deadline"),
-    Kind.ATTEMPT_STARTED: _fields("attempt delivery disclosure recall recipient number decision_epoch lane"),
+    Kind.ATTEMPT_STARTED: _fields(
+        "attempt delivery disclosure recall recipient number decision_epoch lane attempt_kind"
+    ),
     Kind.ATTEMPT_FINISHED: _fields(
         "attempt delivery disclosure recipient number result status next_at state duration_ms",
     ),
     Kind.DELIVERY_EXHAUSTED: _fields("delivery disclosure recipient attempts cause state"),
     Kind.ACKNOWLEDGEMENT: _fields("acknowledgement disclosure recipient status commitment"),
     Kind.NOTICE: _fields("notice reason subject deadline record disclosure recipient"),
+    Kind.NOTICE_ACKNOWLEDGED: _fields("notice reason subject record"),
+    Kind.NOTICE_REPEATED: _fields("notice reason subject record number channels"),
+    Kind.PAGE_STARTED: _fields("page notice channel number repeat digest"),
+    Kind.PAGE_FINISHED: _fields("page notice channel number result status state next_at"),
     Kind.KEY_CREATED: _fields("key algorithm purpose role"),
     Kind.KEY_REVOKED: _fields("key purpose"),
     Kind.BUNDLE_LOADED: _fields("bundle name cause"),
@@ -119,8 +167,22 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.BUNDLE_CHECKED: _fields("bundle result points failed"),
     Kind.BUNDLE_APPROVED: _fields("bundle against newly_discloses approvals"),
     Kind.BUNDLE_ACTIVATED: _fields("bundle name replaces cause approvers engine decided waiting"),
+    Kind.REVIEW_OPENED: _fields("review decision record person recipient outcome lane deadline"),
+    Kind.REVIEW_CLAIMED: _fields("review record until"),
+    Kind.REVIEW_DECIDED: _fields("review decision record person recipient answer categories state commitment"),
+    Kind.REVIEW_CONFIRMED: _fields("review decision record person recipient answer categories proposer"),
+    # The value is a fact about a person: it is told as a commitment, the decisions that follow commit to it too.
+    Kind.FACT_ESTABLISHED: _fields("finding review record person recipient fact commitment"),
     Kind.LOG_OPENED: _fields("origin key"),
     Kind.ACCESS: _fields("role what count subject"),
+    Kind.DUTY_OPENED: _fields(f"{_DUTY} deadline written_by call blocked barred policies replaces"),
+    Kind.DUTY_DISCHARGED: _fields(f"{_DUTY} by evidence deadline in_time written_by"),
+    Kind.DUTY_OVERDUE: _fields(f"{_DUTY} deadline what"),
+    Kind.DUTY_LIFTED: _fields(f"{_DUTY} cause"),
+    # Why a duty goes on, and where it stands at others: decided again, told and discharged, told and open, passed over.
+    Kind.DUTY_MOVED: _fields(f"{_DUTY} cause asked discharged open passed_over"),
+    Kind.DUTY_CALL: _fields(f"{_DUTY} call outcome kind called_at commitment"),
+    Kind.DUTY_WRITTEN: _fields(f"{_DUTY} letter sent_at commitment"),
 }
 
 # Tokens without which the log could not be followed afterwards (rule 6).

@@ -26,6 +26,7 @@ from tiprouter.audit import merkle
 from tiprouter.audit.checkpoint import read_unverified
 from tiprouter.audit.folder import last_checkpoint
 from tiprouter.audit.tiles import hash_reader
+from tiprouter.domain.notice import Severity
 from tiprouter.errors import TiprouterError
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy import files
@@ -204,6 +205,21 @@ async def _address(settings: Settings, _now: datetime) -> Said:
     return Level.WARN, f"{settings.host} may be reachable from outside.", "Put a proxy that speaks TLS in front of it."
 
 
+async def _pages(settings: Settings, _now: datetime) -> Said:
+    hook, box = wiring.hook_of(settings), wiring.mailbox_of(settings)
+    if hook is None and box is None:
+        return (
+            Level.WARN,
+            "off: nobody is paged, notices wait until somebody asks.",
+            "Set TIPROUTER_PAGE_WEBHOOK_URL or TIPROUTER_PAGE_SMTP_HOST.",
+        )
+    routing = wiring.routing_of(settings)
+    unheard = [severity.value for severity in Severity if not routing.by_severity[severity] & routing.channels]
+    if unheard:
+        return Level.WARN, f"nothing pages what is {' or '.join(unheard)}.", "Route it to a channel that there is."
+    return Level.OK, f"by {' and '.join(sorted(channel.value for channel in routing.channels))}.", ""
+
+
 def _has_database(settings: Settings) -> bool:
     """Whether there is one to look at; opening a SQLite file that is not there would make it (rule 2)."""
     return bool(settings.database_url) or (settings.data / "tiprouter.db").exists()
@@ -228,4 +244,5 @@ _CHECKS: dict[Check, str] = {
     _clock: "Clock",
     _sandbox: "Sandbox",
     _address: "Address",
+    _pages: "Pages",
 }

@@ -21,6 +21,7 @@ from tiprouter.cli.policies import folder_of
 from tiprouter.cli.service import BY_HAND
 from tiprouter.domain.explain import Explanation
 from tiprouter.domain.outcome import NO_RECIPIENT, UNNAMED_SIGNALER
+from tiprouter.domain.review import RELEASED, WITHHELD
 from tiprouter.domain.vocabulary import Category, Outcome
 from tiprouter.errors import ConfigurationError, NotFoundError
 from tiprouter.policy import bundle as bundles
@@ -44,6 +45,8 @@ _NO_POLICY: Final = {
     "default-deny": "no policy permitted anything and none forbade it",
     NO_RECIPIENT: "a child's duty, or a perhaps-child's, found no recipient",
     UNNAMED_SIGNALER: "somebody who only signaled is not told of without leave to say who signaled",
+    RELEASED: "a reviewer released what the policy permits and would have held",
+    WITHHELD: "a reviewer withheld what was held",
     "policy.error": "a policy failed while it was asked; nothing leaves",
     "router.error": "facts or payload could not be made; nothing leaves",
 }

@@ -29,6 +29,7 @@ FIELDS: Final = frozenset(
         *("number", "result", "status", "state", "count", "size", "index", "duration_ms"),
         *("error", "cause", "reason", "frames", "file"),
         *("host", "port", "id", "request_id", "method", "route", "ms", "vkey"),
+        *("notice", "channel"),
     }
 )
 _PLAIN = (str, int, float, bool, type(None))

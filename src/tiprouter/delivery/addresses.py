@@ -12,6 +12,9 @@
 7. In the sandbox (fictional data only) http and every port are allowed, and nothing but loopback is: 127.0.0.0/8, ::1.
 8. No URL holds user information, a fragment, control or non-ASCII characters, a backslash, or more than 2,048
    characters; a host whose last label could be read as a number is no name (`127.1`, `0x7f.1`, `2130706433`).
+9. The operator's own webhook may live in a private network that the operator names: blocks of RFC 1918, RFC 6598,
+   RFC 4193 or loopback, nothing wider. With one named, its URL may hold any port, a local name, or an address in it; it
+   is https all the same. No recipient's URL is ever checked with such a network.
 
 Sources: IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and updates), RFC 6052, RFC 5214, RFC 3986.
 It does not promise to know a network's own NAT64 prefix or what stands behind a public address: the host's egress rules
@@ -19,10 +22,12 @@ must. Errors quote neither the URL nor the address.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
 
-from tiprouter.errors import TiprouterError
+from tiprouter.errors import ConfigurationError, TiprouterError
 
 MAX_URL_CHARS = 2_048
 MAX_HOST_CHARS = 253
@@ -81,6 +86,14 @@ _URL = re.compile(
 )
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+PRIVATE: tuple[IPv4Network | IPv6Network, ...] = (
+    *(
+        IPv4Network(block)
+        for block in ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+    ),
+    *(IPv6Network(block) for block in ("::1/128", "fc00::/7")),
+)
+Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
 _LOCAL_SUFFIXES = frozenset(
     {"localhost", "local", "internal", "onion"}
 )  # never a public endpoint (RFC 6761, 6762, 7686)
@@ -100,8 +113,22 @@ class Endpoint:
     url: str = field(repr=False)
 
 
-def check_address(ip: str, *, sandbox: bool) -> None:
-    """Return if the address may be dialled; raise `ForbiddenAddressError` otherwise."""
+def private_networks(text: str) -> Networks:
+    """The blocks of a list such as `10.1.0.0/16, fd00::/8` (rule 9). Raises `ConfigurationError`."""
+    found: list[IPv4Network | IPv6Network] = []
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        try:
+            network = ip_network(part)
+        except ValueError:
+            raise ConfigurationError("A private network is a CIDR block such as 10.1.0.0/16.") from None
+        if not any(_is_part(network, block) for block in PRIVATE):
+            raise ConfigurationError("Only blocks of private networks may be named for the operator's webhook.")
+        found.append(network)
+    return tuple(found)
+
+
+def check_address(ip: str, *, sandbox: bool, networks: Networks = ()) -> None:
+    """Return if the address may be dialled; raise `ForbiddenAddressError` otherwise. `networks`: rule 9."""
     if not ip.isascii() or "%" in ip:
         raise ForbiddenAddressError("An address with a scope is not dialled.")
     try:
@@ -112,14 +139,16 @@ def check_address(ip: str, *, sandbox: bool) -> None:
         if not _is_loopback(address):
             raise ForbiddenAddressError("The sandbox connects to loopback only.")
         return
+    if any(address in network for network in networks):
+        return
     if isinstance(address, IPv6Address):
         _check_v6(address)
     else:
         _check_v4(address)
 
 
-def check_url(url: str, *, sandbox: bool) -> Endpoint:
-    """Parse a recipient's URL, or raise `ForbiddenAddressError`.
+def check_url(url: str, *, sandbox: bool, networks: Networks = ()) -> Endpoint:
+    """Parse a recipient's URL, or raise `ForbiddenAddressError`. `networks`: rule 9.
 
     The scheme and the host may be in any case and come back in lower case; the rest must be spelt as it will be sent.
     """
@@ -132,13 +161,13 @@ def check_url(url: str, *, sandbox: bool) -> Endpoint:
     port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[scheme]
     if not 0 < port <= _PORT_MAX:
         raise ForbiddenAddressError("The port is out of range.")
-    if not sandbox and (scheme != "https" or port not in PORTS):
+    if not sandbox and (scheme != "https" or (port not in PORTS and not networks)):
         raise ForbiddenAddressError("An endpoint is https on port 443 or 8443.")
     host = match["v6"] or match["name"]
     if match["v6"] or _ends_in_number(host):
-        _check_literal(host, sandbox=sandbox)
+        _check_literal(host, sandbox=sandbox, networks=networks)
     else:
-        _check_name(host, sandbox=sandbox)
+        _check_name(host, local=sandbox or bool(networks))
     shown_port = "" if port == _DEFAULT_PORTS[scheme] else f":{port}"
     shown_host = f"[{host}]" if match["v6"] else host
     target = match["target"] if match["target"].startswith("/") else "/" + match["target"]
@@ -176,17 +205,21 @@ def _ends_in_number(host: str) -> bool:
     return _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
 
 
-def _check_literal(host: str, *, sandbox: bool) -> None:
-    if not sandbox:
+def _is_part(network: IPv4Network | IPv6Network, block: IPv4Network | IPv6Network) -> bool:
+    return network.version == block.version and network[0] in block and network[-1] in block
+
+
+def _check_literal(host: str, *, sandbox: bool, networks: Networks) -> None:
+    if not sandbox and not networks:
         raise ForbiddenAddressError("An endpoint is a host name, not an address.")
-    check_address(host, sandbox=True)
+    check_address(host, sandbox=sandbox, networks=networks)
     if str(ip_address(host)) != host:
         raise ForbiddenAddressError("The address is not in its canonical spelling.")
 
 
-def _check_name(host: str, *, sandbox: bool) -> None:
+def _check_name(host: str, *, local: bool) -> None:
     labels = host.split(".")
     if len(host) > MAX_HOST_CHARS or not all(_LABEL.fullmatch(label) for label in labels):
         raise ForbiddenAddressError("The host is no host name.")
-    if not sandbox and (len(labels) == 1 or labels[-1] in _LOCAL_SUFFIXES):
+    if not local and (len(labels) == 1 or labels[-1] in _LOCAL_SUFFIXES):
         raise ForbiddenAddressError("The host name is not a public one.")

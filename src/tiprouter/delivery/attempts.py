@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from tiprouter.delivery.signing import SigningSecret
+from tiprouter.domain.page import PageBody
 from tiprouter.domain.redaction import Redacted
 
 
@@ -37,7 +38,7 @@ class Envelope:
     url: str = field(repr=False)
     webhook_id: str
     timestamp: int
-    body: Redacted = field(repr=False)
+    body: Redacted | PageBody = field(repr=False)
     secrets: Sequence[SigningSecret] = field(repr=False)
     timeout_seconds: float
     content_type: str = "application/json"

@@ -24,7 +24,7 @@ from aiohttp import ClientRequest, ClientResponse
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType, Connection
 
-from tiprouter.delivery.addresses import ForbiddenAddressError, check_address
+from tiprouter.delivery.addresses import ForbiddenAddressError, Networks, check_address
 
 LOOKUP_THREADS = 32
 
@@ -64,9 +64,9 @@ class SystemLookup:
 class CheckedResolver(AbstractResolver):
     """Resolves a name to addresses that may all be dialled, or raises `ForbiddenAddressError`."""
 
-    def __init__(self, lookup: Lookup, *, sandbox: bool) -> None:
+    def __init__(self, lookup: Lookup, *, sandbox: bool, networks: Networks = ()) -> None:
         self._lookup = lookup
-        self._sandbox = sandbox
+        self._sandbox, self._networks = sandbox, networks
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -77,7 +77,7 @@ class CheckedResolver(AbstractResolver):
         if not found:
             raise OSError(socket.EAI_NONAME, "The name has no address.")
         for *_, address in found:
-            check_address(str(address[0]), sandbox=self._sandbox)
+            check_address(str(address[0]), sandbox=self._sandbox, networks=self._networks)
         return [
             ResolveResult(
                 hostname=host,
@@ -97,18 +97,18 @@ class CheckedResolver(AbstractResolver):
 class CheckedSockets:
     """Makes a socket for an address that may be dialled, or raises `ForbiddenAddressError`."""
 
-    def __init__(self, *, sandbox: bool) -> None:
-        self._sandbox = sandbox
+    def __init__(self, *, sandbox: bool, networks: Networks = ()) -> None:
+        self._sandbox, self._networks = sandbox, networks
 
     def __call__(self, address_info: AddrInfoType) -> socket.socket:
         """Return an unconnected socket for `address_info`, and note the address for the attempt it serves."""
         family, kind, protocol, _, address = address_info
-        check_address(str(address[0]), sandbox=self._sandbox)
+        check_address(str(address[0]), sandbox=self._sandbox, networks=self._networks)
         _note(str(address[0]))
         return socket.socket(family, kind, protocol)
 
 
-def checked_request(*, sandbox: bool) -> type[ClientRequest]:
+def checked_request(*, sandbox: bool, networks: Networks = ()) -> type[ClientRequest]:
     """Return a request class that writes nothing before the peer's address was checked."""
 
     class CheckedRequest(ClientRequest):
@@ -116,7 +116,7 @@ def checked_request(*, sandbox: bool) -> type[ClientRequest]:
             peer = None if conn.transport is None else conn.transport.get_extra_info("peername")
             if not peer:
                 raise ForbiddenAddressError("The peer's address is not known.")
-            check_address(str(peer[0]), sandbox=sandbox)
+            check_address(str(peer[0]), sandbox=sandbox, networks=networks)
             _note(str(peer[0]))
             return await super().send(conn)
 

@@ -1,7 +1,7 @@
 """How is one attempt made, whatever the other side does?
 
-1. Only a `Redacted` body is sent, and only signed (`NotRedactedError`, `SigningError` before anything is dialled: these
-   are defects of the caller, not news about the recipient).
+1. Only a `Redacted` body is sent, or a page that `domain/page.py` made, and only signed (`NotRedactedError`,
+   `SigningError` before anything is dialled: these are defects of the caller, not news about the recipient).
 2. Every address is checked where it is dialled (`dialling`); redirects are not followed, proxies, netrc and cookies of
    the environment are not used.
 3. One deadline covers DNS, connecting, TLS, request, headers and body, with `asyncio.timeout`.
@@ -35,7 +35,7 @@ from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
 from tiprouter.delivery import signing
-from tiprouter.delivery.addresses import Endpoint, ForbiddenAddressError, check_url
+from tiprouter.delivery.addresses import Endpoint, ForbiddenAddressError, Networks, check_url
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.delivery.dialling import (
     CURRENT,
@@ -47,6 +47,7 @@ from tiprouter.delivery.dialling import (
     checked_request,
 )
 from tiprouter.delivery.schedule import parse_retry_after
+from tiprouter.domain.page import PageBody
 from tiprouter.domain.redaction import Redacted
 from tiprouter.errors import ConfigurationError, TiprouterError
 
@@ -81,11 +82,17 @@ class _Answer:
 class Sender:
     """Makes attempts over one pool of connections: `async with Sender(sandbox=False) as sender`.
 
-    `ssl_context` is the trust to use in place of the system's; `lookup` a resolver in place of the system's.
+    `ssl_context` is the trust to use in place of the system's; `lookup` a resolver in place of the system's; `networks`
+    are private ones that may be dialled, for the operator's own webhook and nothing else.
     """
 
     def __init__(
-        self, *, sandbox: bool, ssl_context: ssl.SSLContext | None = None, lookup: Lookup | None = None
+        self,
+        *,
+        sandbox: bool,
+        ssl_context: ssl.SSLContext | None = None,
+        lookup: Lookup | None = None,
+        networks: Networks = (),
     ) -> None:
         context = ssl_context or ssl.create_default_context()
         if (
@@ -94,7 +101,7 @@ class Sender:
             or context.minimum_version < ssl.TLSVersion.TLSv1_2
         ):
             raise ConfigurationError("A TLS context for delivery verifies certificates and host names, by TLS 1.2 on.")
-        self._sandbox = sandbox
+        self._sandbox, self._networks = sandbox, networks
         self._context = context
         self._lookup = lookup
         self._system_lookup = SystemLookup()
@@ -102,7 +109,9 @@ class Sender:
 
     async def __aenter__(self) -> Self:
         self._system_lookup = SystemLookup()
-        self._session = open_session(self._context, self._lookup or self._system_lookup, sandbox=self._sandbox)
+        self._session = open_session(
+            self._context, self._lookup or self._system_lookup, sandbox=self._sandbox, networks=self._networks
+        )
         return self
 
     async def __aexit__(
@@ -117,7 +126,7 @@ class Sender:
         """Make one attempt and say what came of it; raises only as rules 1 and 6 say."""
         if self._session is None:
             raise ConfigurationError("A Sender sends inside `async with` only.")
-        if not isinstance(envelope.body, Redacted):
+        if not isinstance(envelope.body, Redacted | PageBody):
             raise NotRedactedError
         headers = {
             **signing.headers(envelope.webhook_id, envelope.timestamp, envelope.body.body, envelope.secrets),
@@ -130,7 +139,7 @@ class Sender:
         token = CURRENT.set(dialled)
         failed_as = AttemptResult.PROTOCOL_ERROR
         try:
-            endpoint = check_url(envelope.url, sandbox=self._sandbox)
+            endpoint = check_url(envelope.url, sandbox=self._sandbox, networks=self._networks)
             async with asyncio.timeout(envelope.timeout_seconds):
                 await _exchange(self._session, endpoint, headers, envelope.body.body, answer)
         except Exception as error:  # noqa: BLE001 - rule 6; cancellation is no Exception and passes
@@ -153,19 +162,21 @@ class Sender:
         )
 
 
-def open_session(context: ssl.SSLContext, lookup: Lookup, *, sandbox: bool) -> aiohttp.ClientSession:
+def open_session(
+    context: ssl.SSLContext, lookup: Lookup, *, sandbox: bool, networks: Networks = ()
+) -> aiohttp.ClientSession:
     """Return a session with every guard of rules 2, 5, 7 and 8 in place."""
     connector = aiohttp.TCPConnector(
         ssl=context,
-        resolver=CheckedResolver(lookup, sandbox=sandbox),
+        resolver=CheckedResolver(lookup, sandbox=sandbox, networks=networks),
         use_dns_cache=False,
-        socket_factory=CheckedSockets(sandbox=sandbox),
+        socket_factory=CheckedSockets(sandbox=sandbox, networks=networks),
         keepalive_timeout=KEEP_ALIVE_SECONDS,
         limit=0,
     )
     return aiohttp.ClientSession(
         connector=connector,
-        request_class=checked_request(sandbox=sandbox),
+        request_class=checked_request(sandbox=sandbox, networks=networks),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,

@@ -7,6 +7,8 @@
 5. `basis` is the strongest reason any potential victim of the record gives: duty, then consent, then danger. Duty is
    first so that withdrawing a consent never uncovers a reason that tells more.
 6. A signaler who wished to stay anonymous has refused `signaler_identity`, whatever else was said: wishes narrow.
+7. What the record leaves unknown of an age, a duty or how violence was perceived may have been established by a
+   reviewer (`domain/established.py`); what the record knows is never contradicted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ from typing import TypeAlias
 from tiprouter.domain.age import Majority, age_band, next_change
 from tiprouter.domain.consent import Consent, Question, changes_after, state_of
 from tiprouter.domain.duty import NO_DUTY, Duty, Protocol, World, duty_toward, served
+from tiprouter.domain.established import Established, age_of, duty_of, perceived_of
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Implicated, Person, Record
 from tiprouter.domain.vocabulary import (
@@ -95,26 +98,30 @@ class Facts:
 class Finding:
     """One person's facts toward one recipient, how long they hold, and the duty's span after receipt.
 
-    `zone` is where a statute's business days are counted.
+    `zone` is where a statute's business days are counted; `duty_denied` says that a reviewer established that there is
+    no duty toward this recipient.
     """
 
     facts: Facts
     valid_until: datetime | None
     duty_within: timedelta | None
     zone: tzinfo = UTC
+    duty_denied: bool = False
 
 
 @dataclass(frozen=True)
 class Situation:
     """What facts are derived from: a record, its persons' consents by `ref`, a bundle's protocol, and the moment.
 
-    What follows from these alone, whoever the recipient is, is found once.
+    `established` are the reviewers' findings, first to last. What follows from all these alone, whoever the recipient
+    is, is found once.
     """
 
     record: Record
     consents: Mapping[str, Sequence[Consent]]
     protocol: Protocol
     now: datetime
+    established: Sequence[Established] = ()
 
     @cached_property
     def worlds(self) -> Mapping[str, tuple[World, ...]]:
@@ -132,25 +139,28 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class _Toward:
-    """A situation seen from one recipient: the law's ages and its word on minors alone, and each child's duty."""
+    """A situation seen from one recipient: the law's ages and its word on minors alone, and each child's duty.
+
+    `denied` are the children toward whom a reviewer established that there is no duty.
+    """
 
     situation: Situation
     recipient: Recipient
     duties: Mapping[str, Duty]
+    denied: frozenset[str]
     majorities: tuple[Majority, ...]
     minor_alone: bool
 
     def question(self, age: AgeBand) -> Question:
-        return Question(self.recipient, age, self.minor_alone)
+        here = served(self.situation.record.jurisdictions, self.recipient)
+        places = tuple(place.code for place in here) or self.recipient.jurisdictions
+        return Question(self.recipient, age, self.minor_alone, places)
 
 
 def findings_for(situation: Situation, recipient: Recipient) -> dict[str, Finding]:
     """Facts of every person of the record toward one recipient, by `ref`."""
     record, toward = situation.record, _toward(situation, recipient)
-    bands = {
-        person.ref: age_band(person.age, toward.majorities, record.signaled_at, situation.now)
-        for person in record.persons
-    }
+    bands = _bands(situation, toward.majorities)
     states = {
         person.ref: _consent_states(situation, person, toward.question(bands[person.ref])) for person in record.persons
     }
@@ -160,19 +170,35 @@ def findings_for(situation: Situation, recipient: Recipient) -> dict[str, Findin
         person.ref: Finding(
             facts=_facts(toward, person, bands[person.ref], states[person.ref], basis),
             valid_until=until,
-            duty_within=toward.duties[person.ref].within,
-            zone=toward.majorities[0].zone,
+            duty_within=None if bands[person.ref] is AgeBand.ADULT else toward.duties[person.ref].within,
+            zone=_behind(toward.majorities, situation.now),
+            duty_denied=person.ref in toward.denied,
         )
         for person in record.persons
     }
+
+
+def _behind(majorities: Sequence[Majority], now: datetime) -> tzinfo:
+    """Of several zones the one whose day is the earliest: business days end there no later than elsewhere."""
+    return min((majority.zone for majority in majorities), key=lambda zone: zone.utcoffset(now) or timedelta())
 
 
 def bands_anywhere(situation: Situation) -> dict[str, AgeBand]:
     """Each person's band under the record's most protective law: for duties that find no recipient."""
     record = situation.record
     majorities = _majorities(situation.protocol, [place.code for place in record.jurisdictions])
+    return _bands(situation, majorities)
+
+
+def _bands(situation: Situation, majorities: Sequence[Majority]) -> dict[str, AgeBand]:
+    record = situation.record
     return {
-        person.ref: age_band(person.age, majorities, record.signaled_at, situation.now) for person in record.persons
+        person.ref: age_of(
+            situation.established,
+            person.ref,
+            age_band(person.age, majorities, record.signaled_at, situation.now),
+        )
+        for person in record.persons
     }
 
 
@@ -185,14 +211,20 @@ def _toward(situation: Situation, recipient: Recipient) -> _Toward:
     record, protocol, today = situation.record, situation.protocol, situation.now.date()
     places = served(record.jurisdictions, recipient) or record.jurisdictions
     territories = [protocol.territories.get(place.code) for place in places]
-    duties = {person.ref: NO_DUTY for person in record.persons} | {
+    told = {
         ref: duty_toward(recipient, record.jurisdictions, worlds, protocol, today)
         for ref, worlds in situation.worlds.items()
+    }
+    found = {
+        ref: duty_of(situation.established, ref, recipient.id, duty, protocol.immediately) for ref, duty in told.items()
     }
     return _Toward(
         situation=situation,
         recipient=recipient,
-        duties=duties,
+        duties={person.ref: NO_DUTY for person in record.persons} | found,
+        denied=frozenset(
+            ref for ref, duty in found.items() if duty is not told[ref] and duty.state is DutyState.NOT_REQUIRED
+        ),
         majorities=_majorities(protocol, [place.code for place in places]),
         minor_alone=bool(territories) and all(one is not None and one.minor_alone for one in territories),
     )
@@ -213,7 +245,7 @@ def _facts(toward: _Toward, person: Person, age: AgeBand, consents: tuple[Consen
         reporter=record.signaler.relationship,
         immediate=record.violence.immediate,
         escalating=record.violence.escalating,
-        perceived=_PERCEIVED[record.violence.perceived],
+        perceived=_perceived(situation),
         fresh=_fresh_until(situation) is not None,
         basis=basis,
         consents=consents,
@@ -275,10 +307,14 @@ def _basis(toward: _Toward, bands: Mapping[str, AgeBand], states: Mapping[str, t
     imminent = (
         violence.immediate is Answer.YES
         and violence.escalating is Answer.YES
-        and _PERCEIVED[violence.perceived] is Perceived.FIRST_HAND
+        and _perceived(situation) is Perceived.FIRST_HAND
         and _fresh_until(situation) is not None
     )
     return Basis.DANGER if imminent and victims else Basis.NONE
+
+
+def _perceived(situation: Situation) -> Perceived:
+    return perceived_of(situation.established, _PERCEIVED[situation.record.violence.perceived])
 
 
 def _fresh_until(situation: Situation) -> datetime | None:

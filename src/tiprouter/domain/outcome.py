@@ -9,6 +9,8 @@
 5. A duty, or a part of one, that no recipient takes is decided too (`unrouted`), with no recipient: it must not end in
    silence.
 6. Somebody who only signaled is known by appearing at all: without leave to say who signaled, nothing of them leaves.
+7. A hold that a reviewer answered is a `DISCLOSE` of what was released and is permitted, or a `WITHHOLD`. It keeps its
+   deadline. Nothing else is changed by a review: no report, no error, no guard.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +23,8 @@ from tiprouter.domain.calendar import business_days_after
 from tiprouter.domain.duty import Part, Span, parts, within
 from tiprouter.domain.facts import VICTIM_ROLES, Facts, Finding, Situation
 from tiprouter.domain.recipient import Recipient
-from tiprouter.domain.vocabulary import AgeBand, Answer, Category, Outcome, Role, SpanUnit, Urgency
+from tiprouter.domain.review import RELEASED, WITHHELD, Review, released
+from tiprouter.domain.vocabulary import AgeBand, Answer, Category, Outcome, ReviewAnswer, Role, SpanUnit, Urgency
 
 IMMINENT_WITHIN = timedelta(minutes=30)
 """A deadline this close to receipt puts a delivery into the lane that waits for nobody."""
@@ -63,7 +66,10 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome for one person and one recipient, with everything that explains it."""
+    """The outcome for one person and one recipient, with everything that explains it.
+
+    `considered` says that a human has decided about this person and recipient, so that a duty is not silent there.
+    """
 
     outcome: Outcome
     categories: frozenset[Category]
@@ -78,6 +84,7 @@ class Verdict:
     call: bool = False
     written_by: datetime | None = None
     duty_within: timedelta | None = None
+    considered: bool = False
 
     @property
     def leaves(self) -> bool:
@@ -85,12 +92,12 @@ class Verdict:
         return self.outcome in (Outcome.REPORT, Outcome.DISCLOSE)
 
 
-def verdict_of(finding: Finding, answered: Ruling, received_at: datetime) -> Verdict:
-    """Rules 1-4 and 6."""
-    ruling = narrowed(finding.facts, answered)
-    outcome = outcome_of(ruling)
+def verdict_of(finding: Finding, answered: Ruling, received_at: datetime, review: Review | None = None) -> Verdict:
+    """Rules 1-4, 6 and 7; `review` is an answer to a hold on these very facts."""
+    held = narrowed(finding.facts, answered)
+    outcome, ruling = reviewed(finding.facts, held, review)
     leaves = outcome in (Outcome.REPORT, Outcome.DISCLOSE)
-    span = _within(finding, ruling, outcome)
+    span = _within(finding, ruling, outcome_of(held) if leaves else outcome)
     return Verdict(
         outcome=outcome,
         categories=ruling.permitted if leaves else frozenset(),
@@ -105,13 +112,29 @@ def verdict_of(finding: Finding, answered: Ruling, received_at: datetime) -> Ver
         call=ruling.call and leaves,
         written_by=_written_by(ruling.written, received_at, finding.zone) if leaves else None,
         duty_within=finding.duty_within,
+        considered=outcome is not outcome_of(held) or finding.duty_denied,
     )
+
+
+def reviewed(facts: Facts, held: Ruling, review: Review | None) -> tuple[Outcome, Ruling]:
+    """Rule 7: the outcome and what is left of a ruling, once a reviewer answered."""
+    outcome = outcome_of(held)
+    if outcome is not Outcome.HOLD_REVIEW or review is None:
+        return outcome, held
+    if review.answer is ReviewAnswer.WITHHOLD:
+        return Outcome.WITHHOLD, replace(held, policies=(*held.policies, WITHHELD))
+    left = narrowed(facts, replace(held, permitted=released(review, held.permitted)))
+    if not left.permitted:
+        return outcome, held
+    return Outcome.DISCLOSE, replace(left, policies=(*held.policies, RELEASED))
 
 
 def narrowed(facts: Facts, ruling: Ruling) -> Ruling:
     """What is left of a ruling once the person's own presence is looked at (rule 6)."""
     if facts.role is not Role.SIGNALER or not ruling.permitted or Category.SIGNALER_IDENTITY in ruling.permitted:
         return ruling
+    if ruling.review:
+        return replace(ruling, permitted=frozenset(), policies=(*ruling.policies, UNNAMED_SIGNALER))
     return replace(ruling, permitted=frozenset(), policies=(UNNAMED_SIGNALER,), within=(), written=(), call=False)
 
 
@@ -185,7 +208,7 @@ def takes(recipient: Recipient, part: Part) -> bool:
 
 
 def _speaks(verdict: Verdict) -> bool:
-    return verdict.outcome not in (Outcome.WITHHOLD, Outcome.DISCLOSE)
+    return verdict.considered or verdict.outcome not in (Outcome.WITHHOLD, Outcome.DISCLOSE)
 
 
 def blocked_without_recipient(lost: Unrouted, situation: Situation) -> Verdict:

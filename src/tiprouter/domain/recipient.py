@@ -4,6 +4,8 @@
 2. An agency limited to counties serves a place in its state only when the county is one of them; when the record
    does not name a county the answer is unknown, not no.
 3. It is usable while it is active; a sharing agreement is in force until its own date.
+4. Its delivery mode says what its webhook carries: everything (push), ids alone (thin), or that there is none (pull).
+   An agency that only pulls has no endpoint, every other one has.
 """
 
 from dataclasses import dataclass
@@ -32,20 +34,38 @@ class SignatureScheme(StrEnum):
     HMAC = "v1"
 
 
+@unique
+class DeliveryMode(StrEnum):
+    """What an agency's webhook carries. Its inbox is open to it in every mode."""
+
+    PUSH = "push"  # the payload
+    THIN = "thin"  # ids only; the agency pulls the payload
+    PULL = "pull"  # there is no webhook
+
+
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A registered agency. `revision` counts its changes; `agreement_until` None means no agreement."""
+    """A registered agency.
+
+    `revision` counts its changes; `agreement_until` None means no agreement; `url` is None in mode pull, and only then.
+    """
 
     id: str
     name: str
     kind: RecipientKind
     jurisdictions: tuple[str, ...]
     counties: tuple[str, ...]
-    url: str
+    url: str | None
     scheme: SignatureScheme
     status: RecipientStatus
     agreement_until: datetime | None
     revision: int
+    delivery_mode: DeliveryMode = DeliveryMode.PUSH
+
+    @property
+    def has_its_endpoint(self) -> bool:
+        """Whether there is an endpoint exactly where the delivery mode needs one (rule 4)."""
+        return (self.url is None) is (self.delivery_mode is DeliveryMode.PULL)
 
     def serves(self, place: Jurisdiction) -> Answer:
         """Whether the agency serves this place (rules 1 and 2)."""

@@ -25,7 +25,7 @@ from tiprouter.domain.duty import served
 from tiprouter.domain.outcome import Verdict
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.record import Contact, Identity, Location, Person, Record, Statement
-from tiprouter.domain.vocabulary import PURPOSE_OF, Category, Role
+from tiprouter.domain.vocabulary import PURPOSE_OF, Category, Role, Urgency
 from tiprouter.errors import TiprouterError
 
 Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
@@ -123,6 +123,23 @@ def recall(recipient: Recipient, address: Address, recalled: str) -> Redacted:
     """The message that tells a recipient that consent for an earlier disclosure was withdrawn; it carries ids only."""
     data = _about(recipient, address) | {"recalls": recalled, "reason": "consent_withdrawn"}
     return _sealed("disclosure.recalled", data, address.made_at)
+
+
+def announce(recipient: Recipient, address: Address, delivery_id: str, urgency: Urgency) -> Redacted:
+    """The message that tells an agency in thin mode that something waits in its inbox; it carries ids only.
+
+    It does not say whether a disclosure or a recall waits: whoever reads it in transit learns that something does.
+    """
+    data: dict[str, Json] = {
+        "delivery_id": delivery_id,
+        "disclosure_id": address.disclosure_id,
+        "matter_id": address.matter_id,
+        "sequence": address.sequence,
+        "recipient_id": recipient.id,
+        "urgency": urgency.value,
+        "deadline": stamp(address.deadline),
+    }
+    return _sealed("disclosure.available", data, address.made_at)
 
 
 def reopen(body: bytes, digest: str) -> Redacted:

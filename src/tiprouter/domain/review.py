@@ -4,8 +4,8 @@
 2. A release lets leave what the hold withheld and the policy permits, never more: guards win over people too.
 3. An error is withheld or asked again, never released: nobody knows what it would have said.
 4. A report is never delayed, narrowed or widened by a review: there is nothing in it to release.
-5. An answer is about these facts, this revision of the record and this bundle. When any of them changes it is stale: the
-   hold returns, and somebody looks again.
+5. An answer is about these facts, this revision of the record and this bundle. When any of them changes it is stale:
+   the hold returns, and somebody looks again.
 6. Breaking the glass takes two: who a person is, how to reach them and their health go to police by release only when
    a second reviewer confirms it. This is a rule of the house, not of a bundle: no bundle can switch it off.
 7. Danger first: stated immediate violence, or a deadline within the imminent lane; then the earliest deadline.

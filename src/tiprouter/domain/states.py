@@ -1,4 +1,4 @@
-"""Where can a delivery or a policy bundle be, and what may happen to it there?
+"""Where can a delivery, a policy bundle, a duty, a review or a page be, and what may happen to it there?
 
 1. Everything that moves one is in one table, (event, state) -> state; the database constraint and the diagram in the
    documentation derive from it.
@@ -8,6 +8,12 @@
 5. A worker that dies loses its lease, and the delivery is due again (`lease_expired`); it may arrive twice, never not.
 6. A bundle comes into force once the gate passed it and two people approved it against what is active; it returns by
    rollback only to the place it had.
+7. A duty ends by evidence or because it is owed no longer; what is owed again later is a new duty.
+8. A review waits until it is decided, or until what it was about is no longer so; a claim or a proposal may be taken
+   over. A decided one is superseded too, when its answer no longer stands: what is held then is a new review.
+9. A page that failed is tried again until its time is up; one that nobody needs any more is given up (`settle`).
+10. What was announced is not delivered: only ids were told. An agency's own fetch holds the delivery like a worker's
+   claim does, until its payload was handed over; it may take over from either, and one that dies is due again.
 
 It does not promise that a cancelled attempt was not received: the caller records what it knows of an attempt in
 flight. The fencing of late workers is the storage's.
@@ -32,6 +38,7 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
     EXHAUSTED = "exhausted"  # the dead letter: its deadline passed
     REFUSED = "refused"  # 410, the endpoint is gone: a person must look
+    ANNOUNCED = "announced"  # the agency was told ids; the payload waits in its inbox
 
 
 @unique
@@ -45,6 +52,8 @@ class DeliveryEvent(StrEnum):
     LEASE_EXPIRED = "lease_expired"
     CANCEL = "cancel"
     DEADLINE_PASSED = "deadline_passed"
+    ANNOUNCE = "announce"
+    FETCH = "fetch"
 
 
 @unique
@@ -72,6 +81,98 @@ class BundleEvent(StrEnum):
     PROPOSE_AGAIN = "propose_again"
 
 
+@unique
+class DutyPhase(StrEnum):
+    """Where a duty is on its way to its evidence."""
+
+    OPEN = "open"
+    OVERDUE = "overdue"
+    DISCHARGED = "discharged"
+    LIFTED = "lifted"  # what is decided now owes it no longer
+
+
+@unique
+class DutyEvent(StrEnum):
+    """What can happen to a duty."""
+
+    ACKNOWLEDGE = "acknowledge"
+    CALL = "call"
+    DISCHARGE_ELSEWHERE = "discharge_elsewhere"
+    DEADLINE_PASSED = "deadline_passed"
+    LIFT = "lift"
+
+
+@unique
+class ReviewState(StrEnum):
+    """Where the review of a held decision is."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    PROPOSED = "proposed"  # decided by one, to be confirmed by another
+    DECIDED = "decided"
+    SUPERSEDED = "superseded"
+
+
+@unique
+class ReviewEvent(StrEnum):
+    """What can happen to a review."""
+
+    CLAIM = "claim"
+    DECIDE = "decide"
+    PROPOSE = "propose"
+    CONFIRM = "confirm"
+    RETRY = "retry"
+    SUPERSEDE = "supersede"
+
+
+@unique
+class ConsentPhase(StrEnum):
+    """Where a grant or a refusal is in its life."""
+
+    GIVEN = "given"  # heard in this very story, never stored
+    PENDING = "pending"  # it widens, and waits to be said again: it counts for nothing
+    STANDING = "standing"
+    NARROWED = "narrowed"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"  # by time alone, never stored
+    LAPSED = "lapsed"  # it never stood
+    ERASED = "erased"
+
+
+@unique
+class ConsentEvent(StrEnum):
+    """What can happen to a grant or a refusal."""
+
+    STAND = "stand"
+    WAIT = "wait"
+    CONFIRM = "confirm"
+    LAPSE = "lapse"
+    NARROW = "narrow"
+    WITHDRAW = "withdraw"
+    EXPIRE = "expire"
+    ERASE = "erase"
+
+
+@unique
+class SubjectNoticeState(StrEnum):
+    """Where the telling of a person that something was disclosed about them is."""
+
+    DUE = "due"
+    DEFERRED = "deferred"
+    GIVEN = "given"
+    MOOT = "moot"  # who was to be told was erased
+
+
+@unique
+class SubjectNoticeEvent(StrEnum):
+    """What can happen to it."""
+
+    GIVE = "give"
+    DEFER = "defer"
+    RESUME = "resume"
+    ERASE = "erase"
+
+
 class IllegalTransitionError(TiprouterError):
     """This cannot happen to it in that state."""
 
@@ -92,6 +193,13 @@ TRANSITIONS: Mapping[tuple[DeliveryEvent, DeliveryState], DeliveryState] = Mappi
         (_E.DEADLINE_PASSED, _S.QUEUED): _S.EXHAUSTED,
         (_E.DEADLINE_PASSED, _S.CLAIMED): _S.EXHAUSTED,
         (_E.DEADLINE_PASSED, _S.RETRYING): _S.EXHAUSTED,
+        (_E.ANNOUNCE, _S.CLAIMED): _S.ANNOUNCED,
+        (_E.FETCH, _S.QUEUED): _S.CLAIMED,
+        (_E.FETCH, _S.CLAIMED): _S.CLAIMED,
+        (_E.FETCH, _S.RETRYING): _S.CLAIMED,
+        (_E.FETCH, _S.ANNOUNCED): _S.CLAIMED,
+        (_E.CANCEL, _S.ANNOUNCED): _S.CANCELLED,
+        (_E.DEADLINE_PASSED, _S.ANNOUNCED): _S.EXHAUSTED,
     }
 )
 
@@ -112,9 +220,91 @@ BUNDLE_TRANSITIONS: Mapping[tuple[BundleEvent, BundleState], BundleState] = Mapp
     }
 )
 
+_P, _D = DutyPhase, DutyEvent
+
+DUTY_TRANSITIONS: Mapping[tuple[DutyEvent, DutyPhase], DutyPhase] = MappingProxyType(
+    {
+        (_D.ACKNOWLEDGE, _P.OPEN): _P.DISCHARGED,
+        (_D.ACKNOWLEDGE, _P.OVERDUE): _P.DISCHARGED,
+        (_D.CALL, _P.OPEN): _P.DISCHARGED,
+        (_D.CALL, _P.OVERDUE): _P.DISCHARGED,
+        (_D.DISCHARGE_ELSEWHERE, _P.OPEN): _P.DISCHARGED,
+        (_D.DISCHARGE_ELSEWHERE, _P.OVERDUE): _P.DISCHARGED,
+        (_D.DEADLINE_PASSED, _P.OPEN): _P.OVERDUE,
+        (_D.LIFT, _P.OPEN): _P.LIFTED,
+        (_D.LIFT, _P.OVERDUE): _P.LIFTED,
+    }
+)
+
+_R, _V = ReviewState, ReviewEvent
+
+REVIEW_TRANSITIONS: Mapping[tuple[ReviewEvent, ReviewState], ReviewState] = MappingProxyType(
+    {
+        (_V.CLAIM, _R.OPEN): _R.CLAIMED,
+        (_V.CLAIM, _R.CLAIMED): _R.CLAIMED,
+        (_V.CLAIM, _R.PROPOSED): _R.CLAIMED,
+        (_V.DECIDE, _R.CLAIMED): _R.DECIDED,
+        (_V.PROPOSE, _R.CLAIMED): _R.PROPOSED,
+        (_V.CONFIRM, _R.PROPOSED): _R.DECIDED,
+        (_V.RETRY, _R.CLAIMED): _R.OPEN,
+        (_V.SUPERSEDE, _R.OPEN): _R.SUPERSEDED,
+        (_V.SUPERSEDE, _R.CLAIMED): _R.SUPERSEDED,
+        (_V.SUPERSEDE, _R.PROPOSED): _R.SUPERSEDED,
+        (_V.SUPERSEDE, _R.DECIDED): _R.SUPERSEDED,
+    }
+)
+
+_CP, _CE = ConsentPhase, ConsentEvent
+
+CONSENT_TRANSITIONS: Mapping[tuple[ConsentEvent, ConsentPhase], ConsentPhase] = MappingProxyType(
+    {
+        (_CE.STAND, _CP.GIVEN): _CP.STANDING,
+        (_CE.WAIT, _CP.GIVEN): _CP.PENDING,
+        (_CE.CONFIRM, _CP.PENDING): _CP.STANDING,
+        (_CE.NARROW, _CP.PENDING): _CP.PENDING,
+        (_CE.LAPSE, _CP.PENDING): _CP.LAPSED,
+        (_CE.EXPIRE, _CP.PENDING): _CP.LAPSED,
+        (_CE.WITHDRAW, _CP.PENDING): _CP.LAPSED,
+        (_CE.NARROW, _CP.STANDING): _CP.NARROWED,
+        (_CE.NARROW, _CP.NARROWED): _CP.NARROWED,
+        (_CE.EXPIRE, _CP.STANDING): _CP.EXPIRED,
+        (_CE.EXPIRE, _CP.NARROWED): _CP.EXPIRED,
+        (_CE.WITHDRAW, _CP.STANDING): _CP.WITHDRAWN,
+        (_CE.WITHDRAW, _CP.NARROWED): _CP.WITHDRAWN,
+        (_CE.WITHDRAW, _CP.EXPIRED): _CP.WITHDRAWN,
+        (_CE.ERASE, _CP.PENDING): _CP.ERASED,
+        (_CE.ERASE, _CP.STANDING): _CP.ERASED,
+        (_CE.ERASE, _CP.NARROWED): _CP.ERASED,
+        (_CE.ERASE, _CP.WITHDRAWN): _CP.ERASED,
+        (_CE.ERASE, _CP.EXPIRED): _CP.ERASED,
+        (_CE.ERASE, _CP.LAPSED): _CP.ERASED,
+    }
+)
+
+_NS, _NE = SubjectNoticeState, SubjectNoticeEvent
+
+SUBJECT_NOTICE_TRANSITIONS: Mapping[tuple[SubjectNoticeEvent, SubjectNoticeState], SubjectNoticeState] = (
+    MappingProxyType(
+        {
+            (_NE.GIVE, _NS.DUE): _NS.GIVEN,
+            (_NE.DEFER, _NS.DUE): _NS.DEFERRED,
+            (_NE.DEFER, _NS.DEFERRED): _NS.DEFERRED,
+            (_NE.RESUME, _NS.DEFERRED): _NS.DUE,
+            (_NE.GIVE, _NS.DEFERRED): _NS.GIVEN,
+            (_NE.ERASE, _NS.DUE): _NS.MOOT,
+            (_NE.ERASE, _NS.DEFERRED): _NS.MOOT,
+        }
+    )
+)
+
 INITIAL = DeliveryState.QUEUED
 DUE = frozenset(state for event, state in TRANSITIONS if event is DeliveryEvent.CLAIM)
+FETCHABLE = frozenset(state for event, state in TRANSITIONS if event is DeliveryEvent.FETCH)
+WAITING = FETCHABLE - {DeliveryState.CLAIMED}
+"""Nobody holds it, and it has not ended: due at a worker, or waiting for its agency."""
 TERMINAL = frozenset(DeliveryState) - {state for _, state in TRANSITIONS}
+UNANSWERED = frozenset(state for event, state in REVIEW_TRANSITIONS if event is ReviewEvent.CLAIM)
+OWING = frozenset(phase for _, phase in DUTY_TRANSITIONS)
 
 
 STATE = TypeVar("STATE", bound=StrEnum)
@@ -123,33 +313,76 @@ EVENT = TypeVar("EVENT", bound=StrEnum)
 
 def next_state(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
     """Return a delivery's state after `event`, or raise `IllegalTransitionError`."""
-    return _next(TRANSITIONS, "A delivery", state, event)
+    return next_in(TRANSITIONS, "A delivery", state, event)
 
 
 def next_bundle_state(state: BundleState, event: BundleEvent) -> BundleState:
     """Return a bundle's state after `event`, or raise `IllegalTransitionError`."""
-    return _next(BUNDLE_TRANSITIONS, "A bundle", state, event)
+    return next_in(BUNDLE_TRANSITIONS, "A bundle", state, event)
+
+
+def next_duty_phase(phase: DutyPhase, event: DutyEvent) -> DutyPhase:
+    """Return a duty's phase after `event`, or raise `IllegalTransitionError`."""
+    return next_in(DUTY_TRANSITIONS, "A duty", phase, event)
+
+
+def next_review_state(state: ReviewState, event: ReviewEvent) -> ReviewState:
+    """Return a review's state after `event`, or raise `IllegalTransitionError`."""
+    return next_in(REVIEW_TRANSITIONS, "A review", state, event)
+
+
+def next_consent_phase(phase: ConsentPhase, event: ConsentEvent) -> ConsentPhase:
+    """Return a consent's phase after `event`, or raise `IllegalTransitionError`."""
+    return next_in(CONSENT_TRANSITIONS, "A consent", phase, event)
+
+
+def next_subject_notice_state(state: SubjectNoticeState, event: SubjectNoticeEvent) -> SubjectNoticeState:
+    """Return a subject notice's state after `event`, or raise `IllegalTransitionError`."""
+    return next_in(SUBJECT_NOTICE_TRANSITIONS, "A subject notice", state, event)
 
 
 def mermaid() -> str:
     """Return the deliveries' table as a Mermaid state diagram for the documentation."""
     ends = [state for state in DeliveryState if state in TERMINAL]
-    return _diagram(TRANSITIONS, INITIAL, ends)
+    return diagram(TRANSITIONS, INITIAL, ends)
 
 
 def bundle_mermaid() -> str:
     """Return the bundles' table as a Mermaid state diagram for the documentation."""
-    return _diagram(BUNDLE_TRANSITIONS, BundleState.DRAFT, [])
+    return diagram(BUNDLE_TRANSITIONS, BundleState.DRAFT, [])
 
 
-def _next(table: Mapping[tuple[EVENT, STATE], STATE], what: str, state: STATE, event: EVENT) -> STATE:
+def duty_mermaid() -> str:
+    """Return the duties' table as a Mermaid state diagram for the documentation."""
+    return diagram(DUTY_TRANSITIONS, DutyPhase.OPEN, [phase for phase in DutyPhase if phase not in OWING])
+
+
+def review_mermaid() -> str:
+    """Return the reviews' table as a Mermaid state diagram for the documentation."""
+    return diagram(REVIEW_TRANSITIONS, ReviewState.OPEN, [ReviewState.SUPERSEDED])
+
+
+def consent_mermaid() -> str:
+    """Return the consents' table as a Mermaid state diagram for the documentation."""
+    return diagram(CONSENT_TRANSITIONS, ConsentPhase.GIVEN, [ConsentPhase.ERASED])
+
+
+def subject_notice_mermaid() -> str:
+    """Return the subject notices' table as a Mermaid state diagram for the documentation."""
+    ends = [SubjectNoticeState.GIVEN, SubjectNoticeState.MOOT]
+    return diagram(SUBJECT_NOTICE_TRANSITIONS, SubjectNoticeState.DUE, ends)
+
+
+def next_in(table: Mapping[tuple[EVENT, STATE], STATE], what: str, state: STATE, event: EVENT) -> STATE:
+    """Return the state after `event` by a table, or raise `IllegalTransitionError`."""
     try:
         return table[event, state]
     except KeyError:
         raise IllegalTransitionError(f"{what} that is {state} cannot take the event {event}.") from None
 
 
-def _diagram(table: Mapping[tuple[EVENT, STATE], STATE], first: STATE, ends: list[STATE]) -> str:
+def diagram(table: Mapping[tuple[EVENT, STATE], STATE], first: STATE, ends: list[STATE]) -> str:
+    """Return a table as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", f"    [*] --> {first}"]
     lines += [f"    {before} --> {after} : {event}" for (event, before), after in table.items()]
     lines += [f"    {state} --> [*]" for state in ends]

@@ -341,6 +341,31 @@ class Urgency(StrEnum):
 
 
 @unique
+class NoticeRule(StrEnum):
+    """How a person is owed the word that something was disclosed about them: the obliging values of a notice."""
+
+    REQUIRED = "required"
+    WHEN_SAFE = "when_safe"
+
+
+@unique
+class StatementForm(StrEnum):
+    """In which form an agency asked to suspend an accounting (45 CFR 164.528(a)(2))."""
+
+    WRITTEN = "written"
+    ORAL = "oral"
+
+
+@unique
+class AttemptKind(StrEnum):
+    """What an attempt is: our request with the payload, our request with ids alone, or the agency's own request."""
+
+    PUSH = "push"
+    ANNOUNCE = "announce"
+    FETCH = "fetch"
+
+
+@unique
 class AcknowledgementStatus(StrEnum):
     """What a recipient says of a disclosure. Delivered is not acknowledged."""
 

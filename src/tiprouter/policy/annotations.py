@@ -22,7 +22,7 @@ from tiprouter.domain.vocabulary import ReportChannel
 from tiprouter.policy.spans import span_of
 
 OBLIGATIONS: Final = ("deadline", "notify_subject", "channel", "written")
-RESERVED: Final = ("duty", "policy", "router", "signaler")
+RESERVED: Final = ("duty", "policy", "reviewer", "router", "signaler")
 """First words of ids that are generated, or stand in a decision where no policy decided."""
 
 ALLOWED: Final = ("id", "basis", "cite", *OBLIGATIONS)

@@ -40,18 +40,19 @@ def add(tx: Connection, vault: Vault, made: Acknowledgement, owner: str) -> None
 
 
 def of_disclosure(tx: Connection, vault: Vault, disclosure_id: str, owner: str) -> list[Acknowledgement]:
-    """Everything a recipient said of a disclosure, first to last."""
+    """Everything a recipient said of a disclosure, first to last; without its words where they were erased."""
     query = sa.select(acknowledgements).where(acknowledgements.c.disclosure_id == disclosure_id)
-    key = vault.key(tx, owner)
+    rows = tx.execute(query.order_by(acknowledgements.c.id)).all()
+    key = vault.key(tx, owner) if any(row.sealed for row in rows) else None
     return [
         Acknowledgement(
             row.id,
             row.disclosure_id,
             AcknowledgementStatus(row.status),
-            from_bytes(Words, key.open(row.sealed, _place(row.id))),
+            from_bytes(Words, key.open(row.sealed, _place(row.id))) if key is not None and row.sealed else Words(),
             row.made_at,
         )
-        for row in tx.execute(query.order_by(acknowledgements.c.id))
+        for row in rows
     ]
 
 

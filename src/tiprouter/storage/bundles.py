@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.states import BundleState
-from tiprouter.storage.tables import bundle_approvals, bundles
+from tiprouter.storage.bundles_table import bundle_approvals, bundles
 
 _LOCK: Final = 0x7469_7072_6F75_7401
 """The advisory lock of rule 2: "tiprout" and a number, so that nothing else in the database takes it."""

@@ -1,26 +1,39 @@
 """Where do consents live?
 
-Each change is a new sealed row under the person's own key; history is never overwritten. The current state of a consent
-is its highest revision.
+Each change is a new sealed row under the person's own key; history is never overwritten, only erased as a whole. The
+current state of a consent is its highest revision. The phase beside the seal is for the database's own checks: what
+counts is what is sealed.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.consent import Consent
+from tiprouter.domain.states import ConsentPhase
 from tiprouter.storage.codec import from_bytes, to_bytes
-from tiprouter.storage.tables import consents, data_keys
-from tiprouter.storage.vault import Place, Vault
+from tiprouter.storage.tables import consents
+from tiprouter.storage.vault import ErasedError, Place, Vault
+
+_KEPT = consents.c.state.is_distinct_from(ConsentPhase.ERASED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A consent as it stood from one moment on."""
+
+    consent: Consent
+    number: int
+    made_at: datetime
 
 
 def put(tx: Connection, vault: Vault, consent: Consent, revision: int, now: datetime) -> None:
     """Store a consent's next revision; the first is 1. Their rows are called `cns_...`, `cns_...~2` and so on."""
     owner = consent.person_id
-    known = tx.execute(sa.select(data_keys.c.owner).where(data_keys.c.owner == owner)).first()
-    key = vault.key(tx, owner) if known else vault.create(tx, owner, now)
+    key = vault.key(tx, owner) if vault.known(tx, owner) else vault.renew(tx, owner, now)
     row_id = consent.id if revision == 1 else f"{consent.id}~{revision}"
     tx.execute(
         consents.insert(),
@@ -28,6 +41,7 @@ def put(tx: Connection, vault: Vault, consent: Consent, revision: int, now: date
             "id": row_id,
             "person_id": owner,
             "revision": revision,
+            "state": consent.life,
             "sealed": key.seal(to_bytes(consent), Place("consents", row_id, "sealed"), vault.nonce()),
             "made_at": now,
         },
@@ -40,9 +54,9 @@ def of_person(tx: Connection, vault: Vault, person_id: str) -> list[tuple[Consen
 
 
 def of_persons(tx: Connection, vault: Vault, person_ids: Sequence[str]) -> dict[str, list[tuple[Consent, int]]]:
-    """The consents of several persons as they stand, by person; somebody without any has an empty list."""
+    """The consents of several persons as they stand, by person; somebody without any, or erased, has an empty list."""
     found: dict[str, list[tuple[Consent, int]]] = {person_id: [] for person_id in person_ids}
-    query = sa.select(consents).where(consents.c.person_id.in_(person_ids)).order_by(consents.c.revision)
+    query = sa.select(consents).where(consents.c.person_id.in_(person_ids), _KEPT).order_by(consents.c.revision)
     latest: dict[str, tuple[Consent, int]] = {}
     for row in tx.execute(query):
         key = vault.key(tx, row.person_id)
@@ -59,16 +73,45 @@ def whose(tx: Connection, consent_id: str) -> str | None:
 
 
 def load(tx: Connection, vault: Vault, consent_id: str) -> tuple[Consent, int] | None:
-    """One consent as it stands, with its revision, or None."""
+    """One consent as it stands, with its revision, or None. Raises `ErasedError`."""
     person_id = whose(tx, consent_id)
     if person_id is None:
         return None
-    return next((pair for pair in of_person(tx, vault, person_id) if pair[0].id == consent_id), None)
+    found = next((pair for pair in of_person(tx, vault, person_id) if pair[0].id == consent_id), None)
+    if found is None:
+        raise ErasedError
+    return found
+
+
+def history(tx: Connection, vault: Vault, consent_id: str) -> list[Revision]:
+    """Every revision of one consent, first to last; none when there is no such consent. Raises `ErasedError`."""
+    person_id = whose(tx, consent_id)
+    if person_id is None:
+        return []
+    query = sa.select(consents).where(
+        consents.c.person_id == person_id,
+        sa.or_(consents.c.id == consent_id, consents.c.id.startswith(f"{consent_id}~", autoescape=True)),
+    )
+    return [
+        Revision(
+            from_bytes(Consent, vault.key(tx, person_id).open(row.sealed, Place("consents", row.id, "sealed"))),
+            row.revision,
+            row.made_at,
+        )
+        for row in tx.execute(query.order_by(consents.c.revision))
+    ]
+
+
+def erase(tx: Connection, vault: Vault, person_id: str, now: datetime) -> None:
+    """Destroy what a person consented to and the key that it was sealed with; the rows stay, empty."""
+    gone = {"sealed": b"", "state": ConsentPhase.ERASED}
+    tx.execute(consents.update().where(consents.c.person_id == person_id).values(**gone))
+    vault.destroy(tx, person_id, now)
 
 
 def page(tx: Connection, after: str | None, limit: int) -> list[str]:
     """Ids of consents, newest first, below `after`."""
-    query = sa.select(consents.c.id).where(consents.c.revision == 1).order_by(consents.c.id.desc()).limit(limit)
+    query = sa.select(consents.c.id).where(consents.c.revision == 1, _KEPT).order_by(consents.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(consents.c.id < after)
     return list(tx.execute(query).scalars())

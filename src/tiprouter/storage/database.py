@@ -52,10 +52,29 @@ READERS: Final = 4
 BUSY_SECONDS: Final = 10
 
 
+class Commits(asyncio.Event):
+    """Set at each commit of this process. One loop may clear it; any number may wait for the next one beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = asyncio.Event()
+
+    @property
+    def next(self) -> asyncio.Event:
+        """What the next commit sets, whoever clears this; taken before a look, it misses none after it."""
+        return self._next
+
+    def set(self) -> None:
+        """Something was committed."""
+        super().set()
+        self._next, rung = asyncio.Event(), self._next
+        rung.set()
+
+
 class Database(Protocol):
     """Where stories are told."""
 
-    changed: asyncio.Event
+    changed: Commits
 
     async def write(self, story: Story[T], *, quietly: bool = False) -> T:
         """Run a story and commit it; its value is returned only once it is durable. `quietly` rings no `changed`."""
@@ -78,7 +97,7 @@ class SqliteDatabase:
     """One file, one writer thread, a few readers (rules 1, 2, 4)."""
 
     def __init__(self, url: str) -> None:
-        self.changed = asyncio.Event()
+        self.changed = Commits()
         self._engine = sqlite_engine(url, begin="BEGIN IMMEDIATE")
         self._snapshots = sqlite_engine(url, begin="BEGIN")
         self._stories: queue.Queue[tuple[Story[Any], Future[Any]] | None] = queue.Queue()
@@ -197,7 +216,7 @@ class PostgresDatabase:
     """Any number of processes on one PostgreSQL (rules 1, 3, 4)."""
 
     def __init__(self, url: str) -> None:
-        self.changed = asyncio.Event()
+        self.changed = Commits()
         self._engine: AsyncEngine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._telling: set[asyncio.Task[Any]] = set()

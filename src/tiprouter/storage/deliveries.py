@@ -7,6 +7,7 @@
 4. A row keeps its lease after a cancellation in flight, until the attempt is finished or the lease expires.
 5. On PostgreSQL a claim locks the record before the delivery, as every story that decides does, and passes over what
    another story holds (`SKIP LOCKED`): it never waits for one. Finishing locks the delivery alone.
+6. What waits for an agency that only pulls is never due: the agency takes it from its inbox (`storage/inbox.py`).
 """
 
 import contextlib
@@ -18,12 +19,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from tiprouter.domain.states import DUE, DeliveryState
-from tiprouter.domain.vocabulary import Urgency
-from tiprouter.storage.tables import attempts, deliveries, records
+from tiprouter.domain.recipient import DeliveryMode
+from tiprouter.domain.states import DUE, WAITING, DeliveryState
+from tiprouter.domain.vocabulary import AttemptKind, Urgency
+from tiprouter.storage.tables import attempts, deliveries, recipients, records
 from tiprouter.storage.vault import Place, SealError, Vault
 
 _DUE = tuple(sorted(DUE))
+_WAITING = tuple(sorted(WAITING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def change(tx: Connection, delivery_id: str, **values: Any) -> None:  # noqa: AN
 def load(tx: Connection, delivery_id: str) -> Delivery | None:
     """One delivery, or None; on PostgreSQL, held until this story commits."""
     row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()).one_or_none()
-    return None if row is None else _delivery(row)
+    return None if row is None else from_row(row)
 
 
 def of_disclosures(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, Delivery]:
@@ -72,22 +75,17 @@ def of_disclosures(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, D
     if not disclosure_ids:
         return {}
     query = sa.select(deliveries).where(deliveries.c.disclosure_id.in_(disclosure_ids)).order_by(deliveries.c.id)
-    return {row.disclosure_id: _delivery(row) for row in tx.execute(query.with_for_update())}
+    return {row.disclosure_id: from_row(row) for row in tx.execute(query.with_for_update())}
 
 
 def due(tx: Connection, now: datetime, limit: int, each: int, held: Mapping[str, int]) -> list[Delivery]:
     """What to try now (rules 2 and 3): at most `limit`, and per recipient `each` less what is `held` already."""
-    earlier = deliveries.alias()
-    waits = sa.exists().where(
-        earlier.c.matter_id == deliveries.c.matter_id,
-        earlier.c.sequence < deliveries.c.sequence,
-        sa.or_(earlier.c.state.in_(_DUE), earlier.c.lease.is_not(None)),
-    )
     order = (deliveries.c.urgency, deliveries.c.attempts > 0, deliveries.c.next_at, deliveries.c.id)
     place = sa.func.row_number().over(partition_by=deliveries.c.recipient_id, order_by=order).label("place")
     ready = (
         sa.select(deliveries.c.id, place)
-        .where(deliveries.c.state.in_(_DUE), deliveries.c.next_at <= now, ~waits)
+        .join(recipients, recipients.c.id == deliveries.c.recipient_id)
+        .where(deliveries.c.state.in_(_DUE), deliveries.c.next_at <= now, ~behind_another(), _sent())
         .subquery()
     )
     query = (
@@ -98,7 +96,21 @@ def due(tx: Connection, now: datetime, limit: int, each: int, held: Mapping[str,
         .limit(limit + sum(held.values()))
     )
     allowed = [row for row in tx.execute(_with_record(query)) if row.place <= each - held.get(row.recipient_id, 0)]
-    return [_delivery(row) for row in allowed[:limit]]
+    return [from_row(row) for row in allowed[:limit]]
+
+
+def behind_another() -> sa.Exists:
+    """Rule 3: something earlier of its matter waits, or is in flight."""
+    earlier = deliveries.alias()
+    return sa.exists().where(
+        earlier.c.matter_id == deliveries.c.matter_id,
+        earlier.c.sequence < deliveries.c.sequence,
+        sa.or_(earlier.c.state.in_(_WAITING), earlier.c.lease.is_not(None)),
+    )
+
+
+def _sent() -> sa.ColumnElement[bool]:
+    return recipients.c.delivery_mode != DeliveryMode.PULL
 
 
 def claim(tx: Connection, delivery_id: str, lease: str, lease_until: datetime) -> bool:
@@ -124,13 +136,24 @@ def renew(tx: Connection, leases: Sequence[str], lease_until: datetime) -> None:
 def expired(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries whose holder stopped renewing."""
     query = sa.select(deliveries).where(deliveries.c.lease.is_not(None), deliveries.c.lease_until <= now).limit(limit)
-    return [_delivery(row) for row in tx.execute(_with_record(query))]
+    return [from_row(row) for row in tx.execute(_with_record(query))]
 
 
 def late(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries about which a human must be told now, because their deadline is near."""
     query = sa.select(deliveries).where(deliveries.c.warn_at.is_not(None), deliveries.c.warn_at <= now)
-    return [_delivery(row) for row in tx.execute(_with_record(query.order_by(deliveries.c.warn_at).limit(limit)))]
+    return [from_row(row) for row in tx.execute(_with_record(query.order_by(deliveries.c.warn_at).limit(limit)))]
+
+
+def overdue(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
+    """Deliveries that nobody holds and for which trying is over."""
+    query = sa.select(deliveries).where(waiting(), deliveries.c.deliver_by <= now)
+    return [from_row(row) for row in tx.execute(_with_record(query.order_by(deliveries.c.deliver_by).limit(limit)))]
+
+
+def waiting() -> sa.ColumnElement[bool]:
+    """Nobody holds it and it has not ended. Written out, or SQLite would not see that the index holds it."""
+    return deliveries.c.state.in_(sa.bindparam("waiting", _WAITING, expanding=True, literal_execute=True))
 
 
 def _with_record(query: sa.Select[Any]) -> sa.Select[Any]:
@@ -141,22 +164,21 @@ def _with_record(query: sa.Select[Any]) -> sa.Select[Any]:
 
 def next_due_at(tx: Connection) -> datetime | None:
     """When the next delivery falls due, or None when none waits."""
-    moment: datetime | None = tx.execute(
-        sa.select(sa.func.min(deliveries.c.next_at)).where(deliveries.c.state.in_(_DUE))
-    ).scalar_one()
+    query = sa.select(sa.func.min(deliveries.c.next_at)).join(recipients, recipients.c.id == deliveries.c.recipient_id)
+    moment: datetime | None = tx.execute(query.where(deliveries.c.state.in_(_DUE), _sent())).scalar_one()
     return moment
 
 
 def unfinished(tx: Connection) -> int:
     """How many deliveries are neither done nor given up."""
-    open_states = (*_DUE, DeliveryState.CLAIMED.value)
+    open_states = (*_WAITING, DeliveryState.CLAIMED.value)
     query = sa.select(sa.func.count()).select_from(deliveries).where(deliveries.c.state.in_(open_states))
     return tx.execute(query).scalar_one()
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One HTTP request for one delivery; its answer's first bytes stay sealed."""
+    """One HTTP request for one delivery, ours or its agency's; the first bytes of an answer to us stay sealed."""
 
     id: str
     delivery_id: str
@@ -165,6 +187,7 @@ class Attempt:
     finished_at: datetime | None = None
     result: str | None = None
     status: int | None = None
+    kind: AttemptKind = AttemptKind.PUSH
 
 
 def start(tx: Connection, attempt: Attempt) -> None:
@@ -196,9 +219,11 @@ def finish(tx: Connection, vault: Vault, attempt: Attempt, owner: str, snippet: 
 def attempts_of(tx: Connection, delivery_id: str) -> list[Attempt]:
     """The attempts of one delivery, first to last."""
     query = sa.select(*(attempts.c[name] for name in Attempt.__slots__)).where(attempts.c.delivery_id == delivery_id)
-    return [Attempt(**row) for row in tx.execute(query.order_by(attempts.c.number)).mappings()]
+    rows = tx.execute(query.order_by(attempts.c.number)).mappings()
+    return [Attempt(**dict(row) | {"kind": AttemptKind(row["kind"])}) for row in rows]
 
 
-def _delivery(row: Any) -> Delivery:  # noqa: ANN401 - a SQLAlchemy row
+def from_row(row: Any) -> Delivery:  # noqa: ANN401 - a SQLAlchemy row
+    """A delivery from a row with all its columns."""
     values = {name: getattr(row, name) for name in Delivery.__slots__}
     return Delivery(**values | {"urgency": Urgency(row.urgency), "state": DeliveryState(row.state)})

@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from tiprouter.storage.tables import deliveries, disclosures, matters
+from tiprouter.domain.vocabulary import AttemptKind
+from tiprouter.storage.tables import attempts, deliveries, disclosures, matters
 from tiprouter.storage.vault import Place, Vault
 
 
@@ -85,7 +86,7 @@ def live(tx: Connection, record_id: str) -> dict[str, Disclosure]:
 
 
 def told(tx: Connection, matter_id: str) -> list[Disclosure]:
-    """What a recipient may hold of a matter, in sequence: disclosures that were attempted and never recalled."""
+    """What a recipient may hold of a matter, in sequence: disclosures that left and were never recalled."""
     recall = disclosures.alias()
     query = (
         sa.select(disclosures)
@@ -93,11 +94,21 @@ def told(tx: Connection, matter_id: str) -> list[Disclosure]:
         .where(
             disclosures.c.matter_id == matter_id,
             disclosures.c.recalls.is_(None),
-            deliveries.c.attempts > 0,
+            _left(),
             ~sa.exists().where(recall.c.recalls == disclosures.c.id, recall.c.matter_id == matter_id),
         )
     )
     return [_disclosure(row) for row in tx.execute(query.order_by(disclosures.c.sequence))]
+
+
+def sent(tx: Connection, record_ids: Sequence[str]) -> set[str]:
+    """The disclosures about these records whose payload was on its way, recalls left out."""
+    query = (
+        sa.select(disclosures.c.id)
+        .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+        .where(disclosures.c.record_id.in_(record_ids), disclosures.c.recalls.is_(None), _left())
+    )
+    return set(tx.execute(query).scalars())
 
 
 def load(tx: Connection, disclosure_id: str) -> Disclosure | None:
@@ -118,7 +129,7 @@ def payloads(tx: Connection, vault: Vault, disclosure_ids: Sequence[str]) -> dic
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A disclosure beside the state of its delivery."""
+    """A disclosure beside the state of its delivery; `left`: its payload was on its way at least once."""
 
     disclosure: Disclosure
     delivery_id: str
@@ -126,6 +137,7 @@ class Listed:
     attempts: int
     deadline: datetime
     finished_at: datetime | None
+    left: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +146,7 @@ class Filter:
 
     record_id: str | None = None
     recipient_id: str | None = None
-    attempted: bool = False
+    left: bool = False
 
 
 def page(tx: Connection, wanted: Filter, after: str | None, limit: int) -> list[Listed]:
@@ -143,8 +155,8 @@ def page(tx: Connection, wanted: Filter, after: str | None, limit: int) -> list[
     for column in ("record_id", "recipient_id"):
         if getattr(wanted, column) is not None:
             query = query.where(disclosures.c[column] == getattr(wanted, column))
-    if wanted.attempted:
-        query = query.where(deliveries.c.attempts > 0)
+    if wanted.left:
+        query = query.where(_left())
     if after is not None:
         query = query.where(disclosures.c.id < after)
     return [_listed(row) for row in tx.execute(query)]
@@ -156,6 +168,11 @@ def listed(tx: Connection, disclosure_id: str) -> Listed | None:
     return None if row is None else _listed(row)
 
 
+def _left() -> sa.Exists:
+    """Whether the payload was on its way: an announcement carries none."""
+    return sa.exists().where(attempts.c.delivery_id == deliveries.c.id, attempts.c.kind != AttemptKind.ANNOUNCE)
+
+
 def _with_delivery() -> sa.Select[Any]:
     return sa.select(
         disclosures,
@@ -164,11 +181,12 @@ def _with_delivery() -> sa.Select[Any]:
         deliveries.c.attempts,
         deliveries.c.deadline,
         deliveries.c.finished_at,
+        _left().label("left"),
     ).join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
 
 
 def _listed(row: Any) -> Listed:  # noqa: ANN401 - a SQLAlchemy row
-    return Listed(_disclosure(row), row.delivery_id, row.state, row.attempts, row.deadline, row.finished_at)
+    return Listed(_disclosure(row), row.delivery_id, row.state, row.attempts, row.deadline, row.finished_at, row.left)
 
 
 def _disclosure(row: Any) -> Disclosure:  # noqa: ANN401 - a SQLAlchemy row

@@ -13,10 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.record import Record
-from tiprouter.domain.states import DUE
+from tiprouter.domain.states import FETCHABLE
 from tiprouter.domain.vocabulary import CaseStatus, Outcome, RecordKind
 from tiprouter.errors import TiprouterError
 from tiprouter.storage.codec import from_bytes, to_bytes
+from tiprouter.storage.subjects_table import appearances
 from tiprouter.storage.tables import decisions, deliveries, persons, record_persons, records, revisions
 from tiprouter.storage.vault import DataKey, Place, Vault
 
@@ -80,6 +81,11 @@ def hold_person(tx: Connection, person_id: str) -> bool:
     return tx.execute(query).first() is not None
 
 
+def person_known(tx: Connection, person_id: str) -> bool:
+    """Whether there is such a person."""
+    return tx.execute(sa.select(persons.c.id).where(persons.c.id == person_id)).first() is not None
+
+
 class TakenError(TiprouterError):
     """Another process stored a record under this name at the same time."""
 
@@ -107,6 +113,7 @@ def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> Store
         "revised_at": now,
         "open": _open(new.record),
         "due_at": None,
+        "aged_from": now,
     }
     try:
         tx.execute(records.insert(), row)
@@ -133,6 +140,7 @@ def revise(
             received_at=record.received_at,
             revised_at=now,
             open=_open(record),
+            aged_from=now,
         )
     )
     _add_revision(tx, vault, vault.key(tx, old.id), (old.id, new.revision), record, now)
@@ -160,10 +168,18 @@ def _name_persons(tx: Connection, record_id: str, person_ids: Sequence[str]) -> 
             for position, person_id in enumerate(person_ids)
         ],
     )
+    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    seen = [{"record_id": record_id, "person_id": person_id} for person_id in dict.fromkeys(person_ids)]
+    named = insert(appearances)
+    once = [appearances.c.record_id, appearances.c.person_id]
+    tx.execute(named.on_conflict_do_update(index_elements=once, set_={"erased_at": None}), seen)
 
 
 def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) -> Stored | None:
-    """The record as it stands, or None. `lock` keeps others from deciding about it until this story commits."""
+    """The record as it stands, or None. `lock` keeps others from deciding about it until this story commits.
+
+    Raises `ErasedError` when it was erased.
+    """
     query = (
         sa.select(records, revisions.c.sealed)
         .join(revisions, sa.and_(revisions.c.record_id == records.c.id, revisions.c.number == records.c.revision))
@@ -196,9 +212,19 @@ def epochs(tx: Connection, record_ids: Sequence[str]) -> dict[str, int]:
     return {row.id: row.epoch for row in tx.execute(query.with_for_update(key_share=True))}
 
 
+def known(tx: Connection, record_id: str) -> bool:
+    """Whether there is, or ever was, such a record."""
+    return tx.execute(sa.select(records.c.id).where(records.c.id == record_id)).first() is not None
+
+
 def naming(tx: Connection, person_id: str) -> list[str]:
-    """The ids of every record that names this person."""
-    query = sa.select(record_persons.c.record_id).where(record_persons.c.person_id == person_id).distinct()
+    """The ids of every record that names this person and was not erased."""
+    query = (
+        sa.select(record_persons.c.record_id)
+        .join(records, records.c.id == record_persons.c.record_id)
+        .where(record_persons.c.person_id == person_id, records.c.erased_at.is_(None))
+        .distinct()
+    )
     return sorted(tx.execute(query).scalars())
 
 
@@ -227,13 +253,15 @@ def look_again_at_open(tx: Connection, now: datetime) -> int:
 
     What was decided, delivered and done is history: a new bundle or agency does not reopen it by itself.
     """
-    due = sa.exists().where(deliveries.c.record_id == records.c.id, deliveries.c.state.in_((*DUE, "claimed")))
+    due = sa.exists().where(deliveries.c.record_id == records.c.id, deliveries.c.state.in_(tuple(sorted(FETCHABLE))))
     waits = sa.exists().where(
         decisions.c.record_id == records.c.id, decisions.c.current, decisions.c.outcome.in_(_WAITING)
     )
     case = sa.and_(records.c.kind == RecordKind.CASE, records.c.open)
     # Locked in one order everywhere, so that two such stories never wait for each other in a circle.
-    found = sa.select(records.c.id).where(sa.or_(case, due, waits)).order_by(records.c.id)
+    found = (
+        sa.select(records.c.id).where(sa.or_(case, due, waits), records.c.erased_at.is_(None)).order_by(records.c.id)
+    )
     ids = list(tx.execute(found.with_for_update(key_share=True)).scalars())
     for first in range(0, len(ids), _AT_ONCE):
         some = ids[first : first + _AT_ONCE]
@@ -248,8 +276,9 @@ def due(tx: Connection, now: datetime, limit: int) -> list[str]:
 
 
 def page(tx: Connection, kind: RecordKind, after: str | None, limit: int) -> list[str]:
-    """Ids of records of a kind, newest first, below `after`."""
-    query = sa.select(records.c.id).where(records.c.kind == kind).order_by(records.c.id.desc()).limit(limit)
+    """Ids of records of a kind that were not erased, newest first, below `after`."""
+    kept = (records.c.kind == kind, records.c.erased_at.is_(None))
+    query = sa.select(records.c.id).where(*kept).order_by(records.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(records.c.id < after)
     return list(tx.execute(query).scalars())

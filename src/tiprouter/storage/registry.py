@@ -29,7 +29,12 @@ class SigningKey:
 
 def put(tx: Connection, recipient: Recipient, now: datetime) -> None:
     """Register a recipient (revision 1), or store a later revision in its place."""
-    values = {"kind": recipient.kind, "revision": recipient.revision, "details": to_plain(recipient)}
+    values = {
+        "kind": recipient.kind,
+        "revision": recipient.revision,
+        "delivery_mode": recipient.delivery_mode,
+        "details": to_plain(recipient),
+    }
     if recipient.revision == 1:
         tx.execute(recipients.insert(), {"id": recipient.id, "registered_at": now, **values})
     else:

@@ -8,8 +8,17 @@
 
 import sqlalchemy as sa
 
-from tiprouter.domain.states import BundleState, DeliveryState
-from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind, RecordKind, Urgency
+from tiprouter.domain.recipient import DeliveryMode
+from tiprouter.domain.states import ConsentPhase, DeliveryState
+from tiprouter.domain.vocabulary import AcknowledgementStatus, AttemptKind, Outcome, RecipientKind, RecordKind, Urgency
+from tiprouter.storage import (  # noqa: F401 - their tables are part of the metadata
+    bundles_table,
+    duties_table,
+    inbox_table,
+    pages_table,
+    reviews_table,
+    subjects_table,
+)
 from tiprouter.storage.columns import Id, Moment, Serial, metadata, one_of
 
 secrets = sa.Table(
@@ -27,6 +36,7 @@ data_keys = sa.Table(
     sa.Column("kek_id", sa.String(40), nullable=False),
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
+    sa.Column("destroyed_at", Moment, comment="its wrapped bytes are gone, and what it sealed with them"),
     comment="One wrapped data key per record, person, recipient or remembered answer; destroying the row erases them.",
 )
 
@@ -56,12 +66,20 @@ records = sa.Table(
         "open", sa.Boolean, nullable=False, server_default=sa.true(), comment="false for a case that the hotline closed"
     ),
     sa.Column("due_at", Moment, comment="when it is to be decided again by itself; null when only a change can"),
+    sa.Column("erased_at", Moment, comment="when its content was destroyed; ids and decisions stay"),
+    sa.Column("aged_from", Moment, comment="what its retention is counted from; moved on while it must be kept"),
     sa.UniqueConstraint("kind", "external"),
     sa.Index(
         "ix_records_due",
         "due_at",
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_records_aged_from",
+        "aged_from",
+        sqlite_where=sa.text("erased_at IS NULL"),
+        postgresql_where=sa.text("erased_at IS NULL"),
     ),
     one_of("kind", RecordKind),
 )
@@ -97,8 +115,10 @@ consents = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("person_id", Id, sa.ForeignKey("persons.id"), nullable=False, index=True),
     sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(10)),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("made_at", Moment, nullable=False),
+    one_of("state", ConsentPhase),
 )
 
 recipients = sa.Table(
@@ -109,7 +129,9 @@ recipients = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
     sa.Column("registered_at", Moment, nullable=False),
+    sa.Column("delivery_mode", sa.String(4), nullable=False, server_default=DeliveryMode.PUSH),
     one_of("kind", RecipientKind),
+    one_of("delivery_mode", DeliveryMode),
 )
 
 signing_keys = sa.Table(
@@ -162,44 +184,6 @@ decisions = sa.Table(
     one_of("urgency", Urgency),
 )
 
-bundles = sa.Table(
-    "bundles",
-    metadata,
-    sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("name", sa.String(100), nullable=False),
-    sa.Column("version", sa.String(100), nullable=False),
-    sa.Column("summary", sa.Text, nullable=False),
-    sa.Column("state", sa.String(10), nullable=False),
-    sa.Column("files", sa.JSON, nullable=False, comment="the complete texts, by file name"),
-    sa.Column("files_digest", sa.String(64), nullable=False),
-    sa.Column("engine", sa.String(100), nullable=False, comment="with which versions its digest was computed"),
-    sa.Column("report", sa.JSON, comment="what the gate said last"),
-    sa.Column("proposed_by", Id, nullable=False),
-    sa.Column("proposed_at", Moment, nullable=False),
-    sa.Column("activated_at", Moment),
-    sa.Column("retired_at", Moment),
-    sa.Column("replaced", sa.String(64), comment="the bundle whose place it took: where a rollback goes"),
-    sa.Index(
-        "ix_bundles_active",
-        "state",
-        unique=True,
-        sqlite_where=sa.text("state = 'active'"),
-        postgresql_where=sa.text("state = 'active'"),
-    ),
-    one_of("state", BundleState),
-    comment="Every policy bundle that was ever proposed; decisions name them by digest.",
-)
-
-bundle_approvals = sa.Table(
-    "bundle_approvals",
-    metadata,
-    sa.Column("digest", sa.String(64), sa.ForeignKey("bundles.digest"), primary_key=True),
-    sa.Column("approver", Id, primary_key=True),
-    sa.Column("against", sa.String(64), nullable=False, comment="the bundle that was active when it was approved"),
-    sa.Column("newly_discloses", sa.Boolean, nullable=False, comment="the approver accepted that more may leave"),
-    sa.Column("approved_at", Moment, nullable=False),
-)
-
 matters = sa.Table(
     "matters",
     metadata,
@@ -232,6 +216,8 @@ disclosures = sa.Table(
     sa.Index("ix_disclosures_recipient", "recipient_id", "id"),
 )
 
+_WAITS = sa.text("state IN ('announced', 'queued', 'retrying')")
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
@@ -254,6 +240,19 @@ deliveries = sa.Table(
     sa.Column("lease_until", Moment),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
+    sa.Column(
+        "noticed",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="what its persons are owed to be told of it is written down",
+    ),
+    sa.Index(
+        "ix_deliveries_noticed",
+        "finished_at",
+        sqlite_where=sa.text("finished_at IS NOT NULL AND noticed = 0"),
+        postgresql_where=sa.text("finished_at IS NOT NULL AND NOT noticed"),
+    ),
     sa.Index(
         "ix_deliveries_due",
         "next_at",
@@ -273,6 +272,14 @@ deliveries = sa.Table(
         postgresql_where=sa.text("lease IS NOT NULL"),
     ),
     sa.Index("ix_deliveries_matter", "matter_id", "sequence"),
+    sa.Index(
+        "ix_deliveries_danger",
+        "created_at",
+        sqlite_where=sa.text("urgency = 'imminent' AND state NOT IN ('delivered', 'cancelled')"),
+        postgresql_where=sa.text("urgency = 'imminent' AND state NOT IN ('delivered', 'cancelled')"),
+    ),
+    sa.Index("ix_deliveries_waiting", "recipient_id", sqlite_where=_WAITS, postgresql_where=_WAITS),
+    sa.Index("ix_deliveries_overdue", "deliver_by", sqlite_where=_WAITS, postgresql_where=_WAITS),
     one_of("state", DeliveryState),
     one_of("urgency", Urgency),
 )
@@ -288,7 +295,9 @@ attempts = sa.Table(
     sa.Column("result", sa.String(24)),
     sa.Column("status", sa.Integer),
     sa.Column("sealed", sa.LargeBinary, comment="the first bytes of the answer"),
+    sa.Column("kind", sa.String(8), nullable=False, server_default=AttemptKind.PUSH),
     sa.UniqueConstraint("delivery_id", "number"),
+    one_of("kind", AttemptKind),
 )
 
 acknowledgements = sa.Table(
@@ -311,6 +320,7 @@ notices = sa.Table(
     sa.Column("record_id", Id),
     sa.Column("deadline", Moment),
     sa.Column("raised_at", Moment, nullable=False),
+    sa.Index("ix_notices_about", "reason", "subject"),
     comment="What a human must look at.",
 )
 

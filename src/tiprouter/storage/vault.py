@@ -4,7 +4,8 @@
    key-encryption key (AES key wrap, NIST SP 800-38F) that lives behind a `KeyProvider`, outside the database.
 2. Everything sealed is AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce and the additional data
    `table|row|field|owner`: a sealed value moved elsewhere does not open.
-3. Destroying an owner's data key erases everything sealed for that owner.
+3. Destroying an owner's data key erases everything sealed for that owner; that it was destroyed stays known, so that
+   "erased" is never taken for "broken". What is sealed with nothing was erased one by one.
 4. Look-ups of outside names use a keyed blind index (HMAC-SHA256), never the names themselves.
 
 Not promised: protection from whoever holds both the database and the key file.
@@ -36,6 +37,10 @@ _VERSION: Final = b"\x01"
 
 class SealError(TiprouterError):
     """A sealed value cannot be opened: its key is gone or it was changed."""
+
+
+class ErasedError(SealError):
+    """What this held was erased, and nobody can bring it back."""
 
 
 class KeyProvider(Protocol):
@@ -103,7 +108,12 @@ class DataKey:
         return _VERSION + nonce + self._cipher.encrypt(nonce, plain, self._about(place))
 
     def open(self, sealed: bytes, place: Place) -> bytes:
-        """The value again. Raises `SealError` when it was changed, moved, or sealed with another key."""
+        """The value again.
+
+        Raises `ErasedError` when it was emptied, `SealError` when it was changed, moved, or sealed with another key.
+        """
+        if not sealed:
+            raise ErasedError
         if sealed[:1] != _VERSION:
             raise SealError
         nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
@@ -142,13 +152,33 @@ class Vault:
         return DataKey(owner, key)
 
     def key(self, tx: Connection, owner: str) -> DataKey:
-        """An owner's data key. Raises `SealError` when it was destroyed or belongs to another key-encryption key."""
-        row = tx.execute(
-            sa.select(data_keys.c.wrapped, data_keys.c.kek_id).where(data_keys.c.owner == owner)
-        ).one_or_none()
+        """An owner's data key.
+
+        Raises `ErasedError` when it was destroyed, `SealError` when there is none or it belongs to another
+        key-encryption key.
+        """
+        columns = (data_keys.c.wrapped, data_keys.c.kek_id, data_keys.c.destroyed_at)
+        row = tx.execute(sa.select(*columns).where(data_keys.c.owner == owner)).one_or_none()
+        if row is not None and row.destroyed_at is not None:
+            raise ErasedError
         if row is None or row.kek_id != self._provider.kek_id:
             raise SealError
         return DataKey(owner, self._provider.unwrap(row.wrapped))
+
+    def renew(self, tx: Connection, owner: str, now: datetime) -> DataKey:
+        """Another data key in the place of an owner's; what the old one sealed can be read by nobody."""
+        tx.execute(data_keys.delete().where(data_keys.c.owner == owner))
+        return self.create(tx, owner, now)
+
+    def destroy(self, tx: Connection, owner: str, now: datetime) -> None:
+        """Destroy an owner's data key, if there is one, and remember that it was (rule 3)."""
+        gone = {"wrapped": b"", "destroyed_at": now}
+        tx.execute(data_keys.update().where(data_keys.c.owner == owner).values(**gone))
+
+    def known(self, tx: Connection, owner: str) -> bool:
+        """Whether an owner has a data key that was not destroyed."""
+        held = sa.select(data_keys.c.owner).where(data_keys.c.owner == owner, data_keys.c.destroyed_at.is_(None))
+        return tx.execute(held).first() is not None
 
     def secret(self, tx: Connection, name: str) -> bytes:
         """One of the service's own 32-byte secrets, made on first use."""

@@ -2,20 +2,22 @@
 
 1. Only the agency a disclosure was made for may acknowledge it; to any other it is not there.
 2. It may speak more than once (accepted, later closed); nothing it said is overwritten.
-3. Nothing is acknowledged that never left: a disclosure without any attempt is not there for its agency either.
+3. Nothing is acknowledged that never left: a disclosure whose payload no attempt carried is not there for its agency
+   either, announced or not.
 4. A rejection says why, and a need for information asks something.
 
-Not promised: that an acknowledgement closes a duty; that needs the duty's own rule of evidence.
+What it does to the duties that the disclosure was made for is `workflow/evidence.py`'s.
 """
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain.vocabulary import AcknowledgementStatus
 from tiprouter.errors import InvalidError, NotFoundError
-from tiprouter.storage import acknowledgements, disclosures
+from tiprouter.storage import acknowledgements, disclosures, inbox, records
 from tiprouter.storage.acknowledgements import Acknowledgement, Words
 from tiprouter.storage.codec import to_bytes
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.disclosures import Listed
+from tiprouter.workflow.evidence import acknowledged
 from tiprouter.workflow.happening import Actor, Desk, happening
 
 
@@ -35,8 +37,10 @@ def acknowledge(
         if status is AcknowledgementStatus.NEEDS_INFORMATION and words.question is None:
             raise InvalidError("A need for information asks something.", "/question")
         record_id = listed.disclosure.record_id
+        records.epochs(tx, (record_id,))  # records are locked before what hangs on them
         made = Acknowledgement(it.id("ack"), disclosure_id, status, words, it.now)
         acknowledgements.add(tx, desk.vault, made, record_id)
+        inbox.answered(tx, listed.delivery_id)
         it.log(
             Kind.ACKNOWLEDGEMENT,
             {
@@ -47,6 +51,7 @@ def acknowledge(
                 "commitment": it.commitment(to_bytes(words))[1],
             },
         )
+        acknowledged(it, listed.disclosure, status, made.id)
         return made, record_id
 
 
@@ -55,7 +60,7 @@ def visible(listed: Listed | None, actor: Actor) -> Listed:
     if listed is None:
         raise NotFoundError
     foreign = actor.recipient_id is not None and actor.recipient_id != listed.disclosure.recipient_id
-    unsent = actor.recipient_id is not None and not listed.attempts
+    unsent = actor.recipient_id is not None and not listed.left
     if foreign or unsent:
         raise NotFoundError
     return listed

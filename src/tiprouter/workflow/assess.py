@@ -9,6 +9,8 @@
    one whose law wants a telephone call: a webhook is none.
 5. What may leave is then reconciled with what was made before (`workflow/disclose.py`).
 6. When time alone will change any of it, the record is decided again at that moment (`workflow/revisit.py`).
+7. What a human must look at joins the review queue, and what they answered counts while it is about what is so now
+   (`workflow/situation.py`, `workflow/review_queue.py`).
 """
 
 import json
@@ -22,7 +24,6 @@ import structlog
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain import redaction
-from tiprouter.domain.consent import Consent
 from tiprouter.domain.duty import deadline_somewhere
 from tiprouter.domain.facts import Situation, bands_anywhere, findings_for
 from tiprouter.domain.outcome import Notice, Verdict, blocked_without_recipient, unrouted, verdict_of
@@ -30,12 +31,14 @@ from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address, Made
 from tiprouter.domain.routing import candidates
 from tiprouter.domain.vocabulary import Category, Outcome, Urgency
-from tiprouter.storage import consents, decisions, disclosures, records, registry
+from tiprouter.storage import decisions, disclosures, records, registry
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.records import Stored
-from tiprouter.storage.vault import SealError
 from tiprouter.workflow.disclose import Draft, reconcile
 from tiprouter.workflow.happening import Happening, moment
+from tiprouter.workflow.owing import owe
+from tiprouter.workflow.review_queue import follow
+from tiprouter.workflow.situation import Seen, situation_of
 
 log = structlog.get_logger()
 
@@ -67,16 +70,18 @@ class _Judged:
 
 def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
     """Decide about a record and let what follows follow (rules 1-5)."""
-    by_ref, unreadable = _consents(it, stored)
-    situation = Situation(stored.record, by_ref, it.engine.bundle.protocol, it.now)
-    toward = candidates(stored.record, chain.from_iterable(by_ref.values()), registry.everyone(it.tx))
+    seen = situation_of(it, stored)
+    situation, unreadable = seen.situation, seen.unreadable
+    toward = candidates(stored.record, chain.from_iterable(situation.consents.values()), registry.everyone(it.tx))
     judged = [
-        _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, situation, recipient)
+        _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, seen, recipient)
         for recipient in toward
     ]
     wanted = _wanted(stored, situation, judged)
     kept = _decide(it, stored, wanted, cause)
+    follow(it, stored, kept.values())
     reconcile(it, stored, {one.recipient.id: one.draft for one in judged}, kept, cause)
+    owe(it, stored, situation, [one.recipient for one in judged], kept, cause)
     _look_again(it, stored, [verdict.valid_until for _, verdict in wanted])
     return Assessed(
         decisions=tuple(kept.values()),
@@ -84,23 +89,24 @@ def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
     )
 
 
-def _consents(it: Happening, stored: Stored) -> tuple[dict[str, tuple[Consent, ...]], SealError | None]:
-    """Each person's consents by `ref`; or none at all, and why they cannot be read (rule 2: a tip is never lost)."""
-    try:
-        found = consents.of_persons(it.tx, it.vault, stored.persons)
-    except SealError as error:
-        return {}, error
-    named = zip(stored.record.persons, stored.persons, strict=True)
-    return {person.ref: tuple(consent for consent, _ in found[person_id]) for person, person_id in named}, None
+def verdicts_toward(it: Happening, seen: Seen, recipient: Recipient) -> dict[str, Verdict]:
+    """What is decided about everybody of a record toward one recipient, by `ref`. Raises whatever goes wrong."""
+    return {
+        ref: verdict_of(
+            finding,
+            it.engine.rule(finding.facts),
+            seen.situation.record.received_at,
+            seen.answer(ref, recipient.id, finding.facts),
+        )
+        for ref, finding in findings_for(seen.situation, recipient).items()
+    }
 
 
-def _judge(it: Happening, stored: Stored, situation: Situation, recipient: Recipient) -> _Judged:
+def _judge(it: Happening, stored: Stored, seen: Seen, recipient: Recipient) -> _Judged:
     """Verdicts and payload toward one recipient; rule 2."""
+    situation = seen.situation
     try:
-        verdicts = {
-            ref: verdict_of(finding, it.engine.rule(finding.facts), stored.record.received_at)
-            for ref, finding in findings_for(situation, recipient).items()
-        }
+        verdicts = verdicts_toward(it, seen, recipient)
     except Exception as error:  # noqa: BLE001 - promise 1: whatever goes wrong, nothing leaves and a human is told
         return _held(stored, situation, recipient, error)
     leaving = [verdict for verdict in verdicts.values() if verdict.leaves]

@@ -8,10 +8,26 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from tiprouter.storage.database import Transaction
+from tiprouter.workflow.alarm import find_undelivered, repeat_alarms
+from tiprouter.workflow.erasing import erase_aged
 from tiprouter.workflow.happening import Desk
+from tiprouter.workflow.inbox import end_overdue
+from tiprouter.workflow.noticing import owe_notices, resume_notices
+from tiprouter.workflow.overdue import watch_duties
+from tiprouter.workflow.review_queue import tell_of_late_reviews
 from tiprouter.workflow.revisit import revisit
 
 Chore: TypeAlias = Callable[[Transaction, Desk], int]
 
-CHORES: Final[tuple[Chore, ...]] = (revisit,)
+CHORES: Final[tuple[Chore, ...]] = (
+    revisit,
+    tell_of_late_reviews,
+    watch_duties,
+    end_overdue,
+    find_undelivered,
+    repeat_alarms,
+    owe_notices,
+    resume_notices,
+    erase_aged,
+)
 """In the order in which they are done."""

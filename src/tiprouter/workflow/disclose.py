@@ -5,9 +5,9 @@
 3. Something else was made: what still waits of it is cancelled and the new disclosure takes its place.
 4. Nothing may leave any more: what still waits is cancelled. Cancelling wins over an attempt in flight: its answer is
    recorded, and it is not tried again.
-5. After a withdrawal, a recipient that may have received what is no longer permitted gets a recall in the same
-   matter, after it in sequence: one for each version it may hold, superseded ones too. A recall carries ids only and
-   needs no permission. An attempt that was made may have arrived, whatever its answer was.
+5. After a withdrawal, a narrowing or a refusal, a recipient that may have received what is no longer permitted gets a
+   recall in the same matter, after it in sequence: one for each version it may hold, superseded ones too. A recall
+   carries ids only and needs no permission. An attempt that was made may have arrived, whatever its answer was.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from tiprouter.domain import redaction
 from tiprouter.domain.outcome import Verdict
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address, Made
-from tiprouter.domain.states import DUE, INITIAL, TERMINAL, DeliveryEvent, next_state
+from tiprouter.domain.states import INITIAL, TERMINAL, WAITING, DeliveryEvent, DeliveryState, next_state
 from tiprouter.domain.vocabulary import Category, ConsentState, Urgency
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import decisions, deliveries, disclosures, registry
@@ -31,6 +31,9 @@ from tiprouter.storage.records import Stored
 from tiprouter.workflow.happening import Happening, moment
 
 WITHDRAWN: Final = "consent.withdrawn"
+TAKEN_BACK: Final = frozenset({WITHDRAWN, "consent.narrowed", "consent.refused"})
+"""Why something may leave no longer because the person said so: what was sent is recalled."""
+
 KEEP_TRYING: Final = timedelta(hours=24)
 """A late report is better than none: trying goes on this long, though a human is told before the deadline."""
 
@@ -39,6 +42,11 @@ WARN_BEFORE: Final = 5
 
 RECALL_WITHIN: Final = timedelta(hours=1)
 RECALL_BASIS: Final = "recall"
+
+_TAKEN_BACK: Final = (ConsentState.WITHDRAWN.value, ConsentState.REFUSED.value)
+
+_STANDING: Final = WAITING | {DeliveryState.DELIVERED}
+"""What may leave from here on, or once more, under the decision it rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +79,14 @@ def reconcile(
         if old is not None:
             disclosures.end(it.tx, old.id)
             cancel(it, under_way[old.id], cause)
-        if old is not None and cause == WITHDRAWN:
+        if old is not None and cause in TAKEN_BACK:
             for held in disclosures.told(it.tx, old.matter_id):
                 sequence = _recall(it, stored, held)
                 draft = None if draft is None else _after(stored, draft, sequence)
         if draft is not None:
             because = tuple(one.id for (_, to), one in kept.items() if to == recipient_id and one.categories)
             _make(it, stored, draft, because)
-    if cause == WITHDRAWN:
+    if cause in TAKEN_BACK:
         _recall_what_ended_before(it, stored, set(live), kept)
 
 
@@ -111,7 +119,7 @@ def cancel(it: Happening, delivery: Delivery, cause: str) -> None:
 
 
 def _rest_on_today(it: Happening, stored: Stored, draft: Draft, delivery: Delivery) -> None:
-    if delivery.state in DUE:
+    if delivery.state in _STANDING:
         today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
         deliveries.change(it.tx, delivery.id, basis=today, valid_until=draft.valid_until)
 
@@ -223,7 +231,7 @@ def _rested_on_what_is_withdrawn(
             continue
         before, after = then.facts["consents"], now.facts["consents"]
         if any(
-            before[category] == ConsentState.GRANTED.value and after[category] == ConsentState.WITHDRAWN.value
+            before[category] == ConsentState.GRANTED.value and after[category] in _TAKEN_BACK
             for category in then.categories
         ):
             return True

@@ -8,6 +8,7 @@
    lease's token. A worker that lost its lease changes nothing but its own attempt.
 4. A delivery that was cancelled in flight stays cancelled; the answer is recorded.
 5. Trying ends when `deliver_by` passes, or when the endpoint says it is gone; then a human is told.
+6. An agency in thin mode is sent ids; the delivery is announced then, and delivered when the agency pulled it.
 """
 
 from collections.abc import Mapping
@@ -20,16 +21,16 @@ import structlog
 from tiprouter.audit.entry import Kind
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.delivery.schedule import next_attempt_at
-from tiprouter.delivery.signing import parse_secret
-from tiprouter.domain.redaction import reopen
-from tiprouter.domain.states import DUE, DeliveryEvent, DeliveryState, next_state
+from tiprouter.domain.recipient import DeliveryMode, Recipient
+from tiprouter.domain.redaction import Address, Redacted, announce
+from tiprouter.domain.states import DUE, WAITING, DeliveryEvent, DeliveryState, next_state
+from tiprouter.domain.vocabulary import AttemptKind
 from tiprouter.errors import NotFoundError
-from tiprouter.storage import deliveries, disclosures, records, registry
+from tiprouter.storage import deliveries, registry
 from tiprouter.storage.database import DatabaseError, Transaction
 from tiprouter.storage.deliveries import Attempt, Delivery
-from tiprouter.workflow.assess import assess
-from tiprouter.workflow.disclose import RECALL_BASIS, basis
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening, moment
+from tiprouter.workflow.leaving import Begun, begin, exhaust, payload, secrets_of, still_permitted, tell_of_end
 
 log = structlog.get_logger()
 
@@ -40,14 +41,9 @@ SWEEP_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Begun):
     """An attempt that is written and may be made: what to send, and what finishing it needs."""
 
-    delivery_id: str
-    recipient_id: str
-    record_id: str
-    lease: str
-    attempt: Attempt
     envelope: Envelope
 
 
@@ -65,8 +61,8 @@ def claim(tx: Transaction, desk: Desk, limit: int, each: int, held: Mapping[str,
         return [one for one in ready if one is not None]
 
 
-def finish(tx: Transaction, desk: Desk, ready: Ready, attempted: Attempted) -> DeliveryState:
-    """Write what came of an attempt (rules 3-5); the state the delivery is in now."""
+def finish(tx: Transaction, desk: Desk, ready: Begun, attempted: Attempted) -> DeliveryState:
+    """Write what came of an attempt, a worker's or an agency's own (rules 3-6); the state the delivery is in now."""
     with happening(tx, desk, ROUTER) as it:
         delivery = deliveries.load(tx, ready.delivery_id)
         if delivery is None:
@@ -76,7 +72,7 @@ def finish(tx: Transaction, desk: Desk, ready: Ready, attempted: Attempted) -> D
         if delivery.lease != ready.lease:
             _log_finished(it, delivery, done, attempted.duration_ms)
             return delivery.state
-        after = _after(it, delivery, attempted)
+        after = _after(it, delivery, ready.attempt.kind, attempted)
         deliveries.change(
             tx,
             delivery.id,
@@ -84,11 +80,11 @@ def finish(tx: Transaction, desk: Desk, ready: Ready, attempted: Attempted) -> D
             next_at=after.next_at,
             lease=None,
             lease_until=None,
-            warn_at=delivery.warn_at if after.state in DUE else None,
-            finished_at=None if after.state in DUE else delivery.finished_at or it.now,
+            warn_at=delivery.warn_at if after.state in WAITING else None,
+            finished_at=None if after.state in WAITING else delivery.finished_at or it.now,
         )
         _log_finished(it, after, done, attempted.duration_ms)
-        _tell_of_end(it, after)
+        tell_of_end(it, after)
         return after.state
 
 
@@ -108,65 +104,43 @@ def _claim_one(it: Happening, delivery: Delivery) -> Ready | None:
 def _prepare(it: Happening, delivery: Delivery) -> Ready | None:
     """Decide again, then write the attempt; None when there is none to make."""
     if it.now >= delivery.deliver_by:
-        deliveries.change(
-            it.tx,
-            delivery.id,
-            state=next_state(delivery.state, DeliveryEvent.DEADLINE_PASSED),
-            finished_at=it.now,
-            warn_at=None,
-        )
-        _tell_of_end(it, replace(delivery, state=DeliveryState.EXHAUSTED))
+        exhaust(it, delivery)
         return None
-    if not _still_permitted(it, delivery):
+    if not still_permitted(it, delivery, DUE, "dispatch"):
         return None
     recipient = registry.load(it.tx, delivery.recipient_id)
-    lease = it.id("lse")
-    if recipient is None or not deliveries.claim(it.tx, delivery.id, lease, it.now + LEASE):
+    if recipient is None or recipient.url is None:
+        # It only pulls, since a moment ago: what waits lies in its inbox.
         return None
-    attempt = Attempt(it.id("att"), delivery.id, delivery.attempts + 1, it.now)
-    deliveries.start(it.tx, attempt)
-    body, digest = disclosures.payloads(it.tx, it.vault, (delivery.disclosure_id,))[delivery.disclosure_id]
-    keys = registry.keys_of(it.tx, it.vault, delivery.recipient_id)
-    if not keys:
-        raise NotFoundError("There is no key to sign with.")
-    it.log(
-        Kind.ATTEMPT_STARTED,
-        {
-            "attempt": attempt.id,
-            "delivery": delivery.id,
-            "disclosure": delivery.disclosure_id,
-            "recipient": delivery.recipient_id,
-            "number": attempt.number,
-            "decision_epoch": delivery.basis,
-            "lane": delivery.urgency.value,
-        },
-    )
+    lease = it.id("lse")
+    if not deliveries.claim(it.tx, delivery.id, lease, it.now + LEASE):
+        return None
+    thin = recipient.delivery_mode is DeliveryMode.THIN
+    begun = begin(it, delivery, AttemptKind.ANNOUNCE if thin else AttemptKind.PUSH, lease)
+    # Opened even where ids alone are sent: what cannot be opened is not announced either.
+    body = payload(it, delivery)
     envelope = Envelope(
         url=recipient.url,
-        webhook_id=delivery.id,
+        webhook_id=_announcement_id(delivery) if thin else delivery.id,
         timestamp=int(it.now.timestamp()),
-        body=reopen(body, digest),
-        secrets=[parse_secret(key.secret) for key in keys],
+        body=_announcement(recipient, delivery) if thin else body,
+        secrets=secrets_of(it, delivery.recipient_id),
         timeout_seconds=ATTEMPT_SECONDS,
     )
-    return Ready(delivery.id, delivery.recipient_id, delivery.record_id, lease, attempt, envelope)
+    return Ready(begun.delivery_id, begun.recipient_id, begun.record_id, begun.lease, begun.attempt, envelope)
 
 
-def _still_permitted(it: Happening, delivery: Delivery) -> bool:
-    """Whether what the delivery rests on still holds; if anything changed, decide again and look what is left."""
-    if delivery.basis == RECALL_BASIS:
-        return True
-    epoch = records.epochs(it.tx, (delivery.record_id,))[delivery.record_id]
-    revision = registry.revisions(it.tx, (delivery.recipient_id,))[delivery.recipient_id]
-    fresh = delivery.valid_until is None or it.now < delivery.valid_until
-    if fresh and delivery.basis == basis(epoch, revision, it.engine.bundle.digest):
-        return True
-    stored = records.load(it.tx, it.vault, delivery.record_id)
-    if stored is None:
-        return False
-    assess(it, stored, "dispatch")
-    now_is = deliveries.load(it.tx, delivery.id)
-    return now_is is not None and now_is.state in DUE
+def _announcement(recipient: Recipient, delivery: Delivery) -> Redacted:
+    """The same bytes for every attempt: all of it is as old as the delivery."""
+    address = Address(
+        delivery.disclosure_id, delivery.matter_id, delivery.sequence, delivery.created_at, delivery.deadline
+    )
+    return announce(recipient, address, delivery.id, delivery.urgency)
+
+
+def _announcement_id(delivery: Delivery) -> str:
+    """Not the payload's: a receiver that keeps webhook-ids would take the payload for a second copy of this."""
+    return f"ann_{delivery.id.partition('_')[2]}"
 
 
 def _end_lease(it: Happening, delivery: Delivery) -> None:
@@ -182,12 +156,13 @@ def _end_lease(it: Happening, delivery: Delivery) -> None:
             _log_finished(it, replace(delivery, state=state), done, None)
 
 
-def _after(it: Happening, delivery: Delivery, attempted: Attempted) -> Delivery:
+def _after(it: Happening, delivery: Delivery, kind: AttemptKind, attempted: Attempted) -> Delivery:
     """The delivery after an attempt's answer."""
     if delivery.state is not DeliveryState.CLAIMED:
         return delivery
     if attempted.result is AttemptResult.SUCCESS:
-        return replace(delivery, state=next_state(delivery.state, DeliveryEvent.SUCCEED))
+        event = DeliveryEvent.ANNOUNCE if kind is AttemptKind.ANNOUNCE else DeliveryEvent.SUCCEED
+        return replace(delivery, state=next_state(delivery.state, event))
     if attempted.result is AttemptResult.GONE:
         return replace(delivery, state=next_state(delivery.state, DeliveryEvent.FAIL_GONE))
     jitter = int.from_bytes(it.desk.entropy(4), "big") / 2**32
@@ -197,23 +172,6 @@ def _after(it: Happening, delivery: Delivery, attempted: Attempted) -> Delivery:
     if again is None:
         return replace(delivery, state=next_state(delivery.state, DeliveryEvent.DEADLINE_PASSED))
     return replace(delivery, state=next_state(delivery.state, DeliveryEvent.FAIL_TRANSIENT), next_at=again)
-
-
-def _tell_of_end(it: Happening, delivery: Delivery) -> None:
-    """Rule 5: a delivery that ended without arriving is somebody's to look at."""
-    if delivery.state not in (DeliveryState.EXHAUSTED, DeliveryState.REFUSED):
-        return
-    it.log(
-        Kind.DELIVERY_EXHAUSTED,
-        {
-            "delivery": delivery.id,
-            "disclosure": delivery.disclosure_id,
-            "recipient": delivery.recipient_id,
-            "attempts": delivery.attempts,
-            "state": delivery.state.value,
-        },
-    )
-    it.tell(f"delivery.{delivery.state.value}", delivery.id, delivery.record_id, delivery.deadline)
 
 
 def _log_finished(it: Happening, delivery: Delivery, attempt: Attempt, duration_ms: int | None) -> None:

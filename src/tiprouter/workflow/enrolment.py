@@ -1,7 +1,8 @@
 """How does an agency become a recipient, and how does its entry change?
 
-1. A recipient's endpoint is checked before it is stored; its signing key is made here and sealed. What the agency needs
-   to verify with is in the answer, once (an ed25519 public key may be shown again, a shared secret never).
+1. A recipient's endpoint, unless it only pulls, is checked before it is stored; its signing key is made here and
+   sealed. What the agency needs to verify with is in the answer, once (an ed25519 public key may be shown again, a
+   shared secret never).
 2. A change carries the revision it was made against: two people cannot overwrite each other unseen. What waits for the
    recipient is decided again before it is sent, because its revision is part of what a delivery rests on.
 3. A new or changed recipient may be the one a duty waits for: every open record is decided again (`workflow/revisit`).
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from tiprouter.audit.entry import Kind
 from tiprouter.delivery.addresses import ForbiddenAddressError, check_url
 from tiprouter.delivery.signing import Ed25519Secret, SigningSecret, generate_ed25519, generate_hmac, parse_secret
-from tiprouter.domain.recipient import Recipient, SignatureScheme
+from tiprouter.domain.recipient import DeliveryMode, Recipient, SignatureScheme
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
 from tiprouter.storage import records, registry
 from tiprouter.storage.database import Transaction
@@ -20,6 +21,7 @@ from tiprouter.storage.registry import SigningKey
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening
 
 SECRET_BYTES = 32
+_NO_ENDPOINT = "This delivery mode needs an endpoint."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Enrolled:
 def register(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient) -> Enrolled:
     """Register a recipient (`wanted`'s id and revision are set here); rule 1. Raises `InvalidError`."""
     with happening(tx, desk, actor) as it:
-        _refuse_address(it, wanted.url)
+        _refuse_endpoint(it, wanted)
         records.look_again_at_open(tx, it.now)
         recipient = replace(wanted, id=it.id("rcp"), revision=1)
         registry.put(tx, recipient, it.now)
@@ -58,7 +60,7 @@ def change(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient, expecte
             raise ConflictError
         if wanted.scheme is not old.scheme:
             raise InvalidError("A signature scheme is chosen once, at registration.", "/signature_scheme")
-        _refuse_address(it, wanted.url)
+        _refuse_endpoint(it, wanted)
         recipient = replace(wanted, revision=old.revision + 1)
         registry.put(tx, recipient, it.now)
         _log(it, Kind.RECIPIENT_CHANGED, recipient)
@@ -84,9 +86,14 @@ def _make_secret(desk: Desk, scheme: SignatureScheme) -> SigningSecret:
     return generate_ed25519(random) if scheme is SignatureScheme.ED25519 else generate_hmac(random)
 
 
-def _refuse_address(it: Happening, url: str) -> None:
+def _refuse_endpoint(it: Happening, wanted: Recipient) -> None:
+    if not wanted.has_its_endpoint:
+        only_pulls = wanted.delivery_mode is DeliveryMode.PULL
+        raise InvalidError("An agency that only pulls has no endpoint." if only_pulls else _NO_ENDPOINT, "/url")
+    if wanted.url is None:
+        return
     try:
-        check_url(url, sandbox=it.desk.sandbox)
+        check_url(wanted.url, sandbox=it.desk.sandbox)
     except ForbiddenAddressError as error:
         raise InvalidError("Disclosures cannot be sent to this address.", "/url") from error
 
@@ -99,5 +106,6 @@ def _log(it: Happening, kind: Kind, recipient: Recipient) -> None:
             "kind": recipient.kind.value,
             "jurisdictions": list(recipient.jurisdictions),
             "change": recipient.status.value,
+            "delivery_mode": recipient.delivery_mode.value,
         },
     )

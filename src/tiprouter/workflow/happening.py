@@ -10,17 +10,20 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tiprouter import ids
 from tiprouter.audit.entry import NONCE_BYTES, Kind, commit, compose
+from tiprouter.domain.notice import REPEAT_EVERY, PageChannel, Routing, give_up_at, reason_of, repeats_max
+from tiprouter.domain.page_states import PageState
 from tiprouter.errors import UnavailableError
 from tiprouter.policy.engine import Engine
 from tiprouter.policy.library import Library
-from tiprouter.storage import bundles, notices, outbox
+from tiprouter.storage import bundles, notices, outbox, pages
 from tiprouter.storage.database import Transaction, forgiving
 from tiprouter.storage.notices import Raised
+from tiprouter.storage.pages import Alarm, Page
 from tiprouter.storage.vault import Vault, blind
 
 
@@ -38,7 +41,11 @@ ROUTER: Final = Actor("tiprouter", "router")
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the stories are told with. `blind_key` keys the blind indexes."""
+    """What the stories are told with.
+
+    `blind_key` keys the blind indexes. A widened consent may be confirmed after `confirm_after`. What is closed is
+    erased after `retention`; zero keeps it.
+    """
 
     now: Callable[[], datetime]
     entropy: Callable[[int], bytes]
@@ -46,6 +53,9 @@ class Desk:
     library: Library
     blind_key: bytes
     sandbox: bool
+    confirm_after: timedelta = timedelta(minutes=10)
+    retention: timedelta = timedelta()
+    routing: Routing = field(default_factory=Routing)
 
     def blind(self, *parts: str) -> str:
         """The blind index of an outside name."""
@@ -96,6 +106,9 @@ class Happening:
             return
         raised = Raised(self.id("ntc"), reason, subject, record_id, deadline, self.now)
         notices.add(self.tx, raised)
+        if repeats_max(reason):
+            pages.sound(self.tx, Alarm(raised.id, 0, self.now + REPEAT_EVERY))
+        self.page(raised, self.desk.routing.first(reason))
         self.log(
             Kind.NOTICE,
             {
@@ -106,6 +119,25 @@ class Happening:
                 "deadline": moment(deadline),
             },
         )
+
+    def page(self, raised: Raised, channels: tuple[PageChannel, ...], repeat: int = 0) -> None:
+        """Let people outside be told of a notice through these channels (`workflow/paging.py`)."""
+        for channel in channels:
+            pages.add(
+                self.tx,
+                Page(
+                    id=self.id("pag"),
+                    notice_id=raised.id,
+                    channel=channel,
+                    repeat=repeat,
+                    severity=reason_of(raised.reason).severity,
+                    state=PageState.WAITING,
+                    attempts=0,
+                    next_at=self.now,
+                    give_up_at=give_up_at(raised.reason, self.now),
+                    created_at=self.now,
+                ),
+            )
 
     @contextmanager
     def forgiving(self) -> Iterator[None]:

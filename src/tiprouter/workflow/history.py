@@ -5,6 +5,7 @@
 2. What has no facts (no recipient was found, or an error came before the policy) cannot be made again and is counted;
    it must let nothing leave. So is what was decided under a bundle that is not stored. Decisions older than their
    moment of receipt in the database are compared without their deadlines, and counted.
+   A decision that rests on a reviewer's answer is made again with that answer: no more than the policy permits left.
 3. A report in writing is due after business days of a zone that is not stored: one of the bundle's zones must give it.
 4. Beside it each decision is compared with its entry in the log: the salted commitment to its facts, and the rest of
    what the entry says. A decision without an entry is found, and an entry without its decision.
@@ -27,6 +28,7 @@ from typing import Any, Final
 from tiprouter.domain.explain import VOCABULARY, facts_from
 from tiprouter.domain.facts import Facts, Finding
 from tiprouter.domain.outcome import Verdict, verdict_of
+from tiprouter.domain.review import answered_in
 from tiprouter.domain.vocabulary import Category, Outcome
 from tiprouter.policy.engine import Engine
 from tiprouter.policy.gate.words import point
@@ -138,9 +140,10 @@ def again(decision: Decision, engine: Engine, facts: Facts) -> Verdict:
     protocol, ruling = engine.bundle.protocol, engine.rule(facts)
     within = None if decision.duty_within is None else timedelta(seconds=decision.duty_within)
     received_at = decision.received_at or NO_RECEIPT
+    review = answered_in(decision.policies, decision.categories)
 
     def counted_in(zone: tzinfo) -> Verdict:
-        return verdict_of(Finding(facts, None, within, zone), ruling, received_at)
+        return verdict_of(Finding(facts, None, within, zone), ruling, received_at, review)
 
     verdict = counted_in(protocol.default_zone)
     if verdict.written_by is None or verdict.written_by == decision.written_by:

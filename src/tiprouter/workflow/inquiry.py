@@ -27,7 +27,6 @@ from tiprouter.storage import (
     decisions,
     deliveries,
     disclosures,
-    notices,
     records,
     registry,
     treelog,
@@ -37,9 +36,9 @@ from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.deliveries import Attempt
 from tiprouter.storage.disclosures import Listed
-from tiprouter.storage.notices import Raised
 from tiprouter.storage.records import Stored
 from tiprouter.storage.treelog import EntryRow
+from tiprouter.workflow import heeding
 from tiprouter.workflow.acknowledging import visible
 from tiprouter.workflow.happening import Actor, Desk, Happening, engine_of, happening
 from tiprouter.workflow.intake import case_index
@@ -213,9 +212,9 @@ def disclosure(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) ->
         return Journey(listed, tuple(deliveries.attempts_of(tx, listed.delivery_id)), tuple(said))
 
 
-def list_notices(tx: Transaction, after: str | None, limit: int) -> Page[Raised]:
-    """What a human must look at, newest first."""
-    return _page(notices.page(tx, after, limit + 1), limit, lambda row: row.id)
+def list_notices(tx: Transaction, after: str | None, limit: int) -> Page[heeding.Standing]:
+    """What a human must look at and who has seen it, newest first."""
+    return _page(heeding.standing(tx, after, limit + 1), limit, lambda row: row.raised.id)
 
 
 def list_entries(tx: Transaction, kind: str | None, after: int | None, limit: int) -> Page[EntryRow]:

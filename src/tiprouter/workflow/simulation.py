@@ -24,6 +24,7 @@ from typing import Final
 from tiprouter.domain.duty import Protocol
 from tiprouter.domain.facts import Facts, Finding
 from tiprouter.domain.outcome import Verdict, verdict_of
+from tiprouter.domain.review import answered_in
 from tiprouter.domain.vocabulary import AgeBand, Basis, Category, DutyState, Outcome, Perceived
 from tiprouter.policy.engine import Engine
 from tiprouter.storage.database import Database
@@ -177,7 +178,7 @@ class _Tally:
                 self._counts["without facts"] += 1
                 continue
             self._look_elsewhere(facts, decision.bundle, engines.get(decision.bundle))
-            self._count(_Made(decision, facts, self._verdict(facts)))
+            self._count(_Made(decision, facts, self._verdict(decision, facts)))
 
     def result(self) -> Simulated:
         """Everything that was counted."""
@@ -200,13 +201,18 @@ class _Tally:
             ),
         )
 
-    def _verdict(self, facts: Facts) -> Verdict:
-        """Rule 3: a row that the bundle does not have would be an error, and is no fact that it would derive."""
+    def _verdict(self, decision: Decision, facts: Facts) -> Verdict:
+        """Rule 3: a row that the bundle does not have would be an error, and is no fact that it would derive.
+
+        A reviewer's answer was about one bundle, and counts for no other.
+        """
+        same = decision.bundle == self._engine.bundle.digest
+        review = answered_in(decision.policies, decision.categories) if same else None
         slices = self._engine.bundle.slices
         rows = tuple(row for row in facts.rows if row in slices)
         self._counts["rows left out"] += rows != facts.rows
         kept = facts if rows == facts.rows else replace(facts, rows=rows)
-        return verdict_of(Finding(kept, None, None), self._engine.rule(kept), NO_RECEIPT)
+        return verdict_of(Finding(kept, None, None), self._engine.rule(kept), NO_RECEIPT, review)
 
     def _look_elsewhere(self, facts: Facts, digest: str, old: Engine | None) -> None:
         if old is None:

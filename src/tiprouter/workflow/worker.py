@@ -6,6 +6,7 @@
 4. A database that does not answer is waited for, with growing pauses; nothing is sent meanwhile.
 5. Told to stop, it claims nothing more and waits for the attempts in flight.
 6. Beside it the chores are done (`workflow/chores.py`): what is due without anybody asking.
+7. And beside it pages go out to people (`workflow/pager.py`); it waits for those in flight too.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from tiprouter.storage.database import Database, Transaction
 from tiprouter.workflow.chores import CHORES, Chore
 from tiprouter.workflow.dispatch import LEASE, Ready, claim, finish
 from tiprouter.workflow.happening import Desk
+from tiprouter.workflow.pager import Pager
 
 log = structlog.get_logger()
 
@@ -32,8 +34,18 @@ PAUSE_SECONDS_MAX: Final = 5.0
 class Worker:
     """Delivers until it is stopped: at most `places` attempts at once, `each` of them to one recipient."""
 
-    def __init__(self, database: Database, desk: Desk, sender: Sender, *, places: int = 64, each: int = 8) -> None:
+    def __init__(
+        self,
+        database: Database,
+        desk: Desk,
+        sender: Sender,
+        *,
+        places: int = 64,
+        each: int = 8,
+        pager: Pager | None = None,
+    ) -> None:
         self._database, self._desk, self._sender = database, desk, sender
+        self._pager = pager or Pager(database, desk, {})
         self._places, self._each = places, each
         self._held: dict[asyncio.Task[None], Ready] = {}
         self._stopping = asyncio.Event()
@@ -42,6 +54,7 @@ class Worker:
         """Work until `stop` (rules 1-5)."""
         renewing = asyncio.create_task(self._renew_leases())
         tending = asyncio.create_task(self._tend())
+        paging = asyncio.create_task(self._pager.run())
         try:
             while not self._stopping.is_set():
                 if tending.done():
@@ -54,6 +67,8 @@ class Worker:
         finally:
             renewing.cancel()
             tending.cancel()
+            self._pager.stop()
+            await paging
 
     def stop(self) -> None:
         """Claim nothing more."""

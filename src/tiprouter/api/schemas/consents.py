@@ -1,10 +1,13 @@
-"""How is a consent, a refusal or a withdrawal spelt?
+"""How is a consent, a refusal, a narrowing or a withdrawal spelt?
 
 1. A grant names categories, purposes, recipients or kinds, an informed checklist and an end; a refusal may be bare:
-   its empty scopes mean everything.
+   its empty scopes mean everything. No `jurisdictions` means anywhere.
 2. A consent is from when it was given, unless it says later.
+3. `state` says where it is in its life; what waits to be confirmed says from when on it may be.
+4. Who the guardian, the witness and the interpreter are, and how the person can be reached, is sealed like the rest.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -12,11 +15,13 @@ from pydantic_core import PydanticCustomError
 
 from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.outcomes import Names, OutcomeBody, outcomes_of
-from tiprouter.api.schemas.words import LAX, Id, Message, Moment, Ref, Some
-from tiprouter.domain.consent import Choice, Consent
+from tiprouter.api.schemas.words import LAX, Id, Language, Message, Moment, Place, Ref, ShortText, Some
+from tiprouter.domain.consent import Choice, Consent, Guardianship, Interpreter, SafeContact
+from tiprouter.domain.states import ConsentPhase
 from tiprouter.domain.vocabulary import Answer, Category, ConsentMethod, Grantor, Purpose, RecipientKind
+from tiprouter.domain.widening import phase_at
 from tiprouter.errors import InvalidError
-from tiprouter.workflow.consenting import Given, Whose, Withdrawal
+from tiprouter.workflow.consenting import Given, Narrower, Whose, Withdrawal
 
 _GRANT_RULE: Final[dict[str, Any]] = {
     "if": {"properties": {"choice": {"const": "grant"}}},
@@ -52,6 +57,35 @@ class WhoseBody(Message):
         return self
 
 
+class GuardianBody(Message):
+    """Who the guardian is to the person, and who attests that nothing implicates them."""
+
+    relationship: ShortText
+    attested_by: ShortText | None = None
+    attested_at: Moment | None = None
+
+
+class InterpreterBody(Message):
+    """Into which language somebody interpreted, and whether they were there."""
+
+    language: Language
+    present: bool
+
+
+class SafeContactBody(Message):
+    """How and when the person says that they can be reached safely."""
+
+    channel: ShortText | None = None
+    time: ShortText | None = None
+
+
+Recipients = Annotated[Some[Id], Field(max_length=100)]
+Kinds = Annotated[Some[Annotated[RecipientKind, LAX]], Field(max_length=5)]
+Purposes = Annotated[Some[Annotated[Purpose, LAX]], Field(max_length=4)]
+Categories = Annotated[Some[Annotated[Category, LAX]], Field(max_length=7)]
+Places = Annotated[Some[Place], Field(max_length=100)]
+
+
 class ConsentBody(Message):
     """One person's grant or refusal."""
 
@@ -61,15 +95,20 @@ class ConsentBody(Message):
     choice: Annotated[Choice, LAX]
     grantor: Annotated[Grantor, LAX]
     guardian_implicated: Annotated[Answer, LAX] = Answer.UNKNOWN
-    recipients: Annotated[Some[Id], Field(max_length=100)] = ()
-    kinds: Annotated[Some[Annotated[RecipientKind, LAX]], Field(max_length=5)] = ()
-    purposes: Annotated[Some[Annotated[Purpose, LAX]], Field(max_length=4)] = ()
-    categories: Annotated[Some[Annotated[Category, LAX]], Field(max_length=7)] = ()
+    recipients: Recipients = ()
+    kinds: Kinds = ()
+    purposes: Purposes = ()
+    categories: Categories = ()
+    jurisdictions: Places = ()
     method: Annotated[ConsentMethod, LAX]
     informed: bool = False
     given_at: Moment
     valid_from: Moment | None = None
     expires_at: Moment | None = None
+    guardian: GuardianBody | None = None
+    interpreter: InterpreterBody | None = None
+    witness: ShortText | None = None
+    safe_contact: SafeContactBody | None = None
 
     @property
     def whose(self) -> Whose:
@@ -80,8 +119,17 @@ class ConsentBody(Message):
         """The consent, its ids still to be given. Raises `InvalidError` (rule 1)."""
         if self.choice is Choice.GRANT:
             self._refuse_unscoped()
+        attests = self.guardian is not None and self.guardian.attested_by is not None
+        if attests and self.guardian_implicated is not Answer.NO:
+            raise InvalidError("It attests what guardian_implicated does not say.", "/guardian/attested_by")
         values = {name: value for name, value in self if name != "person"}
-        return Consent(**values | {"id": "", "person_id": "", "valid_from": self.valid_from or self.given_at})
+        more = {
+            "guardian": None if self.guardian is None else Guardianship(**dict(self.guardian)),
+            "interpreter": None if self.interpreter is None else Interpreter(**dict(self.interpreter)),
+            "safe_contact": None if self.safe_contact is None else SafeContact(**dict(self.safe_contact)),
+        }
+        set_here = {"id": "", "person_id": "", "valid_from": self.valid_from or self.given_at}
+        return Consent(**values | more | set_here)
 
     def _refuse_unscoped(self) -> None:
         wanted = {
@@ -94,6 +142,23 @@ class ConsentBody(Message):
         for pointer, given in wanted.items():
             if not given:
                 raise InvalidError("A grant needs this field.", pointer)
+
+
+class NarrowBody(Message):
+    """What a grant is about from now on; what is not named stays as it is. Nothing may be added."""
+
+    model_config = ConfigDict(json_schema_extra=examples.example({"categories": ["incident"]}))
+
+    recipients: Recipients | None = None
+    kinds: Kinds | None = None
+    purposes: Purposes | None = None
+    categories: Categories | None = None
+    jurisdictions: Places | None = None
+    expires_at: Moment | None = None
+
+    def to_domain(self) -> Narrower:
+        """The narrowing."""
+        return Narrower(**dict(self))
 
 
 class PersonId(Message):
@@ -114,19 +179,49 @@ class ConsentStanding(Message):
     kinds: tuple[RecipientKind, ...]
     purposes: tuple[Purpose, ...]
     categories: tuple[Category, ...]
+    jurisdictions: tuple[str, ...]
     method: ConsentMethod
     informed: bool
     given_at: Moment
     valid_from: Moment
     expires_at: Moment | None
     revision: int
+    state: ConsentPhase
+    confirm_from: Moment | None
+    confirmed_at: Moment | None
     withdrawn_at: Moment | None
+    guardian: GuardianBody | None
+    interpreter: InterpreterBody | None
+    witness: str | None
+    safe_contact: SafeContactBody | None
 
     @classmethod
-    def of(cls, consent: Consent, revision: int) -> Self:
-        """A consent at a revision."""
-        values = {name: getattr(consent, name) for name in Consent.__slots__ if name != "person_id"}
-        return cls(**values, person=PersonId(id=consent.person_id), revision=revision)
+    def of(cls, consent: Consent, revision: int, now: datetime | None = None) -> Self:
+        """A consent at a revision, as it stands now; without a moment, as it was stored."""
+        values = {name: getattr(consent, name) for name in cls._as_they_are()}
+        guardian, interpreter, contact = consent.guardian, consent.interpreter, consent.safe_contact
+        return cls(
+            **values,
+            person=PersonId(id=consent.person_id),
+            revision=revision,
+            state=consent.life if now is None else phase_at(consent, now),
+            guardian=None
+            if guardian is None
+            else GuardianBody(
+                relationship=guardian.relationship,
+                attested_by=guardian.attested_by,
+                attested_at=guardian.attested_at,
+            ),
+            interpreter=None
+            if interpreter is None
+            else InterpreterBody(language=interpreter.language, present=interpreter.present),
+            safe_contact=None if contact is None else SafeContactBody(channel=contact.channel, time=contact.time),
+        )
+
+    @staticmethod
+    def _as_they_are() -> tuple[str, ...]:
+        made_here = {"person", "revision", "state", "guardian", "interpreter", "safe_contact"}
+        return tuple(name for name in ConsentStanding.model_fields if name not in made_here)
 
 
 class ConsentList(Message):
@@ -142,7 +237,7 @@ class ConsentGiven(ConsentStanding):
 
 
 class Stopped(Message):
-    """What a withdrawal found of the disclosures that no longer stand."""
+    """What a withdrawal or a narrowing found of the disclosures that no longer stand."""
 
     cancelled: int
     in_flight: int
@@ -150,7 +245,7 @@ class Stopped(Message):
 
 
 class ConsentWithdrawn(ConsentGiven):
-    """A withdrawn consent and what became of what rested on it."""
+    """A withdrawn or narrowed consent and what became of what rested on it."""
 
     stopped: Stopped
 
@@ -162,6 +257,6 @@ def given(done: Given, names: Names) -> ConsentGiven:
 
 
 def withdrawn(done: Withdrawal, names: Names) -> ConsentWithdrawn:
-    """The answer to a withdrawal."""
+    """The answer to a withdrawal or a narrowing."""
     stopped = Stopped(cancelled=done.cancelled, in_flight=done.in_flight, delivered=done.delivered)
     return ConsentWithdrawn(**dict(given(done.given, names)), stopped=stopped)

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from tiprouter.api.schemas.words import Message, Moment
 from tiprouter.domain.states import DeliveryState
-from tiprouter.domain.vocabulary import AcknowledgementStatus, Category
+from tiprouter.domain.vocabulary import AcknowledgementStatus, AttemptKind, Category
 from tiprouter.storage.acknowledgements import Acknowledgement, Words
 from tiprouter.storage.deliveries import Attempt
 from tiprouter.storage.disclosures import Listed
@@ -51,10 +51,14 @@ class DisclosureList(Message):
 
 
 class AttemptBody(Message):
-    """One HTTP request; an attempt without an end is in flight, or its worker died."""
+    """One HTTP request: ours with the payload, ours with ids alone, or the agency's own from its inbox.
+
+    An attempt without an end is in flight, or its process died.
+    """
 
     id: str
     number: int
+    kind: AttemptKind
     started_at: Moment
     finished_at: Moment | None
     result: str | None

@@ -80,6 +80,16 @@ _OWN: Final[Mapping[str, PolicyBody]] = {
             cite="Decision rule 1",
         ),
         PolicyBody(
+            id="reviewer.released",
+            basis="A reviewer released what the policy permits and would have held.",
+            cite="Decision rules 1, 2",
+        ),
+        PolicyBody(
+            id="reviewer.withheld",
+            basis="A reviewer looked and withheld what was held.",
+            cite="Decision rules 1, 2",
+        ),
+        PolicyBody(
             id="router.error",
             basis="Something failed while it was decided, so nothing leaves and a human is told.",
             cite="Decision rule 1",

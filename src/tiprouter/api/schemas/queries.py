@@ -10,7 +10,10 @@ from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas.words import Digest, Id, Message, Moment
 from tiprouter.audit.entry import Kind
+from tiprouter.domain.states import DutyPhase, ReviewState
 from tiprouter.domain.vocabulary import Outcome
+from tiprouter.storage.inbox import PLACE_PATTERN
+from tiprouter.workflow.polling import WAIT_SECONDS_MAX
 
 LIMIT_MAX = 200
 INDEX_MAX = 2**53
@@ -45,6 +48,36 @@ class DisclosureQuery(Paging):
 
     record_id: Id | None = None
     recipient_id: Id | None = None
+
+
+class ReviewQuery(Query):
+    """A page of the reviews that match; those that wait when no state is named."""
+
+    after: Annotated[Id | None, Field(description="the id the last page ended with")] = None
+    state: ReviewState | None = None
+    due: Annotated[Moment | None, Field(description="those whose deadline is not later than this")] = None
+
+
+class InboxQuery(Query):
+    """A page of an agency's inbox, and how long to wait for something to be in it."""
+
+    after: Annotated[
+        str | None, Field(pattern=PLACE_PATTERN, description="where the last page ended; it is in `Link`")
+    ] = None
+    wait: Annotated[
+        int, Field(ge=0, le=WAIT_SECONDS_MAX, description="seconds to wait at most while nothing waits in the inbox")
+    ] = 0
+
+
+class DutyQuery(Paging):
+    """A page of the duties that match."""
+
+    state: DutyPhase | None = None
+    record_id: Id | None = None
+    recipient_id: Id | None = None
+    overdue: Annotated[
+        bool | None, Field(description="past its deadline, or its report in writing past its own, and wanted still")
+    ] = None
 
 
 class EntryQuery(Query):

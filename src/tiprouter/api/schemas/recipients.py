@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.words import LAX, County, Message, Moment, Place, ShortText, Some
-from tiprouter.domain.recipient import Recipient, RecipientStatus, SignatureScheme
+from tiprouter.domain.recipient import DeliveryMode, Recipient, RecipientStatus, SignatureScheme
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.workflow.enrolment import Enrolled
 
@@ -25,7 +25,8 @@ class RecipientBody(Message):
     kind: Annotated[RecipientKind, LAX]
     jurisdictions: Annotated[Some[Place], Field(min_length=1, max_length=64)]
     counties: Annotated[Some[County], Field(max_length=300)] = ()
-    url: Url
+    url: Annotated[Url | None, Field(description="null in mode pull, and only then")] = None
+    delivery_mode: Annotated[DeliveryMode, LAX] = DeliveryMode.PUSH
     signature_scheme: Annotated[SignatureScheme, LAX] = SignatureScheme.ED25519
     status: Annotated[RecipientStatus, LAX] = RecipientStatus.ACTIVE
     agreement_until: Moment | None = None
@@ -52,7 +53,8 @@ class RecipientStanding(Message):
     kind: RecipientKind
     jurisdictions: tuple[str, ...]
     counties: tuple[str, ...]
-    url: str
+    url: str | None
+    delivery_mode: DeliveryMode
     signature_scheme: SignatureScheme
     status: RecipientStatus
     agreement_until: Moment | None

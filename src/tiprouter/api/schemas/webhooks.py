@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas.words import LAX, Message, Moment, Some
+from tiprouter.domain.notice import Severity
 from tiprouter.domain.vocabulary import (
     AgeBand,
     Answer,
@@ -20,6 +21,7 @@ from tiprouter.domain.vocabulary import (
     Purpose,
     Relationship,
     Role,
+    Urgency,
 )
 
 Label = Annotated[str, Field(pattern=r"^person-[1-9][0-9]*$", description="a person within this disclosure alone")]
@@ -136,6 +138,18 @@ class RecalledData(AboutDisclosure):
     reason: Literal["consent_withdrawn"]
 
 
+class AvailableData(Message):
+    """What waits, by its ids: pull it with `GET /v1/inbox/{delivery_id}`."""
+
+    delivery_id: str
+    disclosure_id: str
+    matter_id: str
+    sequence: int
+    recipient_id: str
+    urgency: Annotated[Urgency, LAX]
+    deadline: Moment
+
+
 _TITLED = ConfigDict(json_schema_extra={"description": "The body of a webhook; verify its signature before reading."})
 
 
@@ -157,3 +171,40 @@ class DisclosureRecalled(Message):
     type: Literal["disclosure.recalled"]
     timestamp: Moment
     data: RecalledData
+
+
+class DisclosureAvailable(Message):
+    """An announcement."""
+
+    model_config = _TITLED
+
+    type: Literal["disclosure.available"]
+    timestamp: Moment
+    data: AvailableData
+
+
+class RaisedData(Message):
+    """What happened, what to do, and where to look (a path of the API). Ids, fixed sentences and times only."""
+
+    notice_id: str
+    reason: str
+    severity: Annotated[Severity, LAX]
+    subject: str | None
+    record: str | None
+    deadline: Moment | None
+    due_at: Moment
+    raised_at: Moment
+    repeat: Annotated[int, Field(ge=0, description="0 for the first page; then each repeat of an imminent notice")]
+    what_happened: str
+    what_to_do: str
+    look_at: str
+
+
+class NoticeRaised(Message):
+    """A notice, to the operator's own webhook."""
+
+    model_config = _TITLED
+
+    type: Literal["notice.raised"]
+    timestamp: Moment
+    data: RaisedData

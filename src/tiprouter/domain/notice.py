@@ -1,0 +1,277 @@
+"""How pressing is what a human must look at, what are they told of it, and through which channel?
+
+1. A notice's severity and its words follow from its reason alone: the table below is the whole answer. A reason that
+   the table does not have is urgent, because nobody has said that it can wait.
+2. A notice is due when its deadline is, and no later than its severity allows; never before it was raised.
+3. The words are fixed sentences. Nothing in them comes from a record, an agency or a caller.
+4. Which channels a severity goes to is the operator's routing. A notice that a channel fails goes through the others.
+5. An imminent notice that nobody acknowledged is repeated every 15 minutes: to every channel there is for the first 8
+   times, and then no more; but one about something that has not arrived goes on through its own channels for a day.
+
+Not promised: that a severity is right for a given situation. It is a first order in which to look.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum, unique
+from types import MappingProxyType
+from typing import Final
+
+
+@unique
+class Severity(StrEnum):
+    """How pressing a notice is, the most pressing first."""
+
+    IMMINENT = "imminent"
+    URGENT = "urgent"
+    ROUTINE = "routine"
+
+
+@unique
+class PageChannel(StrEnum):
+    """A way in which a page leaves the house."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+
+
+UNDELIVERED: Final = "delivery.imminent-undelivered"
+UNDELIVERED_AFTER: Final = timedelta(minutes=5)
+REPEAT_EVERY: Final = timedelta(minutes=15)
+ESCALATIONS_MAX: Final = 8
+REPEATS_MAX: Final = 96
+TRY_FOR: Final = timedelta(hours=24)
+_NOTICES: Final = "/v1/notices"
+_DUTY: Final = "/v1/duties/{subject}"
+_REVIEW: Final = "/v1/reviews/{subject}"
+_DECISION: Final = "/v1/decisions/{subject}"
+_DECISIONS: Final = "/v1/decisions?record_id={record}"
+_SUBJECTS: Final = "/v1/subject-notices"
+_DISCLOSURES: Final = "/v1/disclosures?record_id={record}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a notice with this reason means: what happened, what to do, and where to look (a path of the API)."""
+
+    severity: Severity
+    happened: str
+    to_do: str
+    look_at: str = _NOTICES
+    fails: PageChannel | None = None
+
+
+_S = Severity
+
+REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
+    {
+        UNDELIVERED: Reason(
+            _S.IMMINENT,
+            "Something in the lane of imminent danger has not arrived 5 minutes after it was made.",
+            "Call the recipient by telephone now; then acknowledge this notice.",
+            _DISCLOSURES,
+        ),
+        "decision.error": Reason(
+            _S.URGENT,
+            "A decision could not be made because of an error, so nothing leaves toward that recipient.",
+            "Have the record read by a reviewer, who reports by hand what cannot wait; then find the error in the log.",
+            _DECISION,
+        ),
+        "delivery.exhausted": Reason(
+            _S.URGENT,
+            "A delivery was given up: it did not arrive in all the time there was for it.",
+            "Call the recipient and report by hand.",
+            _DISCLOSURES,
+        ),
+        "delivery.held": Reason(
+            _S.URGENT,
+            "A delivery could not be prepared and is held; it is tried again every minute.",
+            "Find delivery.held in the service's log and mend what it names.",
+            _DISCLOSURES,
+        ),
+        "delivery.late": Reason(
+            _S.URGENT,
+            "A delivery may miss its deadline.",
+            "Call the recipient before the deadline; look why it has not arrived.",
+            _DISCLOSURES,
+        ),
+        "delivery.refused": Reason(
+            _S.URGENT,
+            "A recipient's endpoint says that it is gone; nothing is sent there again by itself.",
+            "Call the recipient, report by hand, and correct its entry.",
+            _DISCLOSURES,
+        ),
+        "duty.blocked": Reason(
+            _S.URGENT,
+            "A duty to report reaches no recipient that may be told.",
+            "Report by hand to an authority that the duty table names, and register it.",
+            _DECISION,
+        ),
+        "duty.call": Reason(
+            _S.URGENT,
+            "The law of that place wants a telephone call, which a webhook is not.",
+            "Make the call before the deadline and keep its time and reference.",
+            _DECISION,
+        ),
+        "paging.email-failing": Reason(
+            _S.URGENT,
+            "Pages by e-mail do not get through.",
+            "Look at the mail server and its settings; until then read the notices by hand.",
+            fails=PageChannel.EMAIL,
+        ),
+        "paging.webhook-failing": Reason(
+            _S.URGENT,
+            "Pages to the operator's webhook do not get through.",
+            "Look at the webhook's receiver and its settings; until then read the notices by hand.",
+            fails=PageChannel.WEBHOOK,
+        ),
+        "record.undecided": Reason(
+            _S.URGENT,
+            "A record could not be decided again; what was decided before still stands.",
+            "Find record.undecided in the service's log and mend what it names; it is tried again every minute.",
+            _DECISIONS,
+        ),
+        "consent.pending": Reason(
+            _S.ROUTINE,
+            "A grant that widens waits until the person says it again; until then it counts for nothing.",
+            "Ask the person again, at another moment and alone; confirm it, or let it lapse.",
+        ),
+        "duty.late": Reason(
+            _S.URGENT,
+            "Most of the time for a report that the law wants has passed, and nothing proves that it was made.",
+            "Call the recipient before the deadline, and record the call.",
+            _DUTY,
+        ),
+        "duty.nobody-left": Reason(
+            _S.URGENT,
+            "A duty to report should go on to another recipient, and there is none left that may be told.",
+            "Report by telephone to an authority that the duty table names, and record the call.",
+            _DUTY,
+        ),
+        "duty.overdue": Reason(
+            _S.URGENT,
+            "The time for a report that the law wants is over, and nothing proves that it was made.",
+            "Report by telephone now, and record the call.",
+            _DUTY,
+        ),
+        "duty.rejected": Reason(
+            _S.URGENT,
+            "An agency rejected what it was sent because a duty wants it told.",
+            "Read why; report by hand where nobody else takes it on.",
+            _DUTY,
+        ),
+        "duty.untended": Reason(
+            _S.URGENT,
+            "A duty could not be looked at because of an error; it is looked at again every minute.",
+            "Find duty.untended in the service's log and mend what it names; watch the duty's deadline by hand.",
+            _DUTY,
+        ),
+        "duty.written-late": Reason(
+            _S.ROUTINE,
+            "Most of the time for a report in writing has passed, and none was recorded.",
+            "Send the report in writing before its deadline, and record it.",
+            _DUTY,
+        ),
+        "duty.written-overdue": Reason(
+            _S.URGENT,
+            "The time for a report in writing is over, and none was recorded.",
+            "Send the report in writing now, and record it.",
+            _DUTY,
+        ),
+        "erasure.requested": Reason(
+            _S.ROUTINE,
+            "Somebody asked to erase a record or a person.",
+            "A second reviewer confirms within a week, or does nothing.",
+        ),
+        "subject.notice": Reason(
+            _S.ROUTINE,
+            "A person is to be told that something was disclosed about them without their asking.",
+            "Tell them by the channel and at the time they called safe, or defer it with a reason.",
+            _SUBJECTS,
+        ),
+        "subject.notice-again": Reason(
+            _S.ROUTINE,
+            "A notice to a person was deferred until now.",
+            "Look whether it is safe now; tell them, or defer it again.",
+            _SUBJECTS,
+        ),
+        "review.due": Reason(
+            _S.URGENT,
+            "A review has waited for most of its time.",
+            "Read the record and decide before the deadline.",
+            _REVIEW,
+        ),
+        "review.overdue": Reason(
+            _S.URGENT,
+            "A review has waited beyond its deadline.",
+            "Read the record and decide now.",
+            _REVIEW,
+        ),
+        "review.wanted": Reason(
+            _S.ROUTINE,
+            "The policy leaves a decision to a reviewer.",
+            "Read the record and decide before the deadline.",
+            _DECISION,
+        ),
+    }
+)
+"""Every reason there is (rule 1). docs/operations.md holds the same table, and a test holds the two equal."""
+
+OTHERWISE: Final = Reason(
+    _S.URGENT, "Something needs a person, for a reason that this page does not know.", "Look at the notice by its id."
+)
+FAILING: Final[Mapping[PageChannel, str]] = MappingProxyType(
+    {reason.fails: name for name, reason in REASONS.items() if reason.fails is not None}
+)
+"""The reason of a notice about each channel."""
+
+_WITHIN: Final[Mapping[Severity, timedelta]] = MappingProxyType(
+    {_S.IMMINENT: REPEAT_EVERY, _S.URGENT: timedelta(hours=1), _S.ROUTINE: timedelta(hours=24)}
+)
+
+
+def reason_of(name: str) -> Reason:
+    """What a reason means (rule 1)."""
+    return REASONS.get(name, OTHERWISE)
+
+
+def due_at(name: str, raised_at: datetime, deadline: datetime | None) -> datetime:
+    """When somebody should have looked at a notice with this reason (rule 2)."""
+    latest = raised_at + _WITHIN[reason_of(name).severity]
+    return latest if deadline is None else max(raised_at, min(deadline, latest))
+
+
+def give_up_at(name: str, made_at: datetime) -> datetime:
+    """When trying a page ends: an imminent one's when its repeat takes its place, any other's after a day."""
+    imminent = reason_of(name).severity is Severity.IMMINENT
+    return made_at + (REPEAT_EVERY if imminent else TRY_FOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Which channels there are, which of them each severity goes to, and how many routine mails a minute may hold."""
+
+    channels: frozenset[PageChannel] = frozenset()
+    by_severity: Mapping[Severity, frozenset[PageChannel]] = field(default_factory=dict)
+    mails_max: int = 10
+
+    def first(self, name: str) -> tuple[PageChannel, ...]:
+        """The channels a notice with this reason goes to when it is raised (rule 4)."""
+        reason = reason_of(name)
+        wanted = self.by_severity.get(reason.severity, self.channels) if reason.fails is None else self.channels
+        return self._there(wanted - {reason.fails})
+
+    def again(self, name: str, repeat: int) -> tuple[PageChannel, ...]:
+        """The channels of a repeat, counted from 1 (rule 5)."""
+        return self._there(self.channels) if repeat <= ESCALATIONS_MAX else self.first(name)
+
+    def _there(self, wanted: frozenset[PageChannel | None]) -> tuple[PageChannel, ...]:
+        return tuple(channel for channel in PageChannel if channel in wanted and channel in self.channels)
+
+
+def repeats_max(name: str) -> int:
+    """How often a notice is repeated while nobody acknowledges it (rule 5); 0 for what is not imminent."""
+    if reason_of(name).severity is not Severity.IMMINENT:
+        return 0
+    return REPEATS_MAX if name == UNDELIVERED else ESCALATIONS_MAX

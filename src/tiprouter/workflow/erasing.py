@@ -1,0 +1,235 @@
+"""How does what a person told us end?
+
+1. Erasing takes two credentials: one asks, another confirms within a week. Retention alone needs nobody.
+2. A legal hold, a duty that is still owed and a delivery under way keep a record, at the request and again at the
+   confirmation; what keeps one record of a person keeps all of them.
+3. A record that is erased loses its data key and every sealed value; what waited to be sent is cancelled. Ids, times,
+   decisions with their facts (closed vocabulary), the accounting of disclosures and the log stay.
+4. Erasing a person erases the records that name nobody else, takes them out of the others
+   (`domain/erasure.py`; those are decided again), and erases their consents.
+5. With a record goes the consent of every person whom no other record names.
+6. Nothing is recalled: what was sent was sent lawfully and is the recipient's to keep or erase. Whoever wants it back
+   withdraws first. The answer says how many disclosures there were; the accounting says which.
+7. What is closed is erased by itself after the retention that the service is set to, and never while rule 2 keeps it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from tiprouter.audit.entry import Kind
+from tiprouter.domain.erasure import without
+from tiprouter.errors import ConflictError, NotFoundError, UnavailableError
+from tiprouter.storage import (
+    consents,
+    deliveries,
+    disclosures,
+    erasure,
+    holds,
+    records,
+    subject_notices,
+)
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.holds import Erasure
+from tiprouter.storage.records import Stored
+from tiprouter.storage.vault import ErasedError
+from tiprouter.workflow.assess import assess
+from tiprouter.workflow.disclose import cancel
+from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening
+from tiprouter.workflow.review_queue import follow
+
+REQUEST_HOLDS: Final = timedelta(days=7)
+AT_ONCE: Final = 20
+
+_SUBJECT: Final = "subject.erased"
+_RECORD: Final = "record.erased"
+_RETENTION: Final = "retention"
+
+
+class HeldError(ConflictError):
+    """This cannot be erased now."""
+
+
+class MovedError(UnavailableError):
+    """Somebody changed this at the same moment; ask again."""
+
+
+class SamePersonError(ConflictError):
+    """A second credential confirms an erasure; you asked for this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A record that was erased whole, or that one person was taken out of."""
+
+    record_id: str
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A request to erase, and once it is confirmed what it erased; `sent` disclosures had been attempted before."""
+
+    erasure: Erasure
+    taken: tuple[Taken, ...] = ()
+    sent: int = 0
+
+
+def erase_record(tx: Transaction, desk: Desk, actor: Actor, record_id: str) -> Erased:
+    """Ask to erase a record, or confirm it (rules 1-3, 5).
+
+    Raises `NotFoundError`, `ErasedError`, `HeldError`, `SamePersonError`.
+    """
+    with happening(tx, desk, actor) as it:
+        if not records.known(tx, record_id):
+            raise NotFoundError
+        _hold_still(it, (record_id,))
+        if erasure.erased_at(tx, record_id) is not None:
+            raise ErasedError
+        _refuse_kept(it, (record_id,))
+        asked, confirmed = _asked(it, record_id)
+        if not confirmed:
+            return Erased(asked)
+        sent = len(disclosures.sent(tx, (record_id,)))
+        _whole(it, record_id, _RECORD)
+        return Erased(asked, (Taken(record_id, whole=True),), sent)
+
+
+def erase_subject(tx: Transaction, desk: Desk, actor: Actor, person_id: str) -> Erased:
+    """Ask to erase everything about a person, or confirm it (rules 1-4).
+
+    Raises `NotFoundError`, `ErasedError` when nothing is left of them, `HeldError`, `SamePersonError`.
+    """
+    with happening(tx, desk, actor, deciding=True) as it:
+        if not records.person_known(tx, person_id):
+            raise NotFoundError
+        touched = erasure.records_with(tx, person_id)
+        _hold_still(it, touched, person_id)
+        if erasure.records_with(tx, person_id) != touched:
+            raise MovedError
+        if not touched and not consents.of_person(tx, desk.vault, person_id):
+            raise ErasedError
+        _refuse_kept(it, touched)
+        asked, confirmed = _asked(it, person_id)
+        if not confirmed:
+            return Erased(asked)
+        sent = len([one for record in touched for one in _sent_about(it, record, person_id)])
+        consents.erase(tx, desk.vault, person_id, it.now)
+        erasure.empty_answers(tx, person_id)
+        subject_notices.moot(tx, person_id, it.now)
+        taken = tuple(_take_out(it, record_id, person_id) for record_id in touched)
+        it.log(
+            Kind.SUBJECT_ERASED,
+            {"person": person_id, "records": list(touched), "cause": "request", "approver": asked.requested_by},
+        )
+        return Erased(asked, taken, sent)
+
+
+def erase_aged(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:
+    """Erase what was closed long enough ago (rule 7); how many records were looked at."""
+    if not desk.retention:
+        return 0
+    with happening(tx, desk, ROUTER) as it:
+        found = erasure.aged(tx, it.now - desk.retention, limit)
+        _hold_still(it, found)
+        for record_id in found:
+            if erasure.erased_at(tx, record_id) is not None:
+                continue
+            if erasure.closed(tx, record_id) and not erasure.keeps(tx, record_id):
+                _whole(it, record_id, _RETENTION)
+            else:
+                erasure.age_from(tx, record_id, it.now - desk.retention + erasure.LOOK_AGAIN)
+        return len(found)
+
+
+def _hold_still(it: Happening, record_ids: Collection[str], *more: str) -> None:
+    """Persons before records, as every story holds them. Raises `MovedError` when somebody new came in meanwhile."""
+    named = erasure.persons_in(it.tx, record_ids)
+    erasure.hold_all(it.tx, {*named, *more}, record_ids)
+    if erasure.persons_in(it.tx, record_ids) != named:
+        raise MovedError
+
+
+def _asked(it: Happening, about: str) -> tuple[Erasure, bool]:
+    """Rule 1: the request, and whether this is its confirmation. Raises `SamePersonError`."""
+    known = holds.asked(it.tx, about, it.now - REQUEST_HOLDS)
+    if known is None:
+        made = Erasure(it.id("ers"), about, it.actor.id, it.now)
+        holds.ask(it.tx, made)
+        it.log(Kind.ERASURE_REQUESTED, {"erasure": made.id, "subject": about})
+        it.tell("erasure.requested", made.id, None, it.now + REQUEST_HOLDS)
+        return made, False
+    if known.requested_by == it.actor.id:
+        raise SamePersonError
+    confirmed = replace(known, confirmed_by=it.actor.id, erased_at=it.now)
+    holds.done(it.tx, confirmed)
+    return confirmed, True
+
+
+def _refuse_kept(it: Happening, record_ids: Collection[str]) -> None:
+    """Rule 2. Raises `HeldError`."""
+    why = sorted({keep.value for record_id in record_ids for keep in erasure.keeps(it.tx, record_id)})
+    if why:
+        raise HeldError(f"This cannot be erased now: {', '.join(why)}.")
+
+
+def _sent_about(it: Happening, record_id: str, person_id: str) -> set[str]:
+    return set(erasure.about_person(it.tx, record_id, person_id)) & disclosures.sent(it.tx, (record_id,))
+
+
+def _take_out(it: Happening, record_id: str, person_id: str) -> Taken:
+    """Rule 4, for one record."""
+    stored = records.load(it.tx, it.vault, record_id)
+    if stored is None:
+        raise NotFoundError
+    rest = stored.record
+    if person_id in stored.persons:
+        left = without(rest, rest.persons[stored.persons.index(person_id)].ref)
+        if left is None:
+            _whole(it, record_id, _SUBJECT)
+            return Taken(record_id, whole=True)
+        rest = left
+    _rekey(it, stored, person_id)
+    counted = erasure.counted_from(it.tx, record_id)
+    persons = [one for one in stored.persons if one != person_id]
+    revised = records.revise(it.tx, it.vault, stored, rest, persons, it.now)
+    erasure.age_from(it.tx, record_id, counted)
+    _log(it, revised.id, revised.revision, (person_id,), _SUBJECT, whole=False)
+    assess(it, revised, _SUBJECT)
+    return Taken(record_id, whole=False)
+
+
+def _rekey(it: Happening, stored: Stored, person_id: str) -> None:
+    """What tells of the person stands no longer and waits no longer; then the key is another."""
+    theirs = erasure.about_person(it.tx, stored.id, person_id)
+    under_way = deliveries.of_disclosures(it.tx, theirs)
+    for disclosure_id in theirs:
+        disclosures.end(it.tx, disclosure_id)
+        cancel(it, under_way[disclosure_id], _SUBJECT)
+    erasure.one_of_several(it.tx, it.vault, stored.id, person_id, theirs, it.now)
+
+
+def _whole(it: Happening, record_id: str, cause: str) -> None:
+    """Rules 3 and 5."""
+    stored = records.load(it.tx, it.vault, record_id)
+    if stored is None:
+        raise NotFoundError
+    follow(it, stored, ())
+    for delivery in deliveries.of_disclosures(it.tx, erasure.unended(it.tx, record_id)).values():
+        cancel(it, delivery, cause)
+    named = erasure.persons_in(it.tx, (record_id,))
+    subject_notices.moot_of_record(it.tx, record_id, it.now)
+    erasure.whole(it.tx, it.vault, record_id, it.now)
+    for person_id in named:
+        if not erasure.records_with(it.tx, person_id):
+            consents.erase(it.tx, it.vault, person_id, it.now)
+            erasure.empty_answers(it.tx, person_id)
+    _log(it, record_id, stored.revision, named, cause, whole=True)
+
+
+def _log(it: Happening, record_id: str, revision: int, persons: Collection[str], cause: str, *, whole: bool) -> None:
+    it.log(
+        Kind.RECORD_ERASED,
+        {"record": record_id, "revision": revision, "persons": list(persons), "cause": cause, "whole": whole},
+    )
