@@ -8,7 +8,7 @@ from tests.attacks.agreement import entries_of
 from tests.support.fictional import agency, grant, tip
 from tests.support.service import INTAKE, START, Service
 from tiprouter.domain.consent import Choice
-from tiprouter.domain.states import ConsentPhase
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import Category, RecipientKind
 from tiprouter.domain.widening import TooEarlyError
 from tiprouter.workflow import consenting, receipts

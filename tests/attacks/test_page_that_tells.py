@@ -49,8 +49,9 @@ async def everything_paged(service: Service, out: Outside) -> None:
     await service.database.write(tell)
     service.clock.forward(minutes=5)
     await watch(service)
-    for _ in range(5):
-        await out.turn()
+    for _ in range(2):
+        while await out.turn():
+            pass
         service.clock.forward(minutes=15)
         await watch(service)
 
@@ -63,11 +64,11 @@ async def nothing_personal_leaves(service: Service) -> None:
             request.line.encode() + repr(request.headers).encode() + request.body for request in out.receiver.requests
         ]
         sent += [letter.as_bytes() for letter in out.post.letters]
-        assert {*REASONS, composing.OTHER, "paging.webhook-failing"} == {*out.hooked, "paging.webhook-failing"}
-        assert len(sent) > 2 * len(REASONS)
         for message in sent:
             for marker in (SECRET, "Example-p1", "555-0100", "agency.example", "is made to work"):
                 assert marker.encode() not in message
+        assert {*REASONS, composing.OTHER} - set(out.hooked) == {"paging.webhook-failing"}
+        assert len(sent) > len(REASONS)
 
 
 async def test_no_page_holds_personal_data(service: Service) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.domain.examples import DAY, HOUR, NOW, POLICE, PROVIDER, agency, grant, refusal
 from tiprouter.domain import widening
 from tiprouter.domain.consent import Choice, Consent, Narrowing, Question, Scope, state_of
-from tiprouter.domain.states import ConsentPhase, IllegalTransitionError
+from tiprouter.domain.states import IllegalTransitionError
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import AgeBand, Category, ConsentState, Grantor, Purpose
 from tiprouter.domain.widening import (
     CONFIRM_WITHIN,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tiprouter.domain.states import bundle_mermaid, duty_mermaid, mermaid, review_mermaid
+from tiprouter.domain.subject_states import consent_mermaid, subject_notice_mermaid
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy.files import shipped
 from tiprouter.settings import Settings
@@ -69,8 +70,8 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
 
 @pytest.mark.parametrize(
     "diagram",
-    [mermaid(), bundle_mermaid(), review_mermaid(), duty_mermaid()],
-    ids=["delivery", "bundle", "review", "duty"],
+    [mermaid(), bundle_mermaid(), review_mermaid(), duty_mermaid(), consent_mermaid(), subject_notice_mermaid()],
+    ids=["delivery", "bundle", "review", "duty", "consent", "subject notice"],
 )
 def test_the_diagrams_are_the_state_tables(diagram: str) -> None:
     """What the disclosure cycle shows is what `domain/states.py` says."""

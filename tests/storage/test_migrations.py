@@ -18,7 +18,8 @@ from tiprouter.domain.discharge import CallOutcome, EvidenceKind
 from tiprouter.domain.notice import PageChannel, Severity
 from tiprouter.domain.page_states import PageState
 from tiprouter.domain.recipient import DeliveryMode
-from tiprouter.domain.states import BundleState, ConsentPhase, DeliveryState, DutyPhase, ReviewState, SubjectNoticeState
+from tiprouter.domain.states import BundleState, DeliveryState, DutyPhase, ReviewState
+from tiprouter.domain.subject_states import ConsentPhase, SubjectNoticeState
 from tiprouter.domain.vocabulary import (
     AcknowledgementStatus,
     AttemptKind,

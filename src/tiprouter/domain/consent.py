@@ -21,7 +21,7 @@ from datetime import datetime
 from enum import StrEnum, unique
 
 from tiprouter.domain.recipient import NATIONWIDE, Recipient
-from tiprouter.domain.states import ConsentPhase
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import (
     PURPOSE_OF,
     AgeBand,
@@ -127,7 +127,8 @@ class SafeContact:
 class Consent:
     """One grant or refusal. Empty scopes of a refusal mean everything; a grant's scopes are never empty.
 
-    `recorded_at` is when the hotline sent it, `confirm_from` when what waits may be said again; `phase` None is of those stored before phases were (`life`).
+    `recorded_at` is when the hotline sent it, `confirm_from` when what waits may be said again; `phase` None is of
+    those stored before phases were (`life`).
     """
 
     id: str

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tiprouter.domain.consent import Choice, Consent, Narrowing, Scope, narrowed_at, spoken_at
-from tiprouter.domain.states import ConsentEvent, ConsentPhase, next_consent_phase
+from tiprouter.domain.subject_states import ConsentEvent, ConsentPhase, next_consent_phase
 from tiprouter.errors import ConflictError, TiprouterError
 
 CONFIRM_WITHIN: Final = timedelta(days=14)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.consent import Consent
-from tiprouter.domain.states import ConsentPhase
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.storage.codec import from_bytes, to_bytes
 from tiprouter.storage.tables import consents
 from tiprouter.storage.vault import ErasedError, Place, Vault

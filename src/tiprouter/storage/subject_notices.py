@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from tiprouter.domain.states import SubjectNoticeState
+from tiprouter.domain.subject_states import SubjectNoticeState
 from tiprouter.domain.vocabulary import NoticeRule
 from tiprouter.storage.subjects_table import subject_notices
 from tiprouter.storage.tables import decisions, deliveries, disclosures

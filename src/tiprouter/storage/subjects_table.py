@@ -6,7 +6,7 @@ vocabulary or times.
 
 import sqlalchemy as sa
 
-from tiprouter.domain.states import SubjectNoticeState
+from tiprouter.domain.subject_states import SubjectNoticeState
 from tiprouter.domain.vocabulary import NoticeRule, StatementForm
 from tiprouter.storage.columns import Id, Moment, metadata, one_of
 

@@ -9,7 +9,8 @@
 import sqlalchemy as sa
 
 from tiprouter.domain.recipient import DeliveryMode
-from tiprouter.domain.states import ConsentPhase, DeliveryState
+from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import AcknowledgementStatus, AttemptKind, Outcome, RecipientKind, RecordKind, Urgency
 from tiprouter.storage import (  # noqa: F401 - their tables are part of the metadata
     bundles_table,

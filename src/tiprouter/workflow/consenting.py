@@ -15,7 +15,8 @@ from datetime import datetime
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain.consent import Choice, Consent, Scope
-from tiprouter.domain.states import WAITING, ConsentPhase, DeliveryState, IllegalTransitionError
+from tiprouter.domain.states import WAITING, DeliveryState, IllegalTransitionError
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import Category, Purpose, RecipientKind
 from tiprouter.domain.widening import (
     CONFIRM_WITHIN,

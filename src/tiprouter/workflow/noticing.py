@@ -16,12 +16,8 @@ from typing import Final
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain.consent import SafeContact
-from tiprouter.domain.states import (
-    IllegalTransitionError,
-    SubjectNoticeEvent,
-    SubjectNoticeState,
-    next_subject_notice_state,
-)
+from tiprouter.domain.states import IllegalTransitionError
+from tiprouter.domain.subject_states import SubjectNoticeEvent, SubjectNoticeState, next_subject_notice_state
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
 from tiprouter.storage import consents, decisions, disclosures, erasure, records, subject_notices
 from tiprouter.storage.database import Transaction

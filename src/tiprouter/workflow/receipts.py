@@ -13,7 +13,7 @@ from enum import StrEnum, unique
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain.consent import Choice, Consent
-from tiprouter.domain.states import ConsentPhase
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.domain.widening import CONFIRM_WITHIN, phase_at
 from tiprouter.errors import NotFoundError

@@ -17,7 +17,7 @@ from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.outcomes import Names, OutcomeBody, outcomes_of
 from tiprouter.api.schemas.words import LAX, Id, Language, Message, Moment, Place, Ref, ShortText, Some
 from tiprouter.domain.consent import Choice, Consent, Guardianship, Interpreter, SafeContact
-from tiprouter.domain.states import ConsentPhase
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import Answer, Category, ConsentMethod, Grantor, Purpose, RecipientKind
 from tiprouter.domain.widening import phase_at
 from tiprouter.errors import InvalidError

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from tiprouter.api.schemas.words import Message, Moment
 from tiprouter.domain.consent import Choice, Consent
-from tiprouter.domain.states import ConsentPhase
+from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import PURPOSE_OF, Category, ConsentMethod, Purpose, RecipientKind
 from tiprouter.workflow.receipts import Event, Occasion, Receipt
 

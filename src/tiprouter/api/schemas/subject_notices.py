@@ -8,7 +8,7 @@ from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.consents import SafeContactBody
 from tiprouter.api.schemas.queries import Paging
 from tiprouter.api.schemas.words import LongText, Message, Moment, ShortText
-from tiprouter.domain.states import SubjectNoticeState
+from tiprouter.domain.subject_states import SubjectNoticeState
 from tiprouter.domain.vocabulary import Category, NoticeRule
 from tiprouter.workflow.noticing import Waiting
 
