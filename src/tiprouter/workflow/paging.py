@@ -135,10 +135,6 @@ def told_of(raised: Raised, repeat: int = 0) -> Told:
 
 
 def _after(it: Happening, page: Page, paged: Paged) -> PageState:
-    if page.state not in PAGE_DUE:
-        # It was settled while it was on its way.
-        pages.change(it.tx, page.id, lease=None, lease_until=None)
-        return page.state
     if paged.result is PageResult.SENT:
         return _move(it, page, PageEvent.SUCCEED, paged)
     again = None
