@@ -168,7 +168,7 @@ async def test_hanging_letters_hold_up_no_loop() -> None:
     """Rule 1: more letters than threads hang, and the rest of the program goes on meanwhile."""
     post = Post(hang="CONNECT")
     async with post_office(post):
-        notifier = MailNotifier(replace(BOX, port=post.port), seconds=0.4)
+        notifier = MailNotifier(replace(BOX, port=post.port), seconds=1.5)
         pages = [asyncio.create_task(notifier.page(CALL)) for _ in range(8)]
         turns = 0
         while not all(page.done() for page in pages):
