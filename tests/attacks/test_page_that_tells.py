@@ -19,6 +19,7 @@ from tiprouter.delivery.notifying import Paged, PageResult
 from tiprouter.domain import page as composing
 from tiprouter.domain.notice import REASONS, UNDELIVERED
 from tiprouter.domain.page_states import PageState
+from tiprouter.domain.states import IllegalTransitionError
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage import pages as stored
 from tiprouter.storage.pages_table import pages as table
@@ -287,7 +288,8 @@ async def test_a_claim_without_a_lease_is_noticed(
         return [(page, about[page.notice_id]) for page in found if page.state in ("waiting", "failed")]
 
     monkeypatch.setattr(stored, "due", everything)
-    with pytest.raises(AssertionError):
+    # Two pages are counted; or the second worker comes so late that the page's own table refuses its answer.
+    with pytest.raises((AssertionError, IllegalTransitionError)):
         await one_page_of_two_workers(*two)
 
 
