@@ -11,11 +11,19 @@ from tests.support.fictional import agency
 from tests.support.governing import COUNSEL, approved
 from tests.support.service import Service, bundle
 from tiprouter.domain.vocabulary import RecipientKind
+from tiprouter.storage import bundles
 from tiprouter.workflow import governing
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.revisit import everything_open
 
 TIP_SHARING = bundle("tip-sharing").digest
+
+
+async def install(service: Service, name: str) -> str:
+    """Start with these settings, as far as the bundle goes; the digest of what is in force then."""
+    return await service.database.write(
+        lambda tx: governing.install(tx, service.desk, bundle(name), {"passed": True, "by": "release"})
+    )
 
 
 async def test_an_activation_waits_for_the_decisions_in_the_making(
@@ -74,3 +82,28 @@ async def test_no_decision_begins_while_an_activation_is_in_the_making(
     rows = await here.rows("select bundle, outcome from decisions where current")
     assert [tuple(row) for row in rows] == [(TIP_SHARING, "DISCLOSE")]
     await here.check_house()
+
+
+async def test_two_first_starts_install_one_bundle(
+    two: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two machines start on an empty database with different settings: the later one finds the earlier one's bundle."""
+    here, there = two
+    await here.database.write(lambda tx: tx.exec_driver_sql("delete from bundles"))
+    stored, go_on = asyncio.Event(), asyncio.Event()
+    add = bundles.add
+
+    def slow(*arguments: Any) -> None:  # noqa: ANN401 - the story's own
+        add(*arguments)
+        stored.set()
+        await_only(go_on.wait())
+
+    monkeypatch.setattr("tiprouter.workflow.governing.bundles.add", slow)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        first = group.create_task(install(here, "tip-sharing"))
+        await stored.wait()
+        second = group.create_task(install(there, "survivor-led"))
+        await asyncio.sleep(0.3)
+        assert not second.done()
+        go_on.set()
+    assert (first.result(), second.result()) == (TIP_SHARING, TIP_SHARING)

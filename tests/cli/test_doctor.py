@@ -10,18 +10,20 @@ import pytest
 from tests.cli.conftest import CommandLine
 from tiprouter import wiring
 from tiprouter.cli.doctor import Finding, Level, examine
+from tiprouter.policy.bundle import load
 from tiprouter.policy.files import shipped
 from tiprouter.settings import Settings
-from tiprouter.workflow import credentials
+from tiprouter.workflow import credentials, governing
 from tiprouter.workflow.happening import ROUTER
 from tiprouter.workflow.publish import Sequencer
 
 
 @pytest.fixture
 async def lived_in(tmp_path: Path) -> Settings:
-    """A data folder in which a service has run: schema, keys, and a log of a few entries, published."""
-    settings = Settings(data=tmp_path / "data")
+    """A data folder in which a service has run: schema, keys, a bundle, and a log of a few entries, published."""
+    settings, survivor_led = Settings(data=tmp_path / "data"), load(shipped("survivor-led"))
     async with wiring.open_house(settings, migrate=True) as house:
+        await house.database.write(lambda tx: governing.install(tx, house.desk, survivor_led, {"passed": True}))
         await grow(house, settings)
     return settings
 
@@ -80,23 +82,34 @@ async def test_a_foreign_schema_fails(lived_in: Settings) -> None:
     assert (levels["Database"], levels["Python"]) == (Level.FAIL, Level.OK)
 
 
-async def test_a_bundle_with_a_fault_fails_with_its_place(lived_in: Settings, tmp_path: Path) -> None:
+async def test_a_bundle_with_a_fault_fails_with_its_place(tmp_path: Path) -> None:
     """The bundle is loaded as the service would load it."""
     shutil.copytree(shipped("survivor-led"), tmp_path / "bundle")
     with (tmp_path / "bundle" / "tenant.cedar").open("a") as file:
         file.write("permit (principal, action, resource);\n")
-    bundle = await found(Settings(data=lived_in.data, bundle=f"{tmp_path}/bundle"), "Policy bundle")
+    bundle = await found(Settings(data=tmp_path / "data", bundle=f"{tmp_path}/bundle"), "Policy bundle")
     assert bundle.level is Level.FAIL
     assert bundle.found.startswith("tenant.cedar:")
 
 
-async def test_a_golden_table_that_no_longer_holds_fails(lived_in: Settings, tmp_path: Path) -> None:
+async def test_a_golden_table_that_no_longer_holds_fails(tmp_path: Path) -> None:
     """A bundle whose decisions are not the written ones is found before it decides about anybody."""
     shutil.copytree(shipped("survivor-led"), tmp_path / "bundle")
     tenant = tmp_path / "bundle" / "tenant.cedar"
     tenant.write_text(tenant.read_text().replace('principal.kind == RecipientKind::"law_enforcement"', "false", 1))
-    bundle = await found(Settings(data=lived_in.data, bundle=f"{tmp_path}/bundle"), "Policy bundle")
+    bundle = await found(Settings(data=tmp_path / "data", bundle=f"{tmp_path}/bundle"), "Policy bundle")
     assert (bundle.level, "golden" in bundle.found) == (Level.FAIL, True)
+
+
+async def test_the_bundle_in_force_is_judged_and_not_the_configured_one(lived_in: Settings) -> None:
+    """What decides is in the database; a setting that says otherwise changes nothing, and a changed text is found."""
+    other = lived_in.model_copy(update={"bundle": "tip-sharing"})
+    bundle = await found(other, "Policy bundle")
+    assert (bundle.level, "survivor-led" in bundle.found, "in force" in bundle.found) == (Level.OK, True, True)
+    async with wiring.open_house(lived_in, migrate=False) as house:
+        await house.database.write(lambda tx: tx.exec_driver_sql("update bundles set files_digest = 'other'"))
+    bundle = await found(other, "Policy bundle")
+    assert (bundle.level, "not what was approved" in bundle.found) == (Level.FAIL, True)
 
 
 async def test_a_database_that_was_set_back_fails(lived_in: Settings, tmp_path: Path) -> None:

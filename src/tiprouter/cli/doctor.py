@@ -30,9 +30,12 @@ from tiprouter.domain.notice import Severity
 from tiprouter.errors import TiprouterError
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy import files
+from tiprouter.policy.bundle import Bundle
 from tiprouter.policy.engine import Engine
 from tiprouter.policy.golden import mismatches
+from tiprouter.policy.library import Library
 from tiprouter.settings import Settings
+from tiprouter.storage import bundles as stored
 from tiprouter.storage import migrations, treelog
 from tiprouter.storage.database import Transaction, open_database
 from tiprouter.workflow.publish import fetch
@@ -140,11 +143,26 @@ async def _database(settings: Settings, _now: datetime) -> Said:
 
 
 async def _bundle(settings: Settings, _now: datetime) -> Said:
-    bundle = bundles.load(settings.bundle_path or files.shipped(settings.bundle))
+    """The bundle in force where there is a database; the one that a first start would install where there is none."""
+    if not _has_database(settings):
+        return _judged(bundles.load(settings.bundle_path or files.shipped(settings.bundle)), "to be installed")
+
+    def in_force(tx: Transaction) -> Said:
+        digest = stored.active(tx)
+        texts = None if digest is None else stored.texts(tx, digest)
+        if digest is None or texts is None:
+            return Level.WARN, "none is in force yet.", "The first start installs one."
+        engine = Library().open(digest, texts.files, texts.files_digest, texts.engine)
+        return _judged(engine.bundle, "in force")
+
+    return await _asked(settings, in_force)
+
+
+def _judged(bundle: Bundle, place: str) -> Said:
     wrong = list(mismatches(bundle.golden, Engine(bundle).rule))
     if wrong:
         return Level.FAIL, f"{len(wrong)} golden decisions come out otherwise: {wrong[0]}.", "Do not start with it."
-    return Level.OK, f"{bundle.name} {bundle.version}, digest {bundle.digest[:16]}, golden table holds.", ""
+    return Level.OK, f"{bundle.name} {bundle.version}, {place}, digest {bundle.digest[:16]}, golden table holds.", ""
 
 
 async def _log(settings: Settings, _now: datetime) -> Said:

@@ -76,11 +76,12 @@ class InForce:
 
 def install(tx: Transaction, desk: Desk, bundle: Bundle, report: Report) -> str:
     """Bring the first bundle into force (rule 6); the digest of the one that is, which an older one stays."""
+    # Held before it is looked for: of two first starts at once the later one finds the earlier one's.
+    bundles.hold(tx)
     known = bundles.active(tx)
     if known is not None:
         return known
     with happening(tx, desk, ROUTER) as it:
-        bundles.hold(tx)
         row = replace(_row(it, bundle), state=BundleState.ACTIVE, report=dict(report), activated_at=it.now)
         bundles.add(tx, row, _texts(bundle))
         _log_activation(it, row, None, INSTALLED, (0, 0))
