@@ -12,6 +12,7 @@ from tests.support.governing import COUNSEL, approved
 from tests.support.service import Service, bundle
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage import bundles
+from tiprouter.storage.database import Transaction
 from tiprouter.workflow import governing
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.revisit import everything_open
@@ -90,18 +91,19 @@ async def test_two_first_starts_install_one_bundle(
     """Two machines start on an empty database with different settings: the later one finds the earlier one's bundle."""
     here, there = two
     await here.database.write(lambda tx: tx.exec_driver_sql("delete from bundles"))
-    stored, go_on = asyncio.Event(), asyncio.Event()
-    add = bundles.add
+    looked, go_on = asyncio.Event(), asyncio.Event()
+    active = bundles.active
 
-    def slow(*arguments: Any) -> None:  # noqa: ANN401 - the story's own
-        add(*arguments)
-        stored.set()
+    def slow(tx: Transaction) -> str | None:
+        digest = active(tx)
+        looked.set()
         await_only(go_on.wait())
+        return digest
 
-    monkeypatch.setattr("tiprouter.workflow.governing.bundles.add", slow)
+    monkeypatch.setattr("tiprouter.workflow.governing.bundles.active", slow)
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         first = group.create_task(install(here, "tip-sharing"))
-        await stored.wait()
+        await looked.wait()
         second = group.create_task(install(there, "survivor-led"))
         await asyncio.sleep(0.3)
         assert not second.done()
