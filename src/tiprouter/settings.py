@@ -39,6 +39,12 @@ class Settings(BaseSettings):
         default="info", pattern="^(debug|info|warning|error)$", description="least level of what is logged"
     )
     body_bytes_max: int = Field(default=262_144, ge=1_024, description="largest request body, in bytes")
+    head_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="seconds in which a caller must have sent a request's head"
+    )
+    body_seconds: float = Field(
+        default=30.0, gt=0, le=3_600, description="seconds in which a caller must have sent a body, or taken an answer"
+    )
     places: int = Field(default=64, ge=1, le=4_096, description="attempts in flight at once in one process")
     places_each: int = Field(default=8, ge=1, le=1_024, description="attempts in flight at once to one recipient")
     page_webhook_url: str = Field(

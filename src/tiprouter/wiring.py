@@ -28,6 +28,7 @@ import uvicorn
 
 from tiprouter.api.app import build
 from tiprouter.api.office import Office
+from tiprouter.api.patience import Patience, patient
 from tiprouter.audit.note import Signer
 from tiprouter.delivery.addresses import private_networks
 from tiprouter.delivery.mail import Mailbox, MailNotifier, MailSecurity
@@ -129,7 +130,8 @@ async def _run_parts(
     def troubles() -> list[str]:
         return [name for name, part in parts.items() if part.done()]
 
-    office = Office(house.database, house.desk, house.settings.body_bytes_max, troubles)
+    patience = Patience(house.settings.head_seconds, house.settings.body_seconds)
+    office = Office(house.database, house.desk, house.settings.body_bytes_max, troubles, patience)
     edge = Edge(house.settings, office, ready)
     serving = asyncio.create_task(edge.serve(sockets=[listener]))
     await asyncio.wait({serving, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
@@ -149,7 +151,7 @@ class Edge(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 build(office),
-                http="httptools",
+                http=patient(office.patience),
                 loop="asyncio",
                 access_log=False,
                 log_config=None,

@@ -14,6 +14,7 @@ import uvicorn
 from tests.support.service import OPERATOR, START, Service
 from tiprouter.api.app import build
 from tiprouter.api.office import Office
+from tiprouter.api.patience import Patience, patient
 from tiprouter.domain.redaction import stamp
 from tiprouter.settings import Settings
 from tiprouter.storage.columns import metadata
@@ -75,7 +76,9 @@ class PromptServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def running(service: Service, troubles: list[str] | None = None) -> AsyncIterator[Api]:
+async def running(
+    service: Service, troubles: list[str] | None = None, patience: Patience | None = None
+) -> AsyncIterator[Api]:
     """The edge of a service on a free loopback port, with one credential for each role of the staff."""
     tokens = {}
     for role in set(ROLES) - {CallerRole.AGENCY}:
@@ -83,9 +86,16 @@ async def running(service: Service, troubles: list[str] | None = None) -> AsyncI
             lambda tx, role=role: credentials.make(tx, service.desk, OPERATOR, role)  # type: ignore[misc] # a default is no argument
         )
         tokens[role.value] = made[1]
-    office = Office(service.database, service.desk, BODY_BYTES_MAX, lambda: list(troubles or ()))
+    patience = patience or Patience()
+    office = Office(service.database, service.desk, BODY_BYTES_MAX, lambda: list(troubles or ()), patience)
     config = uvicorn.Config(
-        build(office), port=0, http="httptools", log_config=None, access_log=False, server_header=False, lifespan="off"
+        build(office),
+        port=0,
+        http=patient(patience),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
     )
     server = PromptServer(config)
     serving = asyncio.create_task(server.serve())

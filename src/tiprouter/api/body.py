@@ -2,12 +2,14 @@
 
 1. In this order: the caller may be here; a write has its Idempotency-Key; the body is small enough, is declared as
    JSON and is strict JSON (`api/strict_json.py`). The first that fails is the answer, and nothing has happened.
-2. A body is read at most to the limit: a longer one is refused at its declared length, or where it passes the limit.
+2. A body is read at most to the limit: a longer one is refused at its declared length, or where it passes the limit;
+   one that is not here in time is refused too (`api/patience.py`).
 3. A route without a body field never reads one; where the field may be left out, an empty body leaves it out.
 
 FastAPI calls `Request.body` and then `Request.json` for a body field; both are answered here from what was parsed.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -17,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tiprouter.api import access, idempotency, strict_json
-from tiprouter.api.errors import BodyBrokenError, BodyTooLargeError, MediaTypeError
+from tiprouter.api.errors import BodyBrokenError, BodyTooLargeError, BodyTooSlowError, MediaTypeError
 
 _JSON: Final = re.compile(r'application/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.ASCII | re.IGNORECASE)
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -59,7 +61,8 @@ class Route(APIRoute):
                 visit.key = idempotency.key_of(request.headers)
             if field is None:
                 return await answer(request)
-            data = await read(request, access.office_of(request).body_bytes_max)
+            office = access.office_of(request)
+            data = await read(request, office.body_bytes_max, office.patience.body_seconds)
             if not data and not field.field_info.is_required():
                 return await answer(ParsedRequest(request, b"", None))
             refuse_other_media(request)
@@ -70,19 +73,25 @@ class Route(APIRoute):
         return checked
 
 
-async def read(request: Request, bytes_max: int) -> bytes:
-    """The body, at most `bytes_max` bytes. Raises `BodyTooLargeError`, `BodyBrokenError`."""
+async def read(request: Request, bytes_max: int, seconds: float) -> bytes:
+    """The body, at most `bytes_max` bytes in `seconds`.
+
+    Raises `BodyTooLargeError`, `BodyTooSlowError`, `BodyBrokenError`.
+    """
     declared = request.headers.get("content-length", "0")
     if not _LENGTH.fullmatch(declared) or int(declared) > bytes_max:
         raise BodyTooLargeError
     data = bytearray()
     try:
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > bytes_max:
-                raise BodyTooLargeError
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > bytes_max:
+                    raise BodyTooLargeError
     except ClientDisconnect:
         raise BodyBrokenError from None
+    except TimeoutError:
+        raise BodyTooSlowError from None
     return bytes(data)
 
 

@@ -86,7 +86,7 @@ _HEADERS: Final = {
     "webhook-signature": "As a webhook carries it: verify the body before reading.",
     "X-Request-Id": "The id of this request, also in `instance` of a problem and in the service's log.",
 }
-_WITH_BODY: Final = (400, 413, 415, 422)
+_WITH_BODY: Final = (400, 408, 413, 415, 422)
 _PRECONDITIONS: Final[dict[tuple[str, str], tuple[dict[str, Any], ...]]] = {
     ("PUT", "/v1/cases/{case_id}"): (_IF_MATCH, _IF_NONE_MATCH),
     ("PUT", "/v1/recipients/{recipient_id}"): (_IF_MATCH | {"required": True},),
@@ -232,6 +232,7 @@ _TITLES: Final = {
     409: "It conflicts with what happened before, or the same request is being answered",
     410: "What it is about was erased",
     412: "It was made against another revision",
+    408: "The body took too long",
     413: "The body is too large",
     415: "The body is not application/json",
     422: "A field is not valid, or the Idempotency-Key belongs to another request",

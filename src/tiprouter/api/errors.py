@@ -36,6 +36,10 @@ class BodyBrokenError(TiprouterError):
     """The body ended before it was complete."""
 
 
+class BodyTooSlowError(TiprouterError):
+    """The body took longer than this service waits; send it in one go."""
+
+
 class BundleRefusedError(InvalidError):
     """The policy bundle cannot be used; `file`, `line` (from 1) and the text say where and why."""
 

@@ -60,6 +60,7 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     errors.KeyMissingError: Kind(400, "idempotency-key", "Idempotency-Key is missing or malformed"),
     errors.PreconditionMalformedError: Kind(400, "precondition-malformed", "The precondition cannot be read"),
     errors.PreconditionMissingError: Kind(428, "precondition-required", "A precondition is required"),
+    errors.BodyTooSlowError: Kind(408, "body-too-slow", "The body took too long", headers={"Connection": "close"}),
     errors.BodyTooLargeError: Kind(413, "body-too-large", "The body is too large"),
     errors.BodyBrokenError: Kind(400, "body-broken", "The body is incomplete"),
     errors.MediaTypeError: Kind(415, "media-type", "The body is not application/json"),
