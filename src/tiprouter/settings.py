@@ -39,6 +39,8 @@ class Settings(BaseSettings):
         default="info", pattern="^(debug|info|warning|error)$", description="least level of what is logged"
     )
     body_bytes_max: int = Field(default=262_144, ge=1_024, description="largest request body, in bytes")
+    metrics_host: str = Field(default="127.0.0.1", description="address on which metrics are answered")
+    metrics_port: Port = Field(default=0, description="port for metrics in Prometheus' format; 0 answers nowhere")
     head_seconds: float = Field(
         default=10.0, gt=0, le=600, description="seconds in which a caller must have sent a request's head"
     )

@@ -26,6 +26,7 @@ from typing import Any, Final
 import structlog
 import uvicorn
 
+from tiprouter.api import metrics
 from tiprouter.api.app import build
 from tiprouter.api.office import Office
 from tiprouter.api.patience import Patience, patient
@@ -111,7 +112,7 @@ async def serve(settings: Settings, *, worker: bool = True, ready: Callable[[str
             log.info("log.opened", vkey=house.signer.vkey)
             await _bring_into_force(house)
             await _keep_first_credential(house)
-            with _listen(settings) as listener:
+            with _listen(settings) as listener, _metrics(house):
                 async with _worker(house) if worker else contextlib.nullcontext() as deliverer:
                     await _run_parts(house, sequencer, deliverer, listener, ready)
 
@@ -194,12 +195,17 @@ class Edge(uvicorn.Server):
 async def work(settings: Settings, stopping: asyncio.Event) -> None:
     """Run a worker alone, beside a `serve` that owns the log."""
     async with open_house(settings, migrate=False) as house, _worker(house) as worker:
-        running = asyncio.create_task(worker.run())
-        stopped = asyncio.create_task(stopping.wait())
-        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        worker.stop()
-        await running
-        stopped.cancel()
+        with _metrics(house):
+            running = asyncio.create_task(worker.run())
+            stopped = asyncio.create_task(stopping.wait())
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            worker.stop()
+            await running
+            stopped.cancel()
+
+
+def _metrics(house: House) -> contextlib.AbstractContextManager[int]:
+    return metrics.exposed(house.database, house.desk, house.settings.metrics_host, house.settings.metrics_port)
 
 
 async def tell(settings: Settings, story: Callable[[Transaction, Desk], Any]) -> Any:  # noqa: ANN401 - the story's own

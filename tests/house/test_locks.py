@@ -62,7 +62,7 @@ def declared(*, testing: bool) -> list[Requirement]:
     """Return what pyproject.toml asks for to run, or to run, test and check bundles."""
     project = tomllib.loads(read("pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
-    more = extras["dev"] + extras["gate"] + extras["otel"] if testing else []
+    more = extras["dev"] + extras["gate"] if testing else []
     return [Requirement(line) for line in project["dependencies"] + more]
 
 

@@ -80,6 +80,8 @@ def assemble() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # The framework's own spans hold paths and queries, its log records whole exceptions; ours are in `telemetry`.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     for noun in _NOUNS:
         app.include_router(noun.router)
