@@ -1,14 +1,17 @@
 """What does a bundle answer about one person and one recipient?
 
-1. The answer depends on the facts and the bundle alone, so answers are remembered, a bounded number of them. Failures
-   are not remembered.
+1. The answer depends on the facts and the bundle alone, so answers are remembered, a bounded number of them. So is what
+   Cedar said of each policy (`memory`): it is not asked again what it has said of every policy in question for facts
+   that are the same to that policy. Failures are not remembered.
 2. Cedar skips a policy that errs, so a guard that errs would open the door. Any error, no decision, a policy nobody
    knows, an answer its own policies do not explain, or any failure to ask: nothing is permitted, and `errors` says of
    which class it was, never in the engine's words.
 3. The determining policies are the permits of what is allowed. When nothing at all is, they are the forbids that
    matched; none means that nothing permitted it. A duty with nothing permitted names the forbids that blocked it too.
-4. Every fresh answer is compared with a second opinion, which reads the same policies without Cedar: the decision and
-   its determining policies. Any difference, or a policy it cannot read, is an error like those of rule 2.
+4. On facts that are asked for the first time, every answer, put together or Cedar's of this moment, is compared with a
+   second opinion on these very facts, which reads the same policies without Cedar: the decision and its determining
+   policies. Any difference, or a policy it cannot read, is an error like those of rule 2, and ends all remembering so
+   far.
 5. Obligations are those of the determining permits: all spans (the earliest wins later), a call where one demands it,
    the most protective notice.
 6. The slices of the duty rows that the facts name are asked beside the bundle; a row that it does not have is an error.
@@ -32,7 +35,8 @@ from tiprouter.policy.annotations import Effect, PolicyNote
 from tiprouter.policy.bundle import Bundle, policy_set
 from tiprouter.policy.gate.opinion import SecondOpinion
 from tiprouter.policy.layers import Policy
-from tiprouter.policy.questions import QUESTIONS, REPORT, REVIEW, entities_for, requests_for
+from tiprouter.policy.memory import SAYINGS_MAX, Answer, Memory, Question, Seen, in_question, seen_in
+from tiprouter.policy.questions import QUESTIONS, REPORT, REVIEW, entities_for, request_for
 from tiprouter.policy.refusal import BundleError
 from tiprouter.policy.spans import spelled
 
@@ -52,28 +56,28 @@ ASKED_MAX: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How often an answer was remembered; `size` of at most `limit` answers are."""
+    """How often a ruling was remembered; `size` of at most `limit` rulings are.
+
+    `sayings` are what is remembered of what Cedar said about single policies.
+    """
 
     hits: int
     misses: int
     size: int
     limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One question's answer, and the policies that determined it."""
-
-    allowed: bool
-    policies: tuple[str, ...]
+    sayings: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A bundle with the slices of some duty rows: what Cedar is asked, and what its policies say of themselves."""
+    """A bundle with the slices of some duty rows: what Cedar is asked, and what its policies say of themselves.
 
-    policies: cedarpy.PolicySet
+    `policies` are by the place of the question.
+    """
+
+    policies: Sequence[cedarpy.PolicySet]
     notes: Mapping[str, PolicyNote]
+    questions: Sequence[Question]
     second: SecondOpinion | None
 
 
@@ -84,8 +88,13 @@ class _RefusedError(Exception):
 class Engine:
     """Asks one bundle. Safe to share between threads."""
 
-    def __init__(self, bundle: Bundle, cache_size: int = 65536, *, second_opinion: bool = True) -> None:
+    def __init__(
+        self, bundle: Bundle, cache_size: int = 65536, *, second_opinion: bool = True, sayings: int = SAYINGS_MAX
+    ) -> None:
+        """Room for `cache_size` rulings, and for so many `sayings` of Cedar about each policy; 0 remembers none."""
         self._bundle = bundle
+        self._memory = Memory(sayings)
+        self._questions = self._memory.questions(bundle.policies)
         self._second = _second(bundle.policies) if second_opinion else None
         self._doubting = second_opinion
         self._asked = lru_cache(maxsize=ASKED_MAX)(self._prepare)
@@ -126,32 +135,69 @@ class Engine:
     def stats(self) -> Stats:
         """What the memory did so far."""
         info = self._remembered.cache_info()
-        return Stats(info.hits, info.misses, info.currsize, info.maxsize or 0)
+        return Stats(info.hits, info.misses, info.currsize, info.maxsize or 0, self._memory.size())
+
+    def forget(self) -> None:
+        """Nothing that was answered is remembered any more."""
+        self._remembered.cache_clear()
+        self._memory.forget()
 
     def _prepare(self, rows: tuple[str, ...]) -> _Asked:
         """Rule 6."""
         bundle = self._bundle
         if not bundle.slices.keys() >= set(rows):
             raise _RefusedError(UNKNOWN_POLICY)
-        slices = [bundle.slices[row] for row in rows]
-        policies = (*bundle.policies, *slices)
+        slices = [bundle.slices[row] for row in dict.fromkeys(rows)]
+        more = self._memory.questions(slices)
         return _Asked(
-            policies=policy_set(policies) if slices else bundle.parsed.policies,
+            policies=[self._set(question, slices) for question in QUESTIONS],
             notes={**bundle.notes, **{policy.note.id: policy.note for policy in slices}},
+            questions=[ours.beside(theirs) for ours, theirs in zip(self._questions, more, strict=True)],
             second=self._second.beside(slices) if self._second is not None else None,
         )
 
+    def _set(self, question: str, slices: Sequence[Policy]) -> cedarpy.PolicySet:
+        """What Cedar is asked: the bundle as it was read, or with the slices that are in question all that are.
+
+        A policy that is not in question is never satisfied and never errs, and reading a whole bundle takes a while.
+        """
+        if not any(in_question(policy.tree, question) for policy in slices):
+            return self._bundle.parsed.policies
+        policies = (*self._bundle.policies, *slices)
+        return policy_set([policy for policy in policies if in_question(policy.tree, question)])
+
     def _ask(self, facts: Facts) -> Ruling:
-        asked, schema = self._asked(facts.rows), self._bundle.parsed.schema
-        entities = cedarpy.Entities.from_json_str(entities_for(facts), schema)
-        results = cedarpy.is_authorized_batch(requests_for(facts), asked.policies, entities, schema)
-        faults = {fault for result in results for fault in _faults(result, asked.notes)}
+        asked, seen = self._asked(facts.rows), seen_in(facts)
+        recalled = [question.recalled(each) for question, each in zip(asked.questions, seen, strict=True)]
+        missing = [place for place, answer in enumerate(recalled) if answer is None]
+        results = self._put(asked, facts, seen, missing) if missing else {}
+        faults = {fault for result in results.values() for fault in _faults(result, asked.notes)}
         if faults:
             raise _RefusedError(*sorted(faults))
-        answers = [Answer(result.allowed, tuple(result.diagnostics.reasons)) for result in results]
+        told = {place: Answer(one.allowed, tuple(one.diagnostics.reasons)) for place, one in results.items()}
+        answers = [answer or told[place] for place, answer in enumerate(recalled)]
         if self._doubting and not _agreed(asked.second, facts, answers):
+            self._memory.forget()
             raise _RefusedError(SECOND_OPINION)
+        for place, answer in told.items():
+            asked.questions[place].remember(seen[place], answer)
         return ruling_of(dict(zip(QUESTIONS, answers, strict=True)), asked.notes)
+
+    def _put(
+        self, asked: _Asked, facts: Facts, seen: Sequence[Seen], places: Iterable[int]
+    ) -> Mapping[int, cedarpy.AuthzResult]:
+        """Cedar's results of the questions at these places, asked together where they are about the same policies."""
+        schema = self._bundle.parsed.schema
+        entities = cedarpy.Entities.from_json_str(entities_for(facts), schema)
+        together: dict[int, list[int]] = {}
+        for place in places:
+            together.setdefault(id(asked.policies[place]), []).append(place)
+        found: dict[int, cedarpy.AuthzResult] = {}
+        for some in together.values():
+            requests = [request_for(QUESTIONS[place], seen[place].consent) for place in some]
+            results = cedarpy.is_authorized_batch(requests, asked.policies[some[0]], entities, schema)
+            found.update(zip(some, results, strict=True))
+        return found
 
 
 def _agreed(second: SecondOpinion | None, facts: Facts, answers: Sequence[Answer]) -> bool:

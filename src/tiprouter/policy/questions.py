@@ -11,6 +11,7 @@
 import json
 import re
 from enum import StrEnum
+from functools import cache
 from typing import Final, TypeAlias
 
 from tiprouter.domain.facts import Facts
@@ -102,6 +103,7 @@ RECIPIENT: Final = (_RECIPIENT_UID["type"], _RECIPIENT_UID["id"])
 PERSON: Final = (_PERSON_UID["type"], _PERSON_UID["id"])
 
 
+@cache
 def groups_of(action: str) -> frozenset[str]:
     """The action itself and every group it is in: what Cedar's `in` asks of an action."""
     above = _GROUPS.get(action, set())
@@ -126,6 +128,11 @@ def _request(question: str, consent: ConsentState) -> Request:
 _REQUESTS: Final = {
     (question, consent): _request(question, consent) for question in QUESTIONS for consent in ConsentState
 }
+
+
+def request_for(question: str, consent: ConsentState) -> Request:
+    """The request that puts one question with one consent. Raises `KeyError` when either is none."""
+    return _REQUESTS[question, consent]
 
 
 def requests_for(facts: Facts) -> list[Request]:

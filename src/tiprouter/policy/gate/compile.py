@@ -87,13 +87,15 @@ class Compiler(Generic[B]):
 
     def _variables(self, node: Tree) -> frozenset[str]:
         """The Cedar variables that an expression reads."""
-        if id(node) not in self._reads:
-            found = frozenset({node["Var"]}) if isinstance(node.get("Var"), str) else frozenset()
-            for child in node.values():
-                children = child if isinstance(child, list) else [child]
-                found = found.union(*(self._variables(one) for one in children if isinstance(one, dict)))
-            self._reads[id(node)] = (node, found)
-        return self._reads[id(node)][1]
+        known = self._reads.get(id(node))
+        if known is not None:
+            return known[1]
+        found = frozenset({node["Var"]}) if isinstance(node.get("Var"), str) else frozenset()
+        for child in node.values():
+            children = child if isinstance(child, list) else [child]
+            found = found.union(*[self._variables(one) for one in children if isinstance(one, dict)])
+        self._reads[id(node)] = (node, found)
+        return found
 
     def _policy(self, policy: Policy, asked: Asked) -> Compiled[B]:
         try:
