@@ -1,6 +1,7 @@
 """Signing, rules 1 to 6: every live secret vouches, none is shown."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,14 @@ from hypothesis import strategies as st
 from tiprouter.delivery.signing import (
     Ed25519Secret,
     HmacSecret,
+    LiveKey,
     SigningError,
     generate_ed25519,
     generate_hmac,
     headers,
     parse_secret,
+    rotate,
+    signing_at,
 )
 
 WEBHOOK_ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
@@ -132,3 +136,68 @@ def test_no_secret_shows_itself() -> None:
         assert repr(raw) not in shown
         assert base64.b64encode(raw).decode() not in shown
         assert "hidden" in shown
+
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+SECRETS = [generate_hmac(bytes([number]) * 24) for number in range(12)]
+
+
+def test_an_old_key_signs_beside_the_new_one_until_the_overlap_is_over() -> None:
+    """Rule 7: the new one first; the old one until just before its end."""
+    first = rotate([], SECRETS[0], NOW, DAY)
+    both = rotate(first, SECRETS[1], NOW + DAY, 7 * DAY)
+    assert signing_at(both, NOW + DAY) == [SECRETS[1], SECRETS[0]]
+    assert signing_at(both, NOW + 8 * DAY - timedelta(microseconds=1)) == [SECRETS[1], SECRETS[0]]
+    assert signing_at(both, NOW + 8 * DAY) == [SECRETS[1]]
+    assert signing_at(both, NOW) == [SECRETS[0]]
+
+
+def test_no_overlap_ends_the_old_keys_at_once() -> None:
+    """Rule 7: as when one of them has been stolen; also those that were still overlapping."""
+    keys = rotate(rotate(rotate([], SECRETS[0], NOW, DAY), SECRETS[1], NOW, DAY), SECRETS[2], NOW, timedelta(0))
+    assert [key.secret for key in keys] == signing_at(keys, NOW) == [SECRETS[2]]
+
+
+def test_a_rotation_makes_nothing_live_longer() -> None:
+    """Rule 7: a key that was to end in a day ends in a day."""
+    keys = rotate(rotate([], SECRETS[0], NOW, DAY), SECRETS[1], NOW, DAY)
+    keys = rotate(keys, SECRETS[2], NOW, 7 * DAY)
+    assert signing_at(keys, NOW + DAY) == [SECRETS[2], SECRETS[1]]
+
+
+@pytest.mark.parametrize("overlap", [timedelta(seconds=-1), 7 * DAY + timedelta(microseconds=1), 365 * DAY])
+def test_an_overlap_out_of_range_is_refused(overlap: timedelta) -> None:
+    """Rule 7: zero to seven days."""
+    with pytest.raises(SigningError):
+        rotate([], SECRETS[0], NOW, overlap)
+
+
+def test_there_are_at_most_ten_live_keys() -> None:
+    """Rule 7: more would not fit a receiver's patience; with none at all nothing is signed (rule 4)."""
+    keys: tuple[LiveKey, ...] = ()
+    for secret in SECRETS[:10]:
+        keys = rotate(keys, secret, NOW, DAY)
+    with pytest.raises(SigningError):
+        rotate(keys, SECRETS[10], NOW, DAY)
+    assert len(rotate(keys, SECRETS[10], NOW + DAY, DAY)) == 2
+    for nothing in ([], [LiveKey(SECRETS[0], NOW + DAY)], [LiveKey(SECRETS[0], NOW - DAY, NOW)]):
+        with pytest.raises(SigningError):
+            signing_at(nothing, NOW)
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.floats(0, 7)), min_size=1, max_size=10), st.floats(0, 30))
+def test_whatever_is_rotated_the_newest_signs_and_no_old_key_outlives_seven_days(
+    turns: list[tuple[float, float]], later: float
+) -> None:
+    """Rule 7: over any history of rotations."""
+    keys: tuple[LiveKey, ...] = ()
+    now = NOW
+    for (days, overlap), secret in zip(turns, SECRETS, strict=False):
+        now += timedelta(days=days)
+        keys = rotate(keys, secret, now, timedelta(days=overlap))
+        assert signing_at(keys, now)[0] is secret
+    moment = now + timedelta(days=later)
+    signing = signing_at(keys, moment)
+    assert signing[0] is SECRETS[len(turns) - 1]
+    assert later <= 7 or len(signing) == 1

@@ -6,10 +6,13 @@
 3. A message with a webhook-id that was accepted before is answered 200 and not acted on again.
 4. A busy agency answers 503 to its first messages, so that retries can be seen.
 5. Every request is a line of `receipts.jsonl`, written before it is answered: what came, when, and what became of it.
+6. `tiprouter agency --behaviour NAME` is another agency: one that misbehaves in one way of
+   `tiprouter.receiver.misbehaving`, for whoever wants to see what the router, or their own sender, makes of it.
 
 For fictional data only: the bodies are kept in plain text.
 """
 
+import asyncio
 import json
 import signal
 import sys
@@ -20,7 +23,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from tiprouter.receiver import VerificationError, verify
+from tiprouter.receiver.misbehaving import BEHAVIOURS, opened
 
 KEYS_FILE = "agency-keys.json"
 PORT_FILE = "agency-port"
@@ -116,3 +122,43 @@ def run(folder: Path, busy: list[str]) -> None:
     hall = open_hall(folder, counts)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     hall.serve_forever(poll_interval=0.1)
+
+
+def list_behaviours() -> None:
+    """Print every behaviour and what it means (rule 6)."""
+    for name, behaviour in BEHAVIOURS.items():
+        typer.echo(f"{name:<26}{behaviour.meaning}")
+
+
+def misbehave(name: str, port: int, authority_file: Path | None) -> int:
+    """Listen on loopback with one behaviour until told to stop (rule 6); the exit code: 2 for a name there is not.
+
+    The URL is the first line printed. With `authority_file` the certificate to trust is written there, if there is TLS.
+    """
+    if name not in BEHAVIOURS:
+        typer.echo("There is no such behaviour; --behaviours lists them.", err=True)
+        return 2
+    asyncio.run(_misbehave(name, port, authority_file))
+    return 0
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+async def _misbehave(name: str, port: int, authority_file: Path | None) -> None:
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    async with opened(name, port=port) as place:
+        if authority_file is not None and place.authority is not None:
+            _write(authority_file, place.authority.pem)
+        _say(place.url)
+        _say(BEHAVIOURS[name].meaning)
+        await stop.wait()
+        _say(f"{place.receiver.connections} connections, {len(place.receiver.requests)} requests")

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
+from tiprouter.delivery.encryption import Encrypted
 from tiprouter.delivery.signing import SigningSecret
+from tiprouter.delivery.trust import Trust
 from tiprouter.domain.page import PageBody
 from tiprouter.domain.redaction import Redacted
 
@@ -33,15 +35,19 @@ class AttemptResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One signed request to make; `timestamp` is the attempt's, in unix seconds; the time allowed covers everything."""
+    """One signed request to make; `timestamp` is the attempt's, in unix seconds; the time allowed covers everything.
+
+    `trust` is the recipient's own, where it has registered one. An `Encrypted` body says its content type itself.
+    """
 
     url: str = field(repr=False)
     webhook_id: str
     timestamp: int
-    body: Redacted | PageBody = field(repr=False)
+    body: Redacted | PageBody | Encrypted = field(repr=False)
     secrets: Sequence[SigningSecret] = field(repr=False)
     timeout_seconds: float
     content_type: str = "application/json"
+    trust: Trust | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

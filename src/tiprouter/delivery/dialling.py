@@ -6,7 +6,9 @@
 3. Each socket is checked again when it is made, because a literal address never meets the resolver.
 4. The peer of a connection is checked once more before the first byte of a request is written to it, also when a kept
    connection is used again.
-5. Look-ups run in their own threads: a name server that hangs cannot hold up the rest of the program.
+5. A connection on which something has already arrived is not used: those bytes answer another request, or none, and
+   would be taken for the answer to this one (`StrayBytesError`, before a byte is written).
+6. Look-ups run in their own threads: a name server that hangs cannot hold up the rest of the program.
 
 It does not promise to stop a look-up that has begun: when an attempt's time is up its thread ends by itself, with the
 system resolver's own time limit.
@@ -25,11 +27,16 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType, Connection
 
 from tiprouter.delivery.addresses import ForbiddenAddressError, Networks, check_address
+from tiprouter.errors import TiprouterError
 
 LOOKUP_THREADS = 32
 
 AddressInfo: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str | int | bytes, ...]]
 Lookup: TypeAlias = Callable[[str, int], Awaitable[Sequence[AddressInfo]]]
+
+
+class StrayBytesError(TiprouterError):
+    """The other side spoke before it was asked."""
 
 
 @dataclass(slots=True)
@@ -118,9 +125,16 @@ def checked_request(*, sandbox: bool, networks: Networks = ()) -> type[ClientReq
                 raise ForbiddenAddressError("The peer's address is not known.")
             check_address(str(peer[0]), sandbox=sandbox, networks=networks)
             _note(str(peer[0]))
+            check_unspoken(conn)
             return await super().send(conn)
 
     return CheckedRequest
+
+
+def check_unspoken(connection: Connection) -> None:
+    """Return if nothing has arrived on the connection; raise `StrayBytesError` otherwise (rule 5)."""
+    if connection.protocol is not None and connection.protocol.should_close:
+        raise StrayBytesError
 
 
 def _note(address: str) -> None:

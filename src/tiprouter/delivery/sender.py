@@ -1,7 +1,8 @@
 """How is one attempt made, whatever the other side does?
 
-1. Only a `Redacted` body is sent, or a page that `domain/page.py` made, and only signed (`NotRedactedError`,
-   `SigningError` before anything is dialled: these are defects of the caller, not news about the recipient).
+1. Only a `Redacted` body is sent, or what encryption made of one for this very message, or a page that `domain/page.py`
+   made, and only signed (`NotRedactedError`, `SigningError` before anything is dialled: these are defects of the
+   caller, not news about the recipient).
 2. Every address is checked where it is dialled (`dialling`); redirects are not followed, proxies, netrc and cookies of
    the environment are not used.
 3. One deadline covers DNS, connecting, TLS, request, headers and body, with `asyncio.timeout`.
@@ -13,9 +14,11 @@
 6. Whatever happens on the way is an `Attempted`; only cancellation is raised. No error of the HTTP library leaves,
    since such errors quote URLs and bytes.
 7. Certificates and host names are always verified, TLS is 1.2 or later; a context that does less is refused. One
-   context serves all connections, because making one costs tens of milliseconds.
+   context serves all connections of recipients that trust alike, because making one costs tens of milliseconds; those
+   that trust differently share neither context nor connections (`pools`).
 8. Connections are kept for 4 s only: many servers close at 5 s, and a request written into a closing connection is
-   lost. A kept connection stays with the address that was checked when it was opened.
+   lost. A kept connection stays with the address that was checked when it was opened. One on which bytes came that
+   nobody asked for is closed, and another is opened in its place.
 
 It does not bound how many attempts run at once: the dispatcher does, per recipient, so that nobody's deadline is spent
 waiting for somebody else's connection here.
@@ -24,7 +27,8 @@ waiting for somebody else's connection here.
 import asyncio
 import io
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -43,10 +47,15 @@ from tiprouter.delivery.dialling import (
     CheckedSockets,
     Dialled,
     Lookup,
+    StrayBytesError,
     SystemLookup,
     checked_request,
 )
+from tiprouter.delivery.encryption import CONTENT_TYPE as ENCRYPTED_TYPE
+from tiprouter.delivery.encryption import Encrypted
+from tiprouter.delivery.pools import Pools
 from tiprouter.delivery.schedule import parse_retry_after
+from tiprouter.delivery.trust import Trust, TrustError, open_context
 from tiprouter.domain.page import PageBody
 from tiprouter.domain.redaction import Redacted
 from tiprouter.errors import ConfigurationError, TiprouterError
@@ -59,6 +68,8 @@ HEADER_LINE_BYTES_MAX = 8_192
 HEADERS_MAX = 64
 READ_BUFFER_BYTES = 16_384
 KEEP_ALIVE_SECONDS = 4.0
+CONNECTIONS_TRIED_MAX = 3
+TRUSTS_MAX = 256
 USER_AGENT = "tiprouter"
 
 _GONE = 410
@@ -106,12 +117,11 @@ class Sender:
         self._lookup = lookup
         self._system_lookup = SystemLookup()
         self._session: aiohttp.ClientSession | None = None
+        self._pools: Pools[aiohttp.ClientSession] = Pools(self._open_trusting, TRUSTS_MAX)
 
     async def __aenter__(self) -> Self:
         self._system_lookup = SystemLookup()
-        self._session = open_session(
-            self._context, self._lookup or self._system_lookup, sandbox=self._sandbox, networks=self._networks
-        )
+        self._session = self._open(self._context)
         return self
 
     async def __aexit__(
@@ -120,17 +130,21 @@ class Sender:
         if self._session is not None:
             await self._session.close()
         self._session = None
+        await self._pools.close()
         self._system_lookup.close()
 
     async def send(self, envelope: Envelope) -> Attempted:
         """Make one attempt and say what came of it; raises only as rules 1 and 6 say."""
         if self._session is None:
             raise ConfigurationError("A Sender sends inside `async with` only.")
-        if not isinstance(envelope.body, Redacted | PageBody):
+        if not isinstance(envelope.body, Redacted | PageBody | Encrypted):
             raise NotRedactedError
+        encrypted = isinstance(envelope.body, Encrypted)
+        if isinstance(envelope.body, Encrypted) and envelope.body.webhook_id != envelope.webhook_id:
+            raise NotRedactedError("What was encrypted for one message is not sent as another.")
         headers = {
             **signing.headers(envelope.webhook_id, envelope.timestamp, envelope.body.body, envelope.secrets),
-            "Content-Type": envelope.content_type,
+            "Content-Type": ENCRYPTED_TYPE if encrypted else envelope.content_type,
             "Accept-Encoding": "identity",
         }
         clock = asyncio.get_running_loop().time
@@ -140,8 +154,8 @@ class Sender:
         failed_as = AttemptResult.PROTOCOL_ERROR
         try:
             endpoint = check_url(envelope.url, sandbox=self._sandbox, networks=self._networks)
-            async with asyncio.timeout(envelope.timeout_seconds):
-                await _exchange(self._session, endpoint, headers, envelope.body.body, answer)
+            async with asyncio.timeout(envelope.timeout_seconds), self._trusting(envelope.trust) as session:
+                await _exchange(session, endpoint, headers, envelope.body.body, answer)
         except Exception as error:  # noqa: BLE001 - rule 6; cancellation is no Exception and passes
             failed_as = _judge_failure(error)
         finally:
@@ -160,6 +174,22 @@ class Sender:
             dialled=dialled.address,
             snippet=answer.snippet,
         )
+
+    def _open(self, context: ssl.SSLContext) -> aiohttp.ClientSession:
+        lookup = self._lookup or self._system_lookup
+        return open_session(context, lookup, sandbox=self._sandbox, networks=self._networks)
+
+    async def _open_trusting(self, trust: Trust) -> aiohttp.ClientSession:
+        # In a thread: the system's authorities take tens of milliseconds to read.
+        return self._open(await asyncio.to_thread(open_context, trust))
+
+    @asynccontextmanager
+    async def _trusting(self, trust: Trust | None) -> AsyncIterator[aiohttp.ClientSession]:
+        if trust is None and self._session is not None:
+            yield self._session
+            return
+        async with self._pools.lend(trust or Trust()) as session:
+            yield session
 
 
 def open_session(
@@ -197,7 +227,7 @@ async def _exchange(
     if (url.scheme, url.raw_host, url.port) != (endpoint.scheme, endpoint.host, endpoint.port):
         # Two parsers that disagree about a host are how a checked URL turns into another one.
         raise ForbiddenAddressError
-    response = await session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False)
+    response = await _post(session, url, headers, body)
     try:
         answer.status = response.status
         answer.retry_after = response.headers.get("Retry-After")
@@ -210,6 +240,16 @@ async def _exchange(
     finally:
         # A body read to its end has given its connection back already; any other is not worth keeping.
         response.close()
+
+
+async def _post(
+    session: aiohttp.ClientSession, url: URL, headers: dict[str, str], body: bytes
+) -> aiohttp.ClientResponse:
+    for _ in range(CONNECTIONS_TRIED_MAX - 1):
+        # Nothing was written to such a connection, so that trying another is no second attempt.
+        with suppress(StrayBytesError):
+            return await session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False)
+    return await session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False)
 
 
 def _judge_status(status: int) -> AttemptResult:
@@ -226,7 +266,7 @@ def _judge_failure(failure: Exception) -> AttemptResult:
         return AttemptResult.FORBIDDEN_ADDRESS
     if isinstance(failure, TimeoutError):
         return AttemptResult.TIMEOUT
-    if any(isinstance(cause, ssl.SSLError | aiohttp.ClientSSLError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLError | aiohttp.ClientSSLError | TrustError) for cause in causes):
         return AttemptResult.TLS_ERROR
     if any(isinstance(cause, LineTooLong) for cause in causes):
         return AttemptResult.RESPONSE_TOO_LARGE

@@ -6,6 +6,9 @@
 4. An empty list of secrets is refused: an unsigned message must not exist.
 5. A webhook-id holds no full stop: with one, `a.1` + `2` + body and `a` + `1` + `2.body` would sign alike.
 6. No secret shows itself in `repr`, `str` or an error text; only `reveal` hands it out.
+7. A new key signs beside the old ones for an overlap of at most seven days, after which the old ones are silent; none
+   is ever made to live longer by a rotation. At most ten keys live at once. No overlap at all means that the old keys
+   are lost to somebody else: they end at that moment.
 
 It does not promise freshness or secrecy: the receiver checks the timestamp, and encryption of the body comes before
 signing.
@@ -16,7 +19,8 @@ import binascii
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from cryptography.hazmat.primitives import serialization
@@ -31,6 +35,9 @@ HMAC_BYTES_MIN = 24
 HMAC_BYTES_MAX = 64
 SEED_BYTES = 32
 KEY_PAIR_BYTES = 64
+
+OVERLAP_MAX = timedelta(days=7)
+LIVE_KEYS_MAX = 10
 
 _WEBHOOK_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TIMESTAMP_MAX = 10**11  # the year 5138; the same moment in milliseconds is beyond it
@@ -123,6 +130,42 @@ def parse_secret(text: str) -> SigningSecret:
     if len(raw) == KEY_PAIR_BYTES and secret.reveal() != text:
         raise SigningError("The public half of the ed25519 secret is not the seed's.")
     return secret
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKey:
+    """A secret and the time in which it signs: from `begins_at` on, and before `ends_at`."""
+
+    secret: SigningSecret
+    begins_at: datetime
+    ends_at: datetime | None = None
+
+    def signs_at(self, now: datetime) -> bool:
+        """Whether it is one of those that sign then."""
+        return self.begins_at <= now and (self.ends_at is None or now < self.ends_at)
+
+
+def rotate(keys: Sequence[LiveKey], secret: SigningSecret, now: datetime, overlap: timedelta) -> tuple[LiveKey, ...]:
+    """Return the keys from now on, the new one first (rule 7); those that have ended are left out.
+
+    Raises `SigningError` for an overlap outside zero to seven days, and when more than ten keys would live.
+    """
+    if not timedelta(0) <= overlap <= OVERLAP_MAX:
+        raise SigningError("The overlap of two keys is zero to seven days.")
+    latest = now + overlap
+    ending = (replace(key, ends_at=min(key.ends_at or latest, latest)) for key in keys)
+    kept = (LiveKey(secret, now), *(key for key in ending if key.ends_at is not None and now < key.ends_at))
+    if len(kept) > LIVE_KEYS_MAX:
+        raise SigningError("There are at most ten live keys; wait until an old one has ended.")
+    return kept
+
+
+def signing_at(keys: Sequence[LiveKey], now: datetime) -> list[SigningSecret]:
+    """The secrets that sign at `now`, the newest first (rule 3); `SigningError` when there is none (rule 4)."""
+    live = sorted((key for key in keys if key.signs_at(now)), key=lambda key: key.begins_at, reverse=True)
+    if not live:
+        raise SigningError("No signing key is live.")
+    return [key.secret for key in live]
 
 
 def headers(webhook_id: str, timestamp: int, body: bytes, secrets: Sequence[SigningSecret]) -> dict[str, str]:
