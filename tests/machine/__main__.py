@@ -1,0 +1,28 @@
+"""`python -m tests.machine --histories 10000 --steps 50`: random histories of the whole service against the model.
+
+It may be started from the repository's top without anything installed: the product's source stands beside the tests.
+"""
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.machine", description="Random histories against a model.")
+    parser.add_argument("--histories", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="SQLite only: each has a database of its own")
+    parser.add_argument("--database-url", help="an empty PostgreSQL database of its own instead of SQLite in memory")
+    given = parser.parse_args()
+    sys.path.insert(0, str(SOURCE))
+    main = import_module("tests.machine.driver").main
+    return int(main(given.seed, given.histories, given.steps, given.processes, given.database_url))
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,193 @@
+"""What is a history, and what must hold at its end?
+
+1. A history is a list of steps, each a name and a number from which everything random in it follows: the same list is
+   the same history.
+2. At any time things may be let settle: agencies that pull do so, the network answers, the chores are done. Then
+   nothing that may leave is missing: a disclosure of it stands, and was delivered, or ended with a notice.
+3. Then every report that the rules ask for has its duty, and whatever is past its deadline was told.
+4. At the end everything settles, and an outsider verifies the whole log.
+"""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Final
+
+from tests.machine.house import House
+from tests.machine.machine import SUCCESS, Agencies, Network, Signals, chore_of, claiming
+from tests.machine.model import Told
+from tests.machine.people import People
+from tests.machine.staff import Desks, Offices
+from tests.machine.watch import demand
+from tiprouter.domain.states import TERMINAL, DeliveryState, DutyPhase
+from tiprouter.domain.vocabulary import Outcome
+from tiprouter.storage import deliveries
+from tiprouter.workflow.chores import CHORES
+
+ROUNDS_MAX: Final = 60
+ENDED: Final = frozenset({DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.REFUSED})
+REPORTS: Final = (Outcome.REPORT, Outcome.DUTY_BLOCKED)
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What the database counts microseconds from."""
+
+Step = tuple[str, int]
+WEIGHTS: Final = {
+    "tip": 7,
+    "case": 7,
+    "grant": 14,
+    "confirm": 8,
+    "refuse": 3,
+    "withdraw": 7,
+    "narrow": 4,
+    "register": 2,
+    "change": 5,
+    "claim": 16,
+    "finish": 14,
+    "die": 2,
+    "late": 4,
+    "time": 9,
+    "chores": 5,
+    "poll": 2,
+    "fetch": 5,
+    "acknowledge": 4,
+    "review": 5,
+    "call": 3,
+    "heed": 1,
+    "subject_notice": 2,
+    "hold": 1,
+    "erase": 2,
+    "activate": 1,
+    "roll_back": 1,
+    "sequence": 6,
+    "settle": 1,
+}
+
+
+class Machine(Signals, Agencies, Network, People, Offices, Desks):
+    """One history of the whole service."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.proposals = {}
+
+    def sequence(self) -> str:
+        """The sequencer publishes."""
+        return "published" if self.keeper.sequence() else "nothing new"
+
+    def settle(self) -> str:
+        """Everything that can happen by itself happens (rules 2, 3)."""
+        for ready in self.flying:
+            self.finished(ready, SUCCESS)
+        self.flying, self.lost = [], []
+        self.pass_time(timedelta(seconds=31))
+        pause = timedelta(seconds=1)
+        for _ in range(ROUNDS_MAX):
+            if self._round():
+                continue
+            waits = self.house.write(deliveries.next_due_at)
+            if waits is None and not self._unended():
+                break
+            if waits is None:
+                # Kept for an agency whose endpoint is gone: it ends when trying does, and a human is told.
+                self.pass_time(timedelta(hours=25))
+                continue
+            # What is due and not taken waits for something else: an earlier one, an agency that is left in peace.
+            self.pass_time(max(waits - self.model.now, pause))
+            pause *= 2
+        else:
+            demand(holds=False, promise="what waits comes to an end")
+        self._nothing_missing()
+        return "settled"
+
+    def end(self) -> None:
+        """The history's end (rule 4)."""
+        self.settle()
+        self.keeper.verify()
+
+    def _unended(self) -> bool:
+        return any(DeliveryState(row[1]) not in TERMINAL for row in self.watch.tables["deliveries"].values())
+
+    def _round(self) -> bool:
+        """One round of everything; whether anything was done."""
+        desk, busy = self.house.desk, False
+        for chore in CHORES:
+            while self.tell(chore_of(chore, desk)):
+                busy = True
+        for ready in self.tell(claiming(desk, 200, 200)):
+            busy = True
+            self.handed(ready)
+            self.flying.pop()
+            self.finished(ready, SUCCESS)
+        for row in list(self.watch.tables["deliveries"].values()):
+            agency = self.model.agencies[row[4]]
+            pulls = agency.url is None or row[1] == DeliveryState.ANNOUNCED
+            if pulls and row[1] in (DeliveryState.QUEUED, DeliveryState.RETRYING, DeliveryState.ANNOUNCED):
+                fetched = self.taken(agency, row[0])
+                if fetched is not None:
+                    busy = True
+                    self.handed_over(fetched)
+        return busy
+
+    def _nothing_missing(self) -> None:
+        tables = self.watch.tables
+        states = {row[2]: (row[0], DeliveryState(row[1])) for row in tables["deliveries"].values()}
+        standing = {(row[3], row[4]): key for key, row in tables["disclosures"].items() if row[1] and not row[2]}
+        for told in self.open_records():
+            if told.closed or told.id in self.history:
+                continue
+            for agency_id in self.model.agencies:
+                key = standing.get((told.id, agency_id))
+                self._may_and_did(told, agency_id, key)
+                if key is not None:
+                    delivery, state = states[key]
+                    waits = state is DeliveryState.QUEUED and self.model.agencies[agency_id].status == "suspended"
+                    demand(
+                        state in ENDED or waits, "what stands was delivered, or ended with a notice", delivery, state
+                    )
+                self._duties(told, agency_id)
+        for key, row in tables["duties"].items():
+            late = row[8] and row[1] == DutyPhase.OPEN and self._moment(row[9]) <= self.model.now
+            demand(not late, "what is past its deadline was told", key)
+
+    def _may_and_did(self, told: Told, agency_id: str, disclosure_id: str | None) -> None:
+        may = self.model.payload(told.id, agency_id, strictly=True)
+        if disclosure_id is None:
+            demand(may is None, "nothing allowed is missing", told.id, agency_id, may)
+        else:
+            content = self.watch.contents[disclosure_id]
+            self.watch.permitted(content, told.id, agency_id, "what stands is what may leave")
+            self.watch.outcomes["found delivered or ended at rest"] += 1
+
+    def _duties(self, told: Told, agency_id: str) -> None:
+        owed = {
+            (row[3], row[4])
+            for row in self.watch.tables["duties"].values()
+            if row[2] == told.id and row[8] and row[1] != DutyPhase.LIFTED
+        }
+        refs = dict(zip((one.ref for one in told.record.persons), told.persons, strict=True))
+        for ref, ruled in self.model.ruled(told.id, agency_id, strictly=True).items():
+            if ruled.outcome in REPORTS:
+                demand((refs[ref], agency_id) in owed, "every report owed has its duty", told.id, agency_id)
+                self.watch.outcomes["duties found at rest"] += 1
+
+    def _moment(self, stored: int) -> datetime:
+        return BEGINNING + timedelta(microseconds=stored)
+
+
+def choose(machine: Machine, chance: Random) -> Step:
+    """Take some step that does something; which one it was."""
+    while True:
+        name = chance.choices(NAMES, LIKELY)[0]
+        seed = chance.getrandbits(32)
+        if machine.step(name, seed) is not None:
+            return name, seed
+
+
+NAMES: Final = tuple(WEIGHTS)
+LIKELY: Final = tuple(WEIGHTS.values())
+
+
+def begin(house: House, seed: str) -> Machine:
+    """A new history."""
+    house.renew(seed)
+    return Machine(house)

@@ -1,0 +1,402 @@
+"""What must hold after every story, whatever it was?
+
+1. Every row that tells of something has its audit entry in the same transaction, and every such entry its row.
+2. States move along the tables of `domain/states.py` and `domain/subject_states.py` alone; what ended stays ended.
+3. A disclosure has one delivery for good, a delivery one webhook-id; its attempts are numbered 1 to n.
+4. What is made, and what leaves, is what the model permits at that moment: these markers, persons and categories, no
+   more and no fewer. What no longer stands waits nowhere.
+5. No personal data is in any audit entry or notice.
+6. A decision says what the model says. What ended without arriving, or is overdue, was told to a human; what is
+   discharged has its evidence; what is lifted has its cause.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from tests.machine.house import House, Row
+from tests.machine.model import Model
+from tiprouter.domain.facts import Facts
+from tiprouter.domain.states import (
+    BUNDLE_TRANSITIONS,
+    DUTY_TRANSITIONS,
+    REVIEW_TRANSITIONS,
+    TERMINAL,
+    TRANSITIONS,
+    WAITING,
+    DeliveryState,
+    DutyPhase,
+)
+from tiprouter.domain.subject_states import CONSENT_TRANSITIONS, SUBJECT_NOTICE_TRANSITIONS
+from tiprouter.domain.vocabulary import Category, ConsentState
+from tiprouter.storage import disclosures
+
+MARKER: Final = re.compile(rb"MK[0-9]+x")
+
+
+class BrokenPromiseError(AssertionError):
+    """A promise that was broken."""
+
+
+def demand(holds: object, promise: str, *about: object) -> None:
+    """Raise `BrokenPromiseError` unless it holds."""
+    if not holds:
+        raise BrokenPromiseError(": ".join(map(str, (promise, *about))))
+
+
+def _reach(table: Mapping[Any, StrEnum]) -> dict[str, frozenset[str]]:
+    """Where each state may lead, by any number of moves: a story may make several."""
+    after: dict[str, set[str]] = {}
+    for (_, before), then in table.items():
+        after.setdefault(before.value, set()).add(then.value)
+        after.setdefault(then.value, set())
+    found = {}
+    for state in after:
+        seen, ahead = set[str](), [state]
+        while ahead:
+            following = after[ahead.pop()] - seen
+            seen |= following
+            ahead.extend(following)
+        found[state] = frozenset(seen | {state})
+    return found
+
+
+REACH: Final = {
+    "deliveries": _reach(TRANSITIONS),
+    "duties": _reach(DUTY_TRANSITIONS),
+    "reviews": _reach(REVIEW_TRANSITIONS),
+    "consents": _reach(CONSENT_TRANSITIONS),
+    "bundles": _reach(BUNDLE_TRANSITIONS),
+    "subject_notices": _reach(SUBJECT_NOTICE_TRANSITIONS),
+}
+
+QUERIES: Final = {
+    "deliveries": "select id, state, disclosure_id, record_id, recipient_id, attempts, lease from deliveries",
+    "attempts": "select id, number, delivery_id, kind, finished_at from attempts",
+    "disclosures": "select id, live, recalls, record_id, recipient_id, matter_id from disclosures",
+    "decisions": "select id, record_id, person_id, recipient_id, outcome, categories from decisions where current",
+    "notices": "select id, reason, subject from notices",
+    "duties": (
+        "select id, phase, record_id, person_id, recipient_id, discharged_by, evidence_id, cause, current, deadline"
+        " from duties"
+    ),
+    "reviews": "select id, state, record_id, person_id, recipient_id, decision_id from reviews",
+    "consents": "select id, state, revision from consents",
+    "bundles": "select digest, state from bundles",
+    "subject_notices": "select id, state from subject_notices",
+    "acknowledgements": "select id, status from acknowledgements",
+    "calls": "select id, outcome from duty_calls",
+    "records": "select id, revision, erased_at from records",
+}
+
+Table = dict[str, Row]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a payload says: its markers, the persons' categories in order, and the two blocks of their own."""
+
+    markers: frozenset[str]
+    persons: tuple[frozenset[str], ...]
+    incident: bool
+    signaler: bool
+    kind: str
+
+
+def content_of(body: bytes) -> Content:
+    """Read a payload's bytes: what is in them is what is told, whatever else they say."""
+    said = json.loads(body)
+    data = said["data"]
+    return Content(
+        markers=frozenset(found.decode() for found in MARKER.findall(body)),
+        persons=tuple(frozenset(one["categories"]) for one in data.get("persons", ())),
+        incident="exploitation" in data or "violence" in data,
+        signaler="signaler" in data,
+        kind=said["type"],
+    )
+
+
+@dataclass
+class Watch:
+    """What was seen of the service so far."""
+
+    house: House
+    model: Model
+    tables: dict[str, Table] = field(default_factory=dict)
+    entries: list[bytes] = field(default_factory=list)
+    serial: int = 0
+    contents: dict[str, Content] = field(default_factory=dict)
+    rested: dict[str, frozenset[tuple[str, Category]]] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def begin(self) -> None:
+        """Take what is there as given."""
+        self.tables = {name: self._read(name) for name in QUERIES}
+        self._new_entries()
+
+    def after(self) -> None:
+        """A story was told: look at all that it changed (rules 1-6)."""
+        was = self.tables
+        self.tables = now = {name: self._read(name) for name in QUERIES}
+        entries = self._new_entries()
+        told: dict[str, list[dict[str, Any]]] = {}
+        for entry in entries:
+            said = json.loads(entry)
+            told.setdefault(said["kind"], []).append(said.get("body", said))
+        self._moved(was, now)
+        self._entered(was, now, told)
+        self._deliveries(was, now)
+        self._made(was, now)
+        self._decided(was, now)
+        self._owed(was, now)
+        self.model.age_answers()
+
+    def leaving(self, body: bytes, record_id: str, agency_id: str) -> None:
+        """Rule 4: bytes that are handed out now."""
+        found = content_of(body)
+        if found.kind != "disclosure.made":
+            demand(not found.markers and not found.persons, "a message of ids alone carries ids alone", found.kind)
+            return
+        self.permitted(found, record_id, agency_id, "what leaves is what may leave")
+
+    def permitted(self, found: Content, record_id: str, agency_id: str, promise: str) -> None:
+        """Rule 4: this is what may be told now, no more and no less."""
+        told, may = self.model.records[record_id], self.model.payload(record_id, agency_id)
+        demand(not found.markers & self.model.dead, promise, "something erased", record_id)
+        demand(may is not None, promise, "nothing may leave", record_id, agency_id)
+        if may is None:
+            return
+        more, less = sorted(found.markers - may.markers), sorted(may.markers - found.markers)
+        spelt = [told.markers.get(one) for one in more]
+        demand(not more, promise, f"too much for {agency_id} of {record_id}", spelt)
+        demand(not less, promise, f"too little for {agency_id} of {record_id}", [told.markers[one] for one in less])
+        persons = tuple(frozenset(map(str, categories)) for _, categories in may.persons)
+        demand(found.persons == persons, promise, "other persons or categories", found.persons, persons)
+        demand(found.incident == may.incident, promise, "what happened", record_id)
+        demand(found.signaler == may.signaler, promise, "who signaled", record_id)
+
+    def _read(self, name: str) -> Table:
+        return {row[0]: tuple(row) for row in self.house.rows(QUERIES[name])}
+
+    def _new_entries(self) -> list[bytes]:
+        rows = self.house.rows(f"select serial, entry from outbox where serial > {self.serial} order by serial")  # noqa: S608 - a number
+        if rows:
+            self.serial = rows[-1][0]
+        found = [bytes(row[1]) for row in rows]
+        for entry in found:
+            demand(not MARKER.search(entry), "no personal data in the log", entry)
+        self.entries.extend(found)
+        return found
+
+    def drained(self) -> None:
+        """The outbox was emptied; its numbers may begin anew."""
+        (row,) = self.house.rows("select max(serial) from outbox")
+        self.serial = row[0] or 0
+
+    def _moved(self, was: Mapping[str, Table], now: Mapping[str, Table]) -> None:
+        """Rule 2."""
+        for name, reach in REACH.items():
+            before, after = was[name], now[name]
+            if name == "consents":
+                before, after = _latest(before), _latest(after)
+            demand(before.keys() <= after.keys(), "nothing is forgotten", name)
+            for key, row in after.items():
+                old = before.get(key)
+                if old is not None and old[1] != row[1]:
+                    demand(row[1] in reach[old[1]], "states move along their table", name, old[1], row[1])
+                    self.outcomes[f"{name}: {row[1]}"] += 1
+
+    def _entered(self, was: Mapping[str, Table], now: Mapping[str, Table], told: Mapping[str, Any]) -> None:
+        """Rule 1."""
+
+        def new(name: str) -> list[str]:
+            return [key for key in now[name] if key not in was[name]]
+
+        def turned(name: str, state: str) -> list[str]:
+            return [
+                key for key, row in now[name].items() if row[1] == state and was[name].get(key, ("", ""))[1] != state
+            ]
+
+        def named(field_name: str, *kinds: str) -> list[str]:
+            return [body[field_name] for kind in kinds for body in told.get(kind, ())]
+
+        made = new("disclosures")
+        consents = [row for key, row in now["consents"].items() if key not in was["consents"]]
+        ended = [k for k, row in now["attempts"].items() if row[4] and not was["attempts"].get(k, (None,) * 5)[4]]
+        revised = [k for k, row in now["records"].items() if row[1] != was["records"].get(k, (None, None))[1]]
+        wiped = [k for k, row in now["records"].items() if row[2] and not was["records"].get(k, (None,) * 3)[2]]
+        pairs = (
+            ("attempts", new("attempts"), named("attempt", "attempt.started")),
+            ("disclosures", [k for k in made if not now["disclosures"][k][2]], named("disclosure", "disclosure.made")),
+            ("recalls", [k for k in made if now["disclosures"][k][2]], named("recall", "recall.made")),
+            ("cancellations", turned("deliveries", "cancelled"), named("delivery", "disclosure.cancelled")),
+            ("notices", new("notices"), named("notice", "notice")),
+            ("duties", new("duties"), named("duty", "duty.opened")),
+            ("discharged duties", turned("duties", "discharged"), named("duty", "duty.discharged")),
+            ("lifted duties", turned("duties", "lifted"), named("duty", "duty.lifted")),
+            ("acknowledgements", new("acknowledgements"), named("acknowledgement", "acknowledgement")),
+            ("reviews", new("reviews"), named("review", "review.opened")),
+            ("calls", new("calls"), named("call", "duty.call")),
+            (
+                "consents",
+                [f"{row[0].partition('~')[0]} {row[2]}" for row in consents],
+                [
+                    f"{body['consent']} {body['revision']}"
+                    for kind, some in told.items()
+                    for body in some
+                    if _speaks(kind)
+                ],
+            ),
+        )
+        for what, rows, said in pairs:
+            demand(Counter(rows) == Counter(said), "every row has its entry and every entry its row", what, rows, said)
+        finished = named("attempt", "attempt.finished")
+        demand(set(ended) <= set(finished), "every answer has its entry", ended, finished)
+        erased = {body["record"] for body in told.get("record.erased", ()) if body["whole"]}
+        demand(set(wiped) == erased, "every erasure has its entry", wiped)
+        whole = set(named("record", "record.accepted", "record.revised", "record.erased"))
+        demand(set(revised) <= whole, "every revision has its entry", revised)
+        overdue = [body["duty"] for body in told.get("duty.overdue", ())]
+        demand(set(turned("duties", "overdue")) <= set(overdue), "every overdue duty has its entry")
+        self._decisions_entered(was, now, named("decision", "decision"))
+
+    def _decisions_entered(self, was: Mapping[str, Table], now: Mapping[str, Table], said: list[str]) -> None:
+        # One that was made and replaced within the story is not current, and has its entry too.
+        new = {key for key in now["decisions"] if key not in was["decisions"]}
+        demand(new <= set(said) and len(said) == len(set(said)), "every decision has its entry", new - set(said))
+        (row,) = self.house.rows("select count(*) from decisions")
+        self.outcomes["decisions"] += len(said)
+        demand(row[0] == self.outcomes["decisions"], "every entry has its decision", row[0], self.outcomes["decisions"])
+
+    def _deliveries(self, was: Mapping[str, Table], now: Mapping[str, Table]) -> None:
+        """Rule 3, and what no longer stands waits nowhere (rule 4)."""
+        demand(len({row[2] for row in now["deliveries"].values()}) == len(now["deliveries"]), "one delivery each")
+        made = {row[2]: row for row in now["deliveries"].values()}
+        demand(made.keys() == now["disclosures"].keys(), "every disclosure has its delivery")
+        counted = Counter(row[2] for row in now["attempts"].values())
+        for key, row in now["attempts"].items():
+            if key not in was["attempts"]:
+                before = Counter(old[2] for old in was["attempts"].values())[row[2]]
+                demand(row[1] == before + 1, "attempts are numbered one to n", row[1], before)
+                if row[3] != "announce":
+                    self.left.add(now["deliveries"][row[2]][2])
+        for key, row in now["deliveries"].items():
+            demand(row[5] == counted[key], "a delivery counts its attempts", key)
+            old = was["deliveries"].get(key)
+            demand(old is None or old[2:5] == row[2:5], "a delivery stays what it is", key)
+            disclosure = now["disclosures"][row[2]]
+            if not disclosure[1] and not disclosure[2]:
+                demand(DeliveryState(row[1]) in TERMINAL, "what no longer stands waits nowhere", row[2], row[1])
+            if row[1] in ("exhausted", "refused") and (old is None or old[1] != row[1]):
+                reasons = {one[1] for one in now["notices"].values() if one[2] == key}
+                demand(f"delivery.{row[1]}" in reasons, "what never arrived was told to a human", key)
+        live = Counter((row[3], row[4]) for row in now["disclosures"].values() if row[1] and not row[2])
+        demand(all(count == 1 for count in live.values()), "one disclosure stands about a record, to an agency", live)
+
+    def _made(self, was: Mapping[str, Table], now: Mapping[str, Table]) -> None:
+        """Rule 4, for what was made just now."""
+        new = [key for key in now["disclosures"] if key not in was["disclosures"]]
+        if not new:
+            return
+        vault = self.house.desk.vault
+        for key, (body, _) in self.house.write(lambda tx: disclosures.payloads(tx, vault, new)).items():
+            _, live, recalls, record_id, agency_id, _ = now["disclosures"][key]
+            found = self.contents[key] = content_of(body)
+            if recalls:
+                demand(not found.markers, "a recall carries ids alone", key)
+                demand(recalls in self.left, "what never left is not recalled", recalls)
+                self.outcomes["recalls"] += 1
+            elif live:
+                self.permitted(found, record_id, agency_id, "what is made is what may leave")
+                self.rested[key] = self._consented(record_id, agency_id)
+                self.outcomes["disclosures"] += 1
+
+    def _consented(self, record_id: str, agency_id: str) -> frozenset[tuple[str, Category]]:
+        """What leaves by a person's own leave."""
+        told = self.model.records[record_id]
+        ruled = self.model.ruled(record_id, agency_id)
+        return frozenset(
+            (person_id, category)
+            for person, person_id in zip(told.record.persons, told.persons, strict=True)
+            for category in ruled[person.ref].categories
+            if ruled[person.ref].facts.consent(category) is ConsentState.GRANTED
+        )
+
+    def _decided(self, was: Mapping[str, Table], now: Mapping[str, Table]) -> None:
+        """Rule 6: what was decided in this story."""
+        ruled: dict[tuple[str, str], Any] = {}
+        for key, row in now["decisions"].items():
+            if key in was["decisions"]:
+                continue
+            _, record_id, person_id, agency_id, outcome, categories = row
+            self.outcomes[f"decided: {outcome}"] += 1
+            if agency_id is None:
+                demand(outcome == "DUTY_BLOCKED", "a duty without an agency is blocked", outcome)
+                continue
+            told = self.model.records[record_id]
+            if (record_id, agency_id) not in ruled:
+                ruled[record_id, agency_id] = self.model.ruled(record_id, agency_id)
+            mine = ruled[record_id, agency_id].get(told.record.persons[told.persons.index(person_id)].ref)
+            demand(mine is not None, "decided toward a candidate", record_id, agency_id)
+            said = frozenset(json.loads(categories) if isinstance(categories, str) else categories)
+            may = (mine.outcome.value, frozenset(map(str, mine.categories)))
+            if (outcome, said) != may:
+                differ = self._differing(key, mine.facts)
+                demand(False, "a decision says what the model says", record_id, agency_id, (outcome, said), may, differ)  # noqa: FBT003
+
+    def _differing(self, decision_id: str, facts: Facts) -> dict[str, Any]:
+        """On which facts a decision and the model differ."""
+        (row,) = self.house.rows(f"select facts, policies from decisions where id = '{decision_id}'")  # noqa: S608 - our own id
+        theirs = json.loads(row[0]) if isinstance(row[0], str) else row[0] or {}
+        mine = facts.plain()
+        differing = {name: (theirs.get(name), value) for name, value in mine.items() if theirs.get(name) != value}
+        return differing | {"policies": row[1]}
+
+    def _owed(self, was: Mapping[str, Table], now: Mapping[str, Table]) -> None:
+        """Rule 6: duties."""
+        for key, row in now["duties"].items():
+            old = was["duties"].get(key)
+            if old is not None and old[1] == row[1]:
+                continue
+            self.outcomes[f"duty: {row[1]}"] += 1
+            if row[1] == DutyPhase.OVERDUE:
+                told = {one[1] for one in now["notices"].values() if one[2] == key}
+                demand("duty.overdue" in told, "what is overdue was told to a human", key)
+            if row[1] == DutyPhase.LIFTED:
+                demand(row[7], "what is lifted has its cause", key)
+            if row[1] == DutyPhase.DISCHARGED:
+                taken = now["acknowledgements"].get(row[6], ("", ""))[1] in ("accepted", "closed")
+                called = now["calls"].get(row[6], ("", ""))[1] == "reached"
+                fits = {"acknowledged": taken, "called": called, "elsewhere": taken or called}
+                demand(fits.get(row[5], False), "a duty is closed by evidence", key, row[5], row[6])
+
+    def waiting(self, record_ids: Iterable[str]) -> None:
+        """After a no: what still waits about these records is what may leave now."""
+        wanted = set(record_ids)
+        for row in self.tables["deliveries"].values():
+            disclosure = self.tables["disclosures"][row[2]]
+            if row[3] in wanted and DeliveryState(row[1]) in WAITING and not disclosure[2]:
+                self.permitted(self.contents[row[2]], row[3], row[4], "what waits after a no is what may leave")
+
+    def recalled(self) -> set[str]:
+        """The disclosures that have a recall."""
+        return {row[2] for row in self.tables["disclosures"].values() if row[2]}
+
+
+def _speaks(kind: str) -> bool:
+    return kind.startswith("consent.")
+
+
+def _latest(rows: Table) -> Table:
+    """Each consent's newest revision."""
+    found: Table = {}
+    for row in rows.values():
+        key = row[0].partition("~")[0]
+        if key not in found or found[key][2] < row[2]:
+            found[key] = row
+    return found
