@@ -20,7 +20,7 @@ async def test_a_stranger_holds_the_log_and_an_auditor_proves_an_entry(api: Api)
     await api.service.sequencer.drain()
     note = await api.send(None, "GET", "/v1/audit/checkpoint")
     assert note.headers["content-type"] == "text/plain; charset=utf-8"
-    assert note.headers["cache-control"] == "public, max-age=5"
+    assert note.headers["cache-control"] == "no-cache"
     key = Verifier.from_vkey(api.service.signer.vkey)
     size = open_checkpoint(note.content, key).checkpoint.size
     for tile in tiles_for(size):
@@ -50,3 +50,26 @@ async def test_nobody_gets_an_entry_by_another_spelling_of_its_tile(api: Api) ->
             assert seen(answer) == absent
     with pytest.raises(NotFoundError):
         await read_tile("entries", "000.p/1", api.office)
+
+
+async def test_what_the_log_has_not_grown_to_yet_is_not_found(api: Api) -> None:
+    """Wider partial tiles, later tiles and levels, and entries beyond the end: each like anything that is not there."""
+    await api.service.sequencer.drain()
+    note = await api.send(None, "GET", "/v1/audit/checkpoint")
+    size = open_checkpoint(note.content, Verifier.from_vkey(api.service.signer.vkey)).checkpoint.size
+    assert (await api.send(None, "GET", f"/v1/audit/tile/0/000.p/{size}")).status_code == 200
+    for path in (f"0/000.p/{size + 1}", "0/000", "0/001.p/1", "1/000.p/1", "63/000", "0/000.p/256", "64/000", "0/0000"):
+        answer = await api.send(None, "GET", f"/v1/audit/tile/{path}")
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
+    for path in (
+        f"tile/entries/000.p/{size + 1}",
+        "tile/entries/000",
+        f"entries/{size}",
+        f"entries/{size}/proof",
+        "entries/-1/proof",
+        "entries/01/proof",
+        "entries/x/proof",
+        "entries/999999999999999/proof",
+    ):
+        assert (await api.send("auditor", "GET", f"/v1/audit/{path}")).status_code == 404, path
+    assert (await api.send(None, "GET", f"/v1/audit/tile/entries/000.p/{size}")).status_code == 401

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiprouter.audit.entry import FIELDS, JSON, REQUIRED, EntryError, Kind, commit, compose, parse
+from tiprouter.audit.entry import FIELDS, JSON, REQUIRED, EntryError, Kind, commit, compose, heading, parse
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
 NONCE = bytes(range(16))
@@ -237,3 +237,24 @@ def test_garbage_is_refused_and_never_crashes(raw: object) -> None:
     data = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
     with pytest.raises(EntryError):
         parse(data)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_kind_and_time_are_read_from_their_places(kind: Kind) -> None:
+    """What the sequencer reads cheaply is what parsing reads, for every kind, whatever the body says."""
+    body: dict[str, JSON] = dict.fromkeys(FIELDS[kind], "x")
+    for number in (0, 1, 999):
+        at = datetime(2026, 3, 1, 12, 30, 59, number * 1_000, tzinfo=UTC)
+        data = compose(kind, at, b"\xff" * 16, body)
+        found, microseconds = heading(data)
+        assert (found, datetime.fromtimestamp(microseconds / 1e6, UTC)) == (kind.value, at)
+        assert parse(data).kind is kind
+
+
+@pytest.mark.parametrize("bad", [b"", b"{}", b'{"at":"x"}', b'"kind":"decision"'])
+def test_what_has_no_kind_in_its_place_is_no_entry(bad: bytes) -> None:
+    """Bytes that nobody here composed do not get an index."""
+    good = compose(Kind.ACCESS, datetime(2026, 3, 1, tzinfo=UTC), b"\1" * 16, {})
+    for data in (bad, good[1:], good[:-1], good.replace(b"access", b"excess"), good.replace(b"2026", b"20x6")):
+        with pytest.raises(EntryError):
+            heading(data)

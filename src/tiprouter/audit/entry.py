@@ -20,8 +20,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias, cast
 
 from tiprouter.errors import TiprouterError
@@ -41,6 +42,10 @@ _TOKEN = re.compile(
 )
 _AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _NONCE = re.compile(r"[0-9a-f]{32}")
+_BEFORE_KIND = b',"kind":"'
+_AFTER_KIND = len('","nonce":"') + 2 * NONCE_BYTES + len('","v":1}')
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class EntryError(TiprouterError):
@@ -75,6 +80,9 @@ class Kind(StrEnum):
     ATTEMPT_STARTED = "attempt.started"
     ATTEMPT_FINISHED = "attempt.finished"
     DELIVERY_EXHAUSTED = "delivery.exhausted"
+    BREAKER_OPENED = "breaker.opened"
+    BREAKER_CLOSED = "breaker.closed"
+    ENDPOINT_GONE = "endpoint.gone"
     ACKNOWLEDGEMENT = "acknowledgement"
     NOTICE = "notice"
     NOTICE_ACKNOWLEDGED = "notice.acknowledged"
@@ -94,6 +102,9 @@ class Kind(StrEnum):
     REVIEW_CONFIRMED = "review.confirmed"
     FACT_ESTABLISHED = "fact.established"
     LOG_OPENED = "log.opened"
+    LOG_ALIVE = "log.alive"
+    LOG_KEY = "log.key"
+    LOG_RECONCILED = "log.reconciled"
     ACCESS = "access"
     DUTY_OPENED = "duty.opened"
     DUTY_DISCHARGED = "duty.discharged"
@@ -102,6 +113,17 @@ class Kind(StrEnum):
     DUTY_MOVED = "duty.moved"
     DUTY_CALL = "duty.call"
     DUTY_WRITTEN = "duty.written"
+    DELIVERY_RETRIED = "delivery.retried"
+    REPLAY_PROPOSED = "replay.proposed"
+    REPLAY_CONFIRMED = "replay.confirmed"
+    REPLAY_STOPPED = "replay.stopped"
+    REPLAY_ENDED = "replay.ended"
+    DUTY_WRITTEN_REQUESTED = "duty.written-requested"
+    ACKNOWLEDGEMENT_REFUSED = "acknowledgement.refused"
+    ACKNOWLEDGEMENT_MISSED = "acknowledgement.missed"
+    QUESTION_ASKED = "question.asked"
+    QUESTION_ANSWERED = "question.answered"
+    QUESTION_CLOSED = "question.closed"
 
 
 _RECORD = "record record_kind revision persons commitment received_at source cause"
@@ -110,7 +132,7 @@ _CONSENT = (
     " revision state jurisdictions confirmed_at"
 )
 _DUTY = "duty record person recipient decision"
-_RECIPIENT = "recipient kind jurisdictions change cause delivery_mode"
+_RECIPIENT = "recipient kind jurisdictions change cause delivery_mode key"
 
 
 def _fields(names: str) -> frozenset[str]:
@@ -143,7 +165,7 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     ),
     Kind.DISCLOSURE_MADE: _fields(
         "disclosure decision decisions delivery record revision recipient digest categories persons policies bundle"
-        " deadline",
+        " deadline question",
     ),
     Kind.DISCLOSURE_CANCELLED: _fields("disclosure delivery record recipient cause consent"),
     Kind.RECALL_MADE: _fields("recall disclosure delivery record recipient persons consent cause digest deadline"),
@@ -154,7 +176,10 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
         "attempt delivery disclosure recipient number result status next_at state duration_ms",
     ),
     Kind.DELIVERY_EXHAUSTED: _fields("delivery disclosure recipient attempts cause state"),
-    Kind.ACKNOWLEDGEMENT: _fields("acknowledgement disclosure recipient status commitment"),
+    Kind.BREAKER_OPENED: _fields("recipient revision failures"),
+    Kind.BREAKER_CLOSED: _fields("recipient revision failures cause"),
+    Kind.ENDPOINT_GONE: _fields("recipient revision failures"),
+    Kind.ACKNOWLEDGEMENT: _fields("acknowledgement disclosure recipient status commitment key"),
     Kind.NOTICE: _fields("notice reason subject deadline record disclosure recipient"),
     Kind.NOTICE_ACKNOWLEDGED: _fields("notice reason subject record"),
     Kind.NOTICE_REPEATED: _fields("notice reason subject record number channels"),
@@ -174,6 +199,10 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     # The value is a fact about a person: it is told as a commitment, the decisions that follow commit to it too.
     Kind.FACT_ESTABLISHED: _fields("finding review record person recipient fact commitment"),
     Kind.LOG_OPENED: _fields("origin key"),
+    Kind.LOG_ALIVE: _fields("size"),
+    # The key that signs from here on, and the signature of the one that it replaces over that statement.
+    Kind.LOG_KEY: _fields("vkey replaces signature"),
+    Kind.LOG_RECONCILED: _fields("result size checks"),
     Kind.ACCESS: _fields("role what count subject"),
     Kind.DUTY_OPENED: _fields(f"{_DUTY} deadline written_by call blocked barred policies replaces"),
     Kind.DUTY_DISCHARGED: _fields(f"{_DUTY} by evidence deadline in_time written_by"),
@@ -183,6 +212,17 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.DUTY_MOVED: _fields(f"{_DUTY} cause asked discharged open passed_over"),
     Kind.DUTY_CALL: _fields(f"{_DUTY} call outcome kind called_at commitment"),
     Kind.DUTY_WRITTEN: _fields(f"{_DUTY} letter sent_at commitment"),
+    Kind.DELIVERY_RETRIED: _fields("retry replay delivery disclosure recipient reason state became made commitment"),
+    Kind.REPLAY_PROPOSED: _fields("replay recipient since until states reason count"),
+    Kind.REPLAY_CONFIRMED: _fields("replay recipient count proposer"),
+    Kind.REPLAY_STOPPED: _fields("replay recipient state left"),
+    Kind.REPLAY_ENDED: _fields("replay recipient state count due sent withheld passed_over failed"),
+    Kind.DUTY_WRITTEN_REQUESTED: _fields(f"{_DUTY} request requested_at written_by commitment"),
+    Kind.ACKNOWLEDGEMENT_REFUSED: _fields("disclosure recipient cause"),
+    Kind.ACKNOWLEDGEMENT_MISSED: _fields("disclosure delivery record recipient deadline"),
+    Kind.QUESTION_ASKED: _fields("question acknowledgement disclosure record recipient deadline"),
+    Kind.QUESTION_ANSWERED: _fields("question record recipient result disclosure category persons commitment"),
+    Kind.QUESTION_CLOSED: _fields("question record recipient cause"),
 }
 
 # Tokens without which the log could not be followed afterwards (rule 6).
@@ -191,6 +231,7 @@ REQUIRED: Mapping[Kind, frozenset[str]] = {
     Kind.RECALL_MADE: frozenset({"disclosure"}),
     Kind.ATTEMPT_STARTED: frozenset({"attempt", "delivery", "disclosure"}),
     Kind.ATTEMPT_FINISHED: frozenset({"attempt"}),
+    Kind.LOG_KEY: frozenset({"vkey", "replaces", "signature"}),
 }
 
 
@@ -234,6 +275,27 @@ def parse(data: bytes) -> Entry:
     if _spell(entry.kind, entry.at, entry.nonce, entry.body) != data:
         raise EntryError("an audit entry is spelt canonically")
     return entry
+
+
+def heading(data: bytes) -> tuple[str, int]:
+    """The kind and the time (microseconds since 1970) of bytes that `compose` wrote, from where they stand in them.
+
+    Some thirty times cheaper than `parse`, and no proof of the rest: for what this house wrote itself. Raises
+    `EntryError` where the kind or the time is not in its place.
+    """
+    try:
+        kind = _KINDS[data[data.rindex(_BEFORE_KIND) + len(_BEFORE_KIND) : -_AFTER_KIND]]
+        if data[:7] != b'{"at":"' or data[26:27] != b"." or data[30:40] != b'Z","body":':
+            raise EntryError("an audit entry begins with its time")
+        return kind, _second(data[7:26]) + 1_000 * int(data[27:30])
+    except (KeyError, ValueError) as error:
+        raise EntryError("an audit entry has its kind and its time in their places") from error
+
+
+@lru_cache(maxsize=1_024)
+def _second(text: bytes) -> int:
+    """The microseconds since 1970 of a moment without parts of a second; many entries share one."""
+    return (datetime.fromisoformat(text.decode("ascii")).replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def commit(salt: bytes, value: bytes) -> str:
@@ -330,6 +392,7 @@ def _refuse_number(_number: str) -> object:
     raise ValueError("only integers")
 
 
+_KINDS = {kind.value.encode(): kind.value for kind in Kind}
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False, default=_plain
 )

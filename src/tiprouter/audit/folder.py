@@ -52,8 +52,14 @@ def publish(folder: Path, files: Mapping[Tile, bytes], note: bytes, vkey: str) -
         if tile not in files and not (folder / tile.path).exists():
             raise FolderError(f"{tile.path} is neither given nor published yet")
     _write_once(folder / VKEY, f"{vkey}\n".encode())
+    touched: set[Path] = set()
     for tile, data in files.items():
-        _write_once(folder / tile.path, data)
+        path = folder / tile.path
+        if not _stands(path, data):
+            _put(path, data)
+            touched.add(path.parent)
+    for parent in sorted(touched):
+        _force_folder(parent)
     # If we were to crash here, the tiles would be ahead of the checkpoint: verifiers ignore what lies beyond it, and
     # publishing again finds the same bytes in place.
     if last_checkpoint(folder) != note:
@@ -128,14 +134,25 @@ def _read(path: Path, limit: int) -> bytes | None:
 
 
 def _write_once(path: Path, data: bytes) -> None:
-    stored = _read(path, len(data))
-    if stored is None:
+    if not _stands(path, data):
         _write(path, data)
-    elif stored != data:
+
+
+def _stands(path: Path, data: bytes) -> bool:
+    """Whether the file is there with these bytes; raises `FolderError` when it has others."""
+    stored = _read(path, len(data))
+    if stored is not None and stored != data:
         raise FolderError(f"{path.name} was published before with other bytes")
+    return stored is not None
 
 
 def _write(path: Path, data: bytes) -> None:
+    _put(path, data)
+    _force_folder(path.parent)
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Write a file whole; its name is on the disk once its folder is forced there too."""
     _make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as file:
@@ -144,7 +161,6 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     # If we were to crash here, a hidden file would stay behind; the next attempt overwrites it.
     temporary.replace(path)
-    _force_folder(path.parent)
 
 
 def _make_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ It does not promise that stored tiles are undamaged: `recompute` reads every ent
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from tiprouter.audit.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, node_hash, subtree_hash
 from tiprouter.audit.tiles import (
@@ -21,7 +22,7 @@ from tiprouter.audit.tiles import (
     Tile,
     decode_bundle,
     edge_tiles,
-    encode_entry,
+    encode_bundle,
     split_hashes,
     tile_at,
 )
@@ -107,11 +108,12 @@ def integrate(state: LogState, entries: Iterable[bytes]) -> Integration:
     bundle = bytearray(state.bundle)
     tiles: dict[Tile, bytes] = {}
     bundles: dict[Tile, bytes] = {}
-    for entry in entries:
-        bundle += encode_entry(entry)
-        leaves += leaf_hash(entry)
-        size += 1
-        if size % TILE_WIDTH == 0:
+    coming = iter(entries)
+    while some := list(islice(coming, TILE_WIDTH - size % TILE_WIDTH)):
+        bundle += encode_bundle(some)
+        leaves += b"".join(map(leaf_hash, some))
+        size += len(some)
+        if not size % TILE_WIDTH:
             bundles[Tile(ENTRIES, size // TILE_WIDTH - 1)] = bytes(bundle)
             bundle.clear()
             _close_tiles(size, edge, tiles)

@@ -20,6 +20,7 @@ from tiprouter.errors import TiprouterError
 HashReader: TypeAlias = Callable[[int, int], bytes]
 
 HASH_BYTES = 32
+_sha256 = hashlib.sha256
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -29,19 +30,20 @@ class ProofError(TiprouterError):
 
 def leaf_hash(entry: bytes) -> bytes:
     """Return the 32-byte hash of one entry as a leaf."""
-    return hashlib.sha256(b"\x00" + entry).digest()
+    return _sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the 32-byte hash of the node over two subtrees."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return _sha256(b"\x01" + left + right).digest()
 
 
 def subtree_hash(hashes: Sequence[bytes]) -> bytes:
     """Return the hash of the complete subtree over 2**k equally high subtrees."""
     level = list(hashes)
     while len(level) > 1:
-        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+        pairs = iter(level)
+        level = [_sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
     return level[0]
 
 

@@ -11,7 +11,6 @@ It does not read or write anything: callers bring a function that returns a tile
 """
 
 import re
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -133,7 +132,7 @@ def encode_entry(entry: bytes) -> bytes:
     """Return one entry behind its length, as it stands in a bundle."""
     if len(entry) > ENTRY_BYTES_MAX:
         raise TileError("an entry holds at most 65535 bytes")
-    return struct.pack(">H", len(entry)) + entry
+    return len(entry).to_bytes(2, "big") + entry
 
 
 def decode_bundle(data: bytes, width: int) -> list[bytes]:

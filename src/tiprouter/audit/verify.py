@@ -1,8 +1,9 @@
 """Is this folder a log that nobody has tampered with, seen from outside, with files alone?
 
 The steps, in order; the first that fails ends the verification:
-1. The verifier key: the one given from elsewhere, and the folder's own must be the same.
-2. The checkpoint is signed with it.
+1. The verifier key: the one given from elsewhere, and the folder's own must be the same, or one the other led to.
+2. The checkpoint is signed with it, or with the key that it handed over to (`audit/succession.py`), and by the quorum
+   of witnesses that the policy asks for.
 3. Every entry bundle under the checkpoint is there and well formed.
 4. Every entry hashes to its leaf in the tiles of level 0.
 5. The higher tiles follow from those, and older partial tiles that still lie there are their beginnings.
@@ -23,10 +24,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tiprouter.audit import merkle
-from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint
+from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverified
 from tiprouter.audit.entry import Entry, EntryError, Kind, parse
 from tiprouter.audit.folder import CHECKPOINT, VKEY, list_tiles, read_file, read_tile
 from tiprouter.audit.note import Verifier
+from tiprouter.audit.succession import entries_in, follow
 from tiprouter.audit.survey import Damage, Survey, survey
 from tiprouter.audit.tiles import (
     ENTRIES,
@@ -40,6 +42,7 @@ from tiprouter.audit.tiles import (
     tile_at,
     tiles_between,
 )
+from tiprouter.audit.trust import TrustPolicy
 from tiprouter.errors import TiprouterError
 
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -82,6 +85,7 @@ class Report:
     """The verdict; `size` and `root` are the checkpoint's once step 2 passed, `where` the place of the first failure.
 
     `key_given` is false when the folder's own key was believed: then it proves only that the folder agrees with itself.
+    `erased` are the indices of the entries that tell of content that was erased; what they prove is still whole.
     """
 
     ok: bool
@@ -90,6 +94,7 @@ class Report:
     steps: tuple[Step, ...]
     where: Where | None
     key_given: bool
+    erased: tuple[int, ...] = ()
 
 
 class _FaultError(TiprouterError):
@@ -108,10 +113,12 @@ class _Case:
     vkey: str | None
     remembered: Checkpoint | None
     latest: datetime
+    policy: TrustPolicy | None = None
     verifier: Verifier | None = None
     checkpoint: Checkpoint | None = None
     survey: Survey | None = None
     known: set[str] = field(default_factory=set)
+    erased: list[int] = field(default_factory=list)
     gap: "_FaultError | None" = None
 
     def fetch(self, tile: Tile) -> bytes | None:
@@ -147,13 +154,14 @@ def verify_folder(
     vkey: str | None = None,
     remembered: Checkpoint | None = None,
     now: datetime | None = None,
+    policy: TrustPolicy | None = None,
 ) -> Report:
     """Verify the log in a folder; never raises for what it finds there.
 
     `vkey` is the log's key as got from elsewhere, `remembered` an older checkpoint that the caller trusts, `now` the
-    time after which no entry may claim to be made (2100 when absent).
+    time after which no entry may claim to be made (2100 when absent), `policy` who must have cosigned.
     """
-    case = _Case(folder, vkey, remembered, LATEST if now is None else now + CLOCK_SKEW)
+    case = _Case(folder, vkey, remembered, LATEST if now is None else now + CLOCK_SKEW, policy)
     steps: list[Step] = []
     where: Where | None = None
     for number, (title, take) in enumerate(zip(TITLES, _STEPS, strict=True), 1):
@@ -176,6 +184,7 @@ def verify_folder(
         steps=tuple(steps),
         where=where,
         key_given=vkey is not None,
+        erased=tuple(case.erased),
     )
 
 
@@ -185,7 +194,7 @@ def _check_key(case: _Case) -> str:
     if case.vkey is None and own is None:
         raise _FaultError("no key was given and the folder holds none", VKEY)
     given = own if case.vkey is None else _verifier(f"{case.vkey.strip()}\n".encode(), "the key given")
-    if own is not None and own != given:
+    if own is not None and own != given and given not in _keys(case, own):
         raise _FaultError("the folder holds another key than the one given", VKEY)
     case.verifier = given
     if case.vkey is None:
@@ -207,11 +216,35 @@ def _check_signature(case: _Case) -> str:
     note = read_file(case.folder, CHECKPOINT)
     if note is None or case.verifier is None:
         raise _FaultError("the checkpoint is missing", CHECKPOINT)
+    keys = _keys(case, case.verifier)
+    witnesses = () if case.policy is None else case.policy.verifiers
     try:
-        case.checkpoint = open_checkpoint(note, case.verifier).checkpoint
+        opened = open_checkpoint(note, keys[-1], witnesses)
     except TiprouterError as error:
         raise _FaultError(str(error), CHECKPOINT) from error
-    return f"{case.checkpoint.size} entries, root {case.checkpoint.root.hex()}"
+    if case.policy is not None and not case.policy.satisfied(opened.cosignatures):
+        raise _FaultError("too few witnesses cosigned the checkpoint", CHECKPOINT)
+    case.checkpoint = opened.checkpoint
+    said = f"{case.checkpoint.size} entries, root {case.checkpoint.root.hex()}"
+    if len(keys) > 1:
+        said += f"; the key was replaced {len(keys) - 1} times, each time by the one before"
+    if case.policy is not None:
+        said += f"; cosigned by {', '.join(sorted(one.name for one in opened.cosignatures)) or 'nobody'}"
+    return said
+
+
+def _keys(case: _Case, key: Verifier) -> list[Verifier]:
+    """The keys from this one to the one in force at the size that the checkpoint claims."""
+    note = read_file(case.folder, CHECKPOINT)
+    if note is None:
+        return [key]
+    try:
+        return follow(key, entries_in(read_unverified(note).size, case.fetch))
+    except _FaultError:
+        # A bundle that cannot be read is step 3's to complain of.
+        return [key]
+    except TiprouterError as error:
+        raise _FaultError(str(error), CHECKPOINT) from error
 
 
 def _check_bundles(case: _Case) -> str:
@@ -295,6 +328,8 @@ def _check_entries(case: _Case) -> str:
             raise _FaultError(str(error), bundle.path, index) from error
         if not EARLIEST <= entry.at <= case.latest:
             raise _FaultError("the time of the entry is not plausible", bundle.path, index)
+        if entry.kind in (Kind.RECORD_ERASED, Kind.SUBJECT_ERASED):
+            case.erased.append(index)
         # Step 9 is taken on the way, so that every entry is parsed once; its finding waits for its turn.
         problem = _follow(case.known, entry)
         if problem and case.gap is None:

@@ -8,16 +8,23 @@
 """
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import typer
 from rich.console import Console
 
 from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverified
-from tiprouter.audit.folder import CHECKPOINT, VKEY, read_file
+from tiprouter.audit.folder import CHECKPOINT, VKEY, read_file, read_tile
 from tiprouter.audit.note import Verifier
+from tiprouter.audit.succession import entries_in, follow
+from tiprouter.audit.trust import TrustError, TrustPolicy
 from tiprouter.audit.verify import Report, verify_folder
+from tiprouter.cli import sources
 from tiprouter.errors import ConfigurationError, TiprouterError
+
+ERASED_SHOWN: Final = 20
 
 
 def chosen_key(key: str | None, key_file: Path | None) -> str | None:
@@ -32,19 +39,38 @@ def chosen_key(key: str | None, key_file: Path | None) -> str | None:
         raise ConfigurationError("The key file cannot be read.") from error
 
 
-def verify(folder: Path, key: str | None, remember: Path | None) -> int:
-    """Verify, say each step, and remember; the exit code."""
-    if not (folder / CHECKPOINT).exists() and (folder / "log" / CHECKPOINT).exists():
-        folder = folder / "log"
-    known = None if remember is None else _remembered(remember, key, folder)
-    before = read_file(folder, CHECKPOINT)
-    report = verify_folder(folder, key, known, datetime.now(UTC))
-    show(report, Console())
-    if not report.ok:
-        return 1
-    if remember is not None:
-        _remember(remember, report, [before, read_file(folder, CHECKPOINT)])
-    return 0
+def chosen_policy(file: Path | None) -> TrustPolicy | None:
+    """The trust policy in a file; None without one. Raises `ConfigurationError`."""
+    if file is None:
+        return None
+    try:
+        return TrustPolicy.parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError("The policy file cannot be read.") from error
+    except TrustError as error:
+        raise ConfigurationError(f"The policy cannot be read: {error}.") from error
+
+
+def verify(
+    source: Path | str,
+    key: str | None,
+    remember: Path | None,
+    policy: TrustPolicy | None = None,
+    token: str | None = None,
+) -> int:
+    """Verify a folder, a file or a web address, say each step, and remember; the exit code."""
+    if key is None and policy is not None and policy.logs:
+        key = policy.logs[0].vkey
+    with sources.opened(str(source), token) as folder:
+        known = None if remember is None else _remembered(remember, key, folder)
+        before = read_file(folder, CHECKPOINT)
+        report = verify_folder(folder, key, known, datetime.now(UTC), policy)
+        show(report, Console())
+        if not report.ok:
+            return 1
+        if remember is not None:
+            _remember(remember, report, [before, read_file(folder, CHECKPOINT)])
+        return 0
 
 
 def show(report: Report, console: Console) -> None:
@@ -60,6 +86,10 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[red]The log is not what it should be: {report.where.file}{entry}[/red]", soft_wrap=True)
         return
     console.print(f"[green]The log verifies: {report.size} entries.[/green]", highlight=False)
+    if report.erased:
+        more = ", ..." if len(report.erased) > ERASED_SHOWN else ""
+        entries = ", ".join(map(str, report.erased[:ERASED_SHOWN])) + more
+        console.print(f"Verified, content erased by entry {entries}.", highlight=False, soft_wrap=True)
     if not report.key_given:
         console.print(
             "The folder's own key was believed; give --key to prove more than self-agreement.", soft_wrap=True
@@ -73,9 +103,17 @@ def _remembered(file: Path, key: str | None, folder: Path) -> Checkpoint | None:
         return None
     vkey = key if key is not None else (read_file(folder, VKEY) or b"").decode("utf-8", "replace").strip()
     try:
-        return open_checkpoint(note, Verifier.from_vkey(vkey)).checkpoint
-    except TiprouterError as error:
-        raise ConfigurationError("The remembered checkpoint was not signed by this log's key.") from error
+        size = read_unverified(read_file(folder, CHECKPOINT) or b"").size
+        keys = follow(Verifier.from_vkey(vkey), entries_in(size, partial(read_tile, folder)))
+    except TiprouterError:
+        # The verification itself says what is wrong with the folder.
+        keys = [] if not vkey else [Verifier.from_vkey(vkey)]
+    for one in keys:
+        try:
+            return open_checkpoint(note, one).checkpoint
+        except TiprouterError:
+            continue
+    raise ConfigurationError("The remembered checkpoint was not signed by this log's key.")
 
 
 def _remember(file: Path, report: Report, notes: list[bytes | None]) -> None:

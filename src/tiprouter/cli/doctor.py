@@ -38,7 +38,7 @@ from tiprouter.settings import Settings
 from tiprouter.storage import bundles as stored
 from tiprouter.storage import migrations, treelog
 from tiprouter.storage.database import Transaction, open_database
-from tiprouter.workflow.publish import fetch
+from tiprouter.workflow.stored_log import fetch
 
 NEEDED = (3, 11)
 KEY_BYTES = 32

@@ -20,9 +20,29 @@ def add(tx: Connection, entries: Sequence[bytes]) -> None:
 
 def drain(tx: Connection, limit: int) -> list[bytes]:
     """Take at most `limit` entries out, oldest first."""
-    oldest = sa.select(outbox.c.serial).order_by(outbox.c.serial).limit(limit)
-    taken = tx.execute(outbox.delete().where(outbox.c.serial.in_(oldest)).returning(outbox.c.serial, outbox.c.entry))
-    return [row.entry for row in sorted(taken, key=lambda row: row.serial)]
+    if tx.dialect.name == "sqlite":
+        # The one writer: nobody can commit a smaller serial between the two statements.
+        rows = tx.exec_driver_sql("SELECT serial, entry FROM outbox ORDER BY serial LIMIT ?", (limit,)).all()
+        if rows:
+            tx.exec_driver_sql("DELETE FROM outbox WHERE serial <= ?", (rows[-1][0],))
+        return [entry for _, entry in rows]
+    taken = tx.exec_driver_sql(
+        "WITH taken AS (DELETE FROM outbox WHERE serial = ANY(ARRAY(SELECT serial FROM outbox ORDER BY serial"
+        " LIMIT $1)) RETURNING serial, entry) SELECT array_agg(entry ORDER BY serial) FROM taken",
+        (limit,),
+    )
+    return list(taken.scalar_one() or ())
+
+
+def first(tx: Connection) -> tuple[int, bytes] | None:
+    """The entry that waits first and its serial, or None."""
+    row = tx.execute(sa.select(outbox.c.serial, outbox.c.entry).order_by(outbox.c.serial).limit(1)).one_or_none()
+    return None if row is None else (row.serial, row.entry)
+
+
+def each(tx: Connection) -> list[bytes]:
+    """Every entry that waits."""
+    return list(tx.execute(sa.select(outbox.c.entry).order_by(outbox.c.serial)).scalars())
 
 
 def waiting(tx: Connection) -> int:

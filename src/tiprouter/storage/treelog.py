@@ -7,10 +7,12 @@ replaced by a wider one. A checkpoint is stored in the transaction that stores w
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
+from sqlalchemy.util import await_only
 
 from tiprouter.storage.tables import log_checkpoints, log_entries, log_tiles
 
@@ -44,6 +46,9 @@ class CheckpointRow:
     signed_at: datetime
 
 
+Told: TypeAlias = tuple[str, int, bytes]
+"""An entry to store: its kind, its time in microseconds since 1970, its bytes."""
+
 _LOG_LOCK = 0x7469_7072  # any number that nothing else in the database locks
 
 
@@ -53,28 +58,58 @@ def hold(tx: Connection) -> None:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOG_LOCK)))
 
 
-def add_entries(tx: Connection, entries: Sequence[EntryRow]) -> None:
-    """Store entries at their indices; an index twice is an error."""
-    if entries:
-        tx.execute(
-            log_entries.insert(),
-            [{"index": row.index, "kind": row.kind, "at": row.at, "entry": row.entry} for row in entries],
+def add_entries(tx: Connection, first: int, entries: Sequence[Told]) -> None:
+    """Store entries at the indices from `first` on; an index twice is an error."""
+    if not entries:
+        return
+    # Past SQLAlchemy's own way for many rows, which costs more than all the rest of growing.
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql(
+            'INSERT INTO log_entries ("index", kind, "at", entry) VALUES (?, ?, ?, ?)',
+            [(index, *one) for index, one in enumerate(entries, first)],
         )
+        return
+    driver: Any = tx.connection.driver_connection
+    rows = [(index, *one) for index, one in enumerate(entries, first)]
+    columns = ("index", "kind", "at", "entry")
+    await_only(driver.copy_records_to_table(log_entries.name, records=rows, columns=columns))
 
 
 def put_tiles(tx: Connection, tiles: Iterable[TileRow]) -> None:
     """Store tiles; a wider one replaces a narrower one."""
-    rows = list(tiles)
-    for row in rows:
-        tx.execute(log_tiles.delete().where(log_tiles.c.level == row.level, log_tiles.c.number == row.number))
+    rows = [row._asdict() for row in tiles]
     if rows:
-        tx.execute(log_tiles.insert(), [row._asdict() for row in rows])
+        insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+        new = insert(log_tiles)
+        wider = {"width": new.excluded.width, "tile": new.excluded.tile}
+        tx.execute(new.on_conflict_do_update(index_elements=("level", "number"), set_=wider), rows)
 
 
 def tile(tx: Connection, level: int, number: int) -> TileRow | None:
     """One tile, as wide as it has grown, or None."""
     row = tx.execute(sa.select(log_tiles).where(log_tiles.c.level == level, log_tiles.c.number == number)).one_or_none()
     return None if row is None else TileRow(row.level, row.number, row.width, row.tile)
+
+
+def checkpoint_at(tx: Connection, size: int) -> CheckpointRow | None:
+    """The checkpoint of exactly this size, held until the story ends, or None."""
+    query = sa.select(log_checkpoints).where(log_checkpoints.c.size == size)
+    row = tx.execute(query.with_for_update()).one_or_none()
+    return None if row is None else CheckpointRow(row.size, row.root, row.note, row.signed_at)
+
+
+def checkpoint_within(tx: Connection, after: int, most: int) -> CheckpointRow | None:
+    """The last checkpoint with at most `most` entries beyond `after`; else the next one; None when `after` is last."""
+    sizes, larger = log_checkpoints.c.size, sa.select(log_checkpoints).where(log_checkpoints.c.size > after)
+    row = tx.execute(larger.where(sizes <= after + most).order_by(sizes.desc()).limit(1)).one_or_none()
+    row = row or tx.execute(larger.order_by(sizes).limit(1)).one_or_none()
+    return None if row is None else CheckpointRow(row.size, row.root, row.note, row.signed_at)
+
+
+def cosigned(tx: Connection, size: int, before: bytes, note: bytes) -> bool:
+    """Put a note with more signatures in place of the one `before`; whether it still was that one."""
+    mine = (log_checkpoints.c.size == size, log_checkpoints.c.note == before)
+    return bool(tx.execute(log_checkpoints.update().where(*mine).values(note=note)).rowcount)
 
 
 def add_checkpoint(tx: Connection, row: CheckpointRow) -> None:
@@ -108,8 +143,19 @@ def between(tx: Connection, first: int, count: int) -> list[bytes]:
 
 
 def size(tx: Connection) -> int:
-    """How many entries are stored."""
+    """The size of a log that ends with the last entry stored; whether none is missing before it is not looked at."""
+    last = tx.execute(sa.select(sa.func.max(log_entries.c.index))).scalar_one()
+    return 0 if last is None else int(last) + 1
+
+
+def count(tx: Connection) -> int:
+    """How many entries are stored, O(size)."""
     return tx.execute(sa.select(sa.func.count()).select_from(log_entries)).scalar_one()
+
+
+def count_of(tx: Connection, kind: str) -> int:
+    """How many entries of a kind are stored, from the index of kinds."""
+    return tx.execute(sa.select(sa.func.count()).where(log_entries.c.kind == kind)).scalar_one()
 
 
 def entry(tx: Connection, index: int) -> EntryRow | None:

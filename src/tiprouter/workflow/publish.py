@@ -4,41 +4,53 @@
    one transaction, one sequencer at a time; one that finds that another went on takes the log as it stands.
 2. After the commit the new tiles and then the checkpoint are written to the log's folder, which is the copy outside
    the database and what `audit verify` reads.
-3. Before it goes on after a start it hashes every stored entry again and compares entries, tiles and root with the
-   last checkpoint, and the database with the folder. Another root, another history in the folder, or a folder ahead of
-   the database, means that history was changed or set back: it refuses (`LogRefusedError`) and says what to do.
-4. A folder behind the database is brought up to date from the database.
+3. Before it goes on after a start it recomputes the right edge, O(log size), and compares it with the last checkpoint
+   in the database and with the one in the folder (`workflow/stored_log.py`). Another root, another history in the
+   folder, or a folder ahead of the database, means that history was changed or set back: it refuses
+   (`LogRefusedError`) and says what to do.
+4. A folder behind the database is brought up to date from the database, from checkpoint to checkpoint, so that no more
+   than some thousand entries are held at once.
+5. A log that is silent for long says that it is alive: an entry of its own, so that the checkpoint moves and witnesses
+   sign it anew. Whoever sees an old checkpoint knows that something is wrong.
+6. Once a day it has rows and entries counted (`workflow/log_watch.py`).
 """
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from tiprouter.audit import folder as log_folder
-from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverified, sign_checkpoint
-from tiprouter.audit.entry import Kind, parse
+from tiprouter.audit.checkpoint import Checkpoint, read_unverified, sign_checkpoint
+from tiprouter.audit.entry import Kind, heading
 from tiprouter.audit.folder import FolderError
 from tiprouter.audit.growth import Integration, LogDamagedError, LogState, integrate
-from tiprouter.audit.note import Signer
-from tiprouter.audit.tiles import ENTRIES, TILE_WIDTH, Tile, decode_bundle, encode_bundle, tile_at, tiles_between
+from tiprouter.audit.note import Signer, split_note
+from tiprouter.audit.tiles import Tile, tiles_between
 from tiprouter.errors import TiprouterError, UnavailableError
 from tiprouter.storage import outbox, treelog
 from tiprouter.storage.database import Database, Transaction
-from tiprouter.storage.treelog import CheckpointRow, EntryRow, TileRow
+from tiprouter.storage.treelog import CheckpointRow, TileRow
+from tiprouter.workflow import log_keys, log_watch
 from tiprouter.workflow.happening import ROUTER, Desk, happening
+from tiprouter.workflow.stored_log import LogRefusedError, begins_with, fetch, resume
 
 log = structlog.get_logger()
 
-BATCH: Final = 2_048
+BATCH: Final = 4_096
+CATCH_UP_STEP: Final = 4 * BATCH
 EVERY_SECONDS: Final = 1.0
-HASH_BYTES: Final = 32
+ALIVE_EVERY: Final = timedelta(hours=1)
 
-
-class LogRefusedError(TiprouterError):
-    """The log's history is not what was signed."""
+_SET_BACK: Final = (
+    "The log's folder is ahead of the database: the database was set back. Restore the newest backup; "
+    "never remove the folder."
+)
+_ANOTHER: Final = "The log's folder holds another history than the database. Keep both, and find out which was changed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,107 +71,55 @@ def open_log(tx: Transaction, desk: Desk, signer: Signer) -> None:
         it.log(Kind.LOG_OPENED, {"origin": signer.name, "key": signer.verifier.key_id.hex()})
 
 
-def resume(tx: Transaction, signer: Signer) -> LogState:
-    """The log as the database holds it, checked against its last checkpoint (rule 3). Raises `LogRefusedError`."""
+def say_alive(tx: Transaction, desk: Desk, every: timedelta = ALIVE_EVERY) -> bool:
+    """Leave an entry when the last checkpoint is older than `every` and nothing waits (rule 5); whether it did."""
     last = treelog.last_checkpoint(tx)
-    if last is None:
-        return LogState()
-    try:
-        signed = open_checkpoint(last.note, signer.verifier).checkpoint
-        state = LogState.from_tiles(last.size, lambda tile: fetch(tx, tile))
-    except TiprouterError as error:
-        raise LogRefusedError("The stored log is damaged; restore the database from a backup.") from error
-    if (signed.size, signed.root) != (last.size, state.root) or last.root != state.root:
-        raise LogRefusedError("The stored log is not what was signed; restore the database from a backup.")
-    return state
+    if last is None or desk.now() - last.signed_at < every or outbox.first(tx) is not None:
+        return False
+    with happening(tx, desk, ROUTER) as it:
+        it.log(Kind.LOG_ALIVE, {"size": last.size})
+    return True
 
 
-def recheck(tx: Transaction, signer: Signer) -> LogState:
-    """As `resume`, with every stored entry hashed again, O(size): for a start. Raises `LogRefusedError`."""
-    state = resume(tx, signer)
-    try:
-        whole = _rehashed(tx, state.size)
-    except TiprouterError as error:
-        raise LogRefusedError("The stored log is damaged; restore the database from a backup.") from error
-    if whole.root != state.root or treelog.size(tx) != state.size:
-        raise LogRefusedError("The stored log is not what was signed; restore the database from a backup.")
-    return state
-
-
-def _rehashed(tx: Transaction, size: int) -> LogState:
-    """The log as its bundles give it. Raises `LogDamagedError` where rows or full tiles say something else."""
-    state = LogState()
-    while state.size < size:
-        bundle = tile_at(ENTRIES, state.size // TILE_WIDTH, size)
-        entries = decode_bundle(fetch(tx, bundle), bundle.width)
-        grown = integrate(state, entries)
-        full = ((tile, data) for tile, data in grown.files.items() if tile.full)
-        if entries != treelog.between(tx, state.size, bundle.width) or any(fetch(tx, t) != data for t, data in full):
-            raise LogDamagedError("A part of the log is not what its entries give.")
-        state = grown.state
-    return state
-
-
-def fetch(tx: Transaction, tile: Tile) -> bytes:
-    """A tile or entry bundle at the width asked for. Raises `LogDamagedError` when it is not there."""
-    row = treelog.tile(tx, tile.level, tile.index)
-    if row is None or row.width < tile.width:
-        raise LogDamagedError("A part of the log is missing.")
-    if row.width == tile.width:
-        return row.tile
-    if tile.level == ENTRIES:
-        return encode_bundle(decode_bundle(row.tile, row.width)[: tile.width])
-    return row.tile[: tile.width * HASH_BYTES]
-
-
-def sequence(tx: Transaction, desk: Desk, signer: Signer, state: LogState) -> Grown | None:
-    """Move entries from the outbox into the tree (rule 1); None when none waits."""
+def sequence(tx: Transaction, desk: Desk, first: Signer, state: LogState) -> Grown | None:
+    """Move entries from the outbox into the tree (rule 1); None when none waits. `first` is the log's first key."""
     treelog.hold(tx)
     last = treelog.last_checkpoint(tx)
     if last is not None and last.size != state.size:
-        state = resume(tx, signer)
+        state = resume(tx, desk, first)
     entries = outbox.drain(tx, BATCH)
     if not entries:
         return None
     grown: Integration = integrate(state, entries)
-    parsed = [parse(entry) for entry in entries]
-    treelog.add_entries(
-        tx,
-        [
-            EntryRow(state.size + offset, one.kind.value, one.at, entry)
-            for offset, (one, entry) in enumerate(zip(parsed, entries, strict=True))
-        ],
-    )
+    told = [(*heading(entry), entry) for entry in entries]
+    treelog.add_entries(tx, state.size, told)
     treelog.put_tiles(tx, (TileRow(t.level, t.index, t.width, data) for t, data in grown.files.items()))
+    # A new key signs the checkpoint that has its entry under it: asked after the entries are in.
+    signer = log_keys.in_force(tx, desk, first)
     note = sign_checkpoint(Checkpoint(signer.name, grown.state.size, grown.root), signer)
     treelog.add_checkpoint(tx, CheckpointRow(grown.state.size, grown.root, note, desk.now()))
     return Grown(state.size, grown.state, note, grown.files)
 
 
 class Sequencer:
-    """Grows the log until it is stopped; `folder` is the log's copy outside the database."""
+    """Grows the log until it is stopped; `folder` is the log's copy outside the database, `signer` its first key."""
 
     def __init__(self, database: Database, desk: Desk, signer: Signer, folder: Path) -> None:
         self._database, self._desk, self._signer, self._folder = database, desk, signer, folder
         self._state = LogState()
         self._stopping = asyncio.Event()
+        self._publishing = asyncio.Lock()
+        self._writing: asyncio.Task[None] | None = None
+        self._cosigned: bytes | None = None
 
     async def start(self) -> None:
         """Check what is stored before anything is added (rules 3 and 4). Raises `LogRefusedError`."""
-        self._state = await self._database.read(lambda tx: recheck(tx, self._signer))
-        size = self._published()
-        if size > self._state.size:
-            raise LogRefusedError(
-                "The log's folder is ahead of the database: the database was set back. Restore the newest backup; "
-                "never remove the folder."
-            )
+        self._state = await self._database.read(lambda tx: resume(tx, self._desk, self._signer))
         try:
             await self._refuse_another_history()
-            await self._catch_up(size)
-        except FolderError as error:
-            raise LogRefusedError(
-                "The log's folder holds another history than the database. Keep both, and find out which was changed."
-            ) from error
+            await self._catch_up()
+        except (FolderError, LogDamagedError) as error:
+            raise LogRefusedError(_ANOTHER) from error
         await self._database.write(lambda tx: open_log(tx, self._desk, self._signer))
 
     async def run(self) -> None:
@@ -178,28 +138,45 @@ class Sequencer:
         self._stopping.set()
 
     async def drain(self) -> None:
-        """Sequence until nothing waits."""
+        """Sequence until nothing waits, and publish it."""
         while await self.step():
             continue
 
     async def step(self) -> bool:
-        """One batch; whether there was one."""
+        """One batch; whether there was one. Its files are written while the next one is sequenced: see `drain`."""
         state = self._state
-        grown = await self._database.write(lambda tx: sequence(tx, self._desk, self._signer, state), quietly=True)
+        try:
+            grown = await self._database.write(lambda tx: sequence(tx, self._desk, self._signer, state), quietly=True)
+        finally:
+            await self._written()
         if grown is None:
             return False
         # If we were to crash here, the folder would be behind the database: `start` brings it up to date.
-        behind = grown.base != state.size
         self._state = grown.state
-        if behind:
-            await self._catch_up(self._published())
-        else:
-            await self._publish(grown.files, grown.note)
+        behind = grown.base != state.size
+        self._writing = asyncio.create_task(self._catch_up() if behind else self._publish(grown.files, grown.note))
         return True
+
+    async def _written(self) -> None:
+        """Wait until the batch before is in the folder."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def republish(self, note: bytes) -> None:
+        """Publish a checkpoint again that has more signatures, unless the folder's is a later one by now."""
+        async with self._publishing:
+            # The folder may be a moment behind the database: then the note waits for it.
+            self._cosigned = note
+            if self._published() == read_unverified(note).size:
+                await asyncio.to_thread(log_folder.publish, self._folder, {}, note, self._signer.vkey)
 
     async def _pass(self) -> None:
         try:
+            await self._database.write(lambda tx: say_alive(tx, self._desk), quietly=True)
             await self.drain()
+            if await self._database.read(lambda tx: log_watch.due(tx, self._desk.now())):
+                await log_watch.reconcile(self._database, self._desk)
         except (UnavailableError, OSError) as error:
             log.warning("log.behind", error=type(error).__name__)
             await self._reload()
@@ -207,8 +184,8 @@ class Sequencer:
     async def _reload(self) -> None:
         """After a failure, take the state from the database again: the commit may have happened or not."""
         try:
-            self._state = await self._database.read(lambda tx: resume(tx, self._signer))
-            await self._catch_up(self._published())
+            self._state = await self._database.read(lambda tx: resume(tx, self._desk, self._signer))
+            await self._catch_up()
         except (UnavailableError, OSError) as error:
             log.warning("log.behind", error=type(error).__name__)
 
@@ -222,19 +199,45 @@ class Sequencer:
         note = log_folder.last_checkpoint(self._folder)
         if note is None:
             return
-        there = read_unverified(note)
-        here = await self._database.read(lambda tx: LogState.from_tiles(there.size, lambda tile: fetch(tx, tile)))
-        if here.root != there.root:
+        try:
+            there = read_unverified(note)
+        except TiprouterError as error:
+            raise LogRefusedError("The checkpoint in the log's folder is damaged; restore it from a copy.") from error
+        if there.size > self._state.size:
+            raise LogRefusedError(_SET_BACK)
+        if not await self._database.read(lambda tx: begins_with(tx, there)):
             raise FolderError("the folder does not begin the database's log")
 
-    async def _catch_up(self, size: int) -> None:
+    async def _catch_up(self) -> None:
         """Rule 4."""
-        last = await self._database.read(treelog.last_checkpoint)
-        if last is None or size == last.size:
-            return
-        wanted = tiles_between(size, last.size)
-        files = await self._database.read(lambda tx: {tile: fetch(tx, tile) for tile in wanted})
-        await self._publish(files, last.note)
+        while (step := await self._database.read(partial(lacking, size=self._published()))) is not None:
+            await self._publish(*step)
 
     async def _publish(self, files: dict[Tile, bytes], note: bytes) -> None:
-        await asyncio.to_thread(log_folder.publish, self._folder, files, note, self._signer.vkey)
+        async with self._publishing:
+            if self._cosigned is not None and split_note(self._cosigned)[0] == split_note(note)[0]:
+                note = self._cosigned
+            await asyncio.to_thread(log_folder.publish, self._folder, files, note, self._signer.vkey)
+
+
+async def bring_up(database: Database, folder: Path, vkey: str) -> None:
+    """Write the log into any folder, or what that folder lacks of it. Raises `FolderError` when it holds another."""
+    while True:
+        note = log_folder.last_checkpoint(folder)
+        size = 0 if note is None else read_unverified(note).size
+        step = await database.read(partial(lacking, size=size))
+        if step is None:
+            break
+        await asyncio.to_thread(log_folder.publish, folder, *step, vkey)
+    last = await database.read(treelog.last_checkpoint)
+    if last is not None:
+        # Witnesses may have signed meanwhile; and a folder that is ahead, or another log's, is refused here.
+        await asyncio.to_thread(log_folder.publish, folder, {}, last.note, vkey)
+
+
+def lacking(tx: Transaction, size: int) -> tuple[dict[Tile, bytes], bytes] | None:
+    """What a folder of `size` entries lacks up to one of the next checkpoints, and that checkpoint (rule 4)."""
+    row = treelog.checkpoint_within(tx, size, CATCH_UP_STEP)
+    if row is None:
+        return None
+    return {tile: fetch(tx, tile) for tile in tiles_between(size, row.size)}, row.note

@@ -2,7 +2,8 @@
 
 1. Checkpoint and hash tiles are public: whoever holds them can catch a rewritten history, and they say nothing else.
 2. Entries and entry bundles are the auditor's.
-3. A tile at its width never changes, so it may be kept for ever; a checkpoint is good for at most five seconds.
+3. A tile at its width never changes, so it may be kept for ever; a checkpoint is asked for anew each time.
+4. A tile that the log is too small for, also one wider than it is yet, and a path spelt otherwise, are not found.
 """
 
 from typing import Annotated, Final
@@ -25,7 +26,7 @@ router = APIRouter(route_class=Route, tags=["audit"])
 TEXT: Final = "text/plain; charset=utf-8"
 BYTES: Final = "application/octet-stream"
 _FOREVER: Final = "public, max-age=31536000, immutable"
-_BRIEFLY: Final = "public, max-age=5"
+_NOT_KEPT: Final = "no-cache"
 
 
 class PlainResponse(Response):
@@ -66,7 +67,7 @@ async def prove_entry(index: EntryIndex, office: Desks) -> Response:
 async def read_checkpoint(office: Desks) -> Response:
     """The newest signed checkpoint of the log."""
     note = await office.database.read(inquiry.checkpoint)
-    return Response(note, 200, {"Cache-Control": _BRIEFLY}, TEXT)
+    return Response(note, 200, {"Cache-Control": _NOT_KEPT}, TEXT)
 
 
 @router.get("/v1/audit/tile/entries/{path:path}", operation_id="readEntryBundle", response_class=BytesResponse)
