@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     log_origin: str = Field(
         default="tiprouter.example/audit", description="origin of the audit log, a URL without scheme that you own"
     )
+    log_witnesses: str = Field(
+        default="",
+        description="witnesses asked to cosign the log: each its URL, a space and its verifier key, commas between",
+    )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="least level of what is logged"
     )
@@ -48,7 +52,30 @@ class Settings(BaseSettings):
         default=30.0, gt=0, le=3_600, description="seconds in which a caller must have sent a body, or taken an answer"
     )
     places: int = Field(default=64, ge=1, le=4_096, description="attempts in flight at once in one process")
-    places_each: int = Field(default=8, ge=1, le=1_024, description="attempts in flight at once to one recipient")
+    places_each: int = Field(
+        default=8,
+        ge=1,
+        le=1_024,
+        description="attempts in flight at once to one recipient, and as many again of what is imminent",
+    )
+    places_imminent_percent: int = Field(
+        default=10, ge=0, le=20, description="percent of the places kept for first attempts of imminent danger"
+    )
+    places_again_percent: int = Field(
+        default=10, ge=0, le=20, description="percent of the places kept for retries of imminent danger"
+    )
+    places_first_percent: int = Field(
+        default=25, ge=0, le=40, description="percent of the places kept for first attempts of everything else"
+    )
+    places_retry_percent: int = Field(
+        default=10, ge=0, le=20, description="percent of the places kept for retries of everything else"
+    )
+    rate_each: int = Field(
+        default=6_000,
+        ge=0,
+        le=6_000_000,
+        description="attempts a minute to one recipient by all processes, imminent danger exempt; 0 is no limit",
+    )
     page_webhook_url: str = Field(
         default="", description="the operator's own webhook, to which notices are paged; empty means none"
     )
@@ -96,6 +123,16 @@ class Settings(BaseSettings):
     def bundle_path(self) -> Path | None:
         """The bundle's folder, when the setting is a path rather than a shipped name."""
         return Path(self.bundle) if "/" in self.bundle else None
+
+    @property
+    def places_kept(self) -> dict[str, int]:
+        """Percent of the places that each lane keeps, by its name."""
+        return {
+            "imminent": self.places_imminent_percent,
+            "again": self.places_again_percent,
+            "first": self.places_first_percent,
+            "retry": self.places_retry_percent,
+        }
 
     @property
     def url(self) -> str:

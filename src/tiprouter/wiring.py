@@ -5,14 +5,14 @@ The only reader of clock, randomness and settings. Everything below is handed wh
 1. `open_house` checks or migrates the schema, opens keys and database, and refuses with one clear line.
 2. `serve` runs the edge, and beside it the worker and the sequencer; when one of them fails the service stops and says
    so, rather than going on without delivering or without a log.
-3. One process at a time owns a data folder's log (a lock file), because there is one sequencer.
+3. One process at a time owns a data folder's log (a lock file) and a PostgreSQL's (`storage/keeping.py`), because there
+   is one sequencer. Witnesses are asked beside it.
 4. An empty service brings the bundle that the settings name into force; from then on the database says which one is.
 5. On SIGTERM or SIGINT nothing new is taken, attempts in flight end, and the log is brought up to date.
 """
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import os
 import signal
@@ -35,7 +35,9 @@ from tiprouter.delivery.addresses import private_networks
 from tiprouter.delivery.mail import Mailbox, MailNotifier, MailSecurity
 from tiprouter.delivery.notifying import Hook, HookNotifier, Notifier, secret_text, signing_secrets
 from tiprouter.delivery.sender import Sender
+from tiprouter.domain.lanes import Lane, Places
 from tiprouter.domain.notice import PageChannel, Routing, Severity
+from tiprouter.domain.pace import Pace
 from tiprouter.errors import ConfigurationError, TiprouterError
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy import files
@@ -48,11 +50,13 @@ from tiprouter.settings import Settings
 from tiprouter.storage import bundles as stored_bundles
 from tiprouter.storage import migrations
 from tiprouter.storage.database import Database, Transaction, open_database
+from tiprouter.storage.keeping import keeping_the_log
 from tiprouter.storage.vault import FileKeyProvider, Vault
 from tiprouter.workflow import credentials, governing
 from tiprouter.workflow.happening import ROUTER, Desk, engine_of
 from tiprouter.workflow.pager import Pager
 from tiprouter.workflow.publish import Sequencer
+from tiprouter.workflow.witnessing import Witnesses, addresses
 from tiprouter.workflow.worker import Worker
 
 log = structlog.get_logger()
@@ -96,6 +100,7 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
             confirm_after=timedelta(minutes=settings.confirm_after_minutes),
             retention=timedelta(days=settings.retention_days),
             routing=routing_of(settings),
+            pace=Pace(settings.rate_each),
         )
         yield House(settings, database, desk, Signer(settings.log_origin, seed))
     finally:
@@ -104,27 +109,34 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
 
 async def serve(settings: Settings, *, worker: bool = True, ready: Callable[[str], None] | None = None) -> None:
     """Run the service until a signal stops it (rules 2-5); `ready` is called with its URL once it answers."""
-    async with open_house(settings, migrate=True) as house:
-        with _owning_the_log(settings):
-            sequencer = Sequencer(house.database, house.desk, house.signer, settings.log_folder)
-            await sequencer.start()
-            # Whoever collects these lines has the key from elsewhere than the log's own folder.
-            log.info("log.opened", vkey=house.signer.vkey)
-            await _bring_into_force(house)
-            await _keep_first_credential(house)
-            with _listen(settings) as listener, _metrics(house):
-                async with _worker(house) if worker else contextlib.nullcontext() as deliverer:
-                    await _run_parts(house, sequencer, deliverer, listener, ready)
+    async with (
+        open_house(settings, migrate=True) as house,
+        keeping_the_log(settings.url, settings.data / "log.lock"),
+    ):
+        sequencer = Sequencer(house.database, house.desk, house.signer, settings.log_folder)
+        await sequencer.start()
+        witnesses = Witnesses(house.database, house.desk, sequencer, addresses(settings.log_witnesses))
+        # Whoever collects these lines has the key from elsewhere than the log's own folder.
+        log.info("log.opened", vkey=house.signer.vkey)
+        await _bring_into_force(house)
+        await _keep_first_credential(house)
+        with _listen(settings) as listener, _metrics(house):
+            async with _worker(house) if worker else contextlib.nullcontext() as deliverer:
+                await _run_parts(house, sequencer, witnesses, deliverer, listener, ready)
 
 
 async def _run_parts(
     house: House,
     sequencer: Sequencer,
+    witnesses: Witnesses,
     worker: Worker | None,
     listener: socket.socket,
     ready: Callable[[str], None] | None,
 ) -> None:
-    parts: dict[str, asyncio.Task[None]] = {"sequencer": asyncio.create_task(sequencer.run())}
+    parts: dict[str, asyncio.Task[None]] = {
+        "sequencer": asyncio.create_task(sequencer.run()),
+        "witnesses": asyncio.create_task(witnesses.run()),
+    }
     if worker is not None:
         parts["worker"] = asyncio.create_task(worker.run())
 
@@ -141,6 +153,8 @@ async def _run_parts(
     if worker is not None:
         worker.stop()
         await parts["worker"]
+    witnesses.stop()
+    await parts["witnesses"]
     sequencer.stop()
     await parts["sequencer"]
 
@@ -239,7 +253,8 @@ async def _worker(house: House) -> AsyncIterator[Worker]:
         if not notifiers:
             log.warning("paging.off")
         pager = Pager(house.database, house.desk, notifiers)
-        yield Worker(house.database, house.desk, sender, places=settings.places, each=settings.places_each, pager=pager)
+        places = Places.share(settings.places, {Lane(name): kept for name, kept in settings.places_kept.items()})
+        yield Worker(house.database, house.desk, sender, places=places, each=settings.places_each, pager=pager)
 
 
 _PAGED_BY: Final = {
@@ -369,17 +384,6 @@ def _make_folder(settings: Settings) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigurationError("The data folder cannot be written; check its path, owner and free space.") from error
-
-
-@contextmanager
-def _owning_the_log(settings: Settings) -> Iterator[None]:
-    """Rule 3."""
-    with (settings.data / "log.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigurationError("Another tiprouter already serves this data folder.") from error
-        yield
 
 
 def run(main: Callable[[], Any]) -> int:

@@ -7,11 +7,25 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.attacks.agreement import entries_of
-from tests.support.answering import ACCEPTED, REJECTED, after, answer, call, standing, told, toward, watch, write
-from tests.support.fictional import BLAMELESS, DANGER, agency, person, tip
+from tests.support.answering import (
+    ACCEPTED,
+    REJECTED,
+    after,
+    answer,
+    ask_in_writing,
+    call,
+    standing,
+    told,
+    toward,
+    watch,
+    write,
+)
+from tests.support.fictional import BLAMELESS, DANGER, agency, grant, person, tip
 from tests.support.governing import COUNSEL, approved
+from tests.support.reviewing import WITHHOLD, Reviewers, establish, release
 from tests.support.service import OPERATOR, START, Service, bundle
-from tiprouter.domain.discharge import CallOutcome, EvidenceKind
+from tiprouter.domain.discharge import CallOutcome, EvidenceKind, written_if_asked
+from tiprouter.domain.duty import Span
 from tiprouter.domain.outcome import verdict_of
 from tiprouter.domain.recipient import RecipientStatus
 from tiprouter.domain.record import Guardian, Implicated, Jurisdiction, Record
@@ -20,11 +34,16 @@ from tiprouter.domain.vocabulary import (
     AcknowledgementStatus,
     Answer,
     CaseStatus,
+    Category,
+    Establishable,
+    Grantor,
     JurisdictionReason,
     RecipientKind,
     RecordKind,
+    SpanUnit,
 )
 from tiprouter.workflow import enrolment, governing
+from tiprouter.workflow.consenting import Whose
 
 LE, CPS = RecipientKind.LAW_ENFORCEMENT, RecipientKind.CHILD_PROTECTION
 OPEN, OVERDUE, DISCHARGED, LIFTED = DutyPhase
@@ -222,22 +241,185 @@ async def test_an_overdue_duty_is_told_once_and_a_late_answer_still_closes_it(se
     assert (entry.kind, entry.body["in_time"]) == ("duty.discharged", False)
 
 
-async def test_a_duty_goes_on_to_an_agency_that_came_meanwhile(service: Service) -> None:
-    """The tip was delivered and nobody asked again; past the deadline child protection is decided about, and told."""
+async def test_an_agency_that_came_meanwhile_gets_an_open_duty_at_once(service: Service) -> None:
+    """The tip was delivered and is history, but for its duty: child protection, once registered, need not wait."""
     (police,) = await enrolled(service, LE)
     await service.accept(child())
     await service.deliver()
+    deadline = (await toward(service, police)).deadline
     (children,) = await enrolled(service, CPS)
-    assert await service.revisit() == 0
-    assert await watch(service, hours=1) == 1
     assert await service.revisit() == 1
+    assert service.clock.at < deadline
     assert (await toward(service, children)).phase is OPEN
     assert [one.recipient_id for one in await service.deliver()] == [children]
     await answer(service, children)
     assert (await toward(service, police)).discharged_by is EvidenceKind.ELSEWHERE
+
+
+async def test_an_agency_that_came_meanwhile_gets_an_overdue_duty_at_once(service: Service) -> None:
+    """Late is not never: whoever can take it now is decided about now."""
+    (police,) = await enrolled(service, LE)
+    await service.accept(child())
+    await service.deliver()
+    await watch(service, hours=1)
+    assert (await toward(service, police)).phase is OVERDUE
+    (children,) = await enrolled(service, CPS)
+    assert await service.revisit() == 1
+    assert [one.recipient_id for one in await service.deliver()] == [children]
+
+
+async def test_an_agency_that_comes_does_not_reopen_what_has_its_evidence(service: Service) -> None:
+    """The control of the above: what was decided, delivered and proved is history."""
+    (police,) = await enrolled(service, LE)
+    await service.accept(child())
+    await service.deliver()
+    await answer(service, police)
+    await enrolled(service, CPS)
+    assert await service.revisit() == 0
+
+
+async def test_a_duty_goes_on_to_an_agency_that_came_meanwhile(service: Service) -> None:
+    """Nobody decided again before the deadline: past it, child protection is decided about, and the entry says so."""
+    await enrolled(service, LE)
+    await service.accept(child())
+    await service.deliver()
+    (children,) = await enrolled(service, CPS)
+    assert await watch(service, hours=1) == 1
+    assert await service.revisit() == 1
+    assert (await toward(service, children)).phase is OPEN
     await service.check_house()
     (moved,) = [entry.body for entry in await entries_of(service) if entry.kind == "duty.moved"]
     assert (moved["cause"], moved["asked"], moved["passed_over"]) == ("overdue", [children], [])
+
+
+async def test_kentuckys_report_in_writing_is_owed_once_the_agency_asks(service: Service) -> None:
+    """Before it asks nobody hears of one; its request starts 48 hours, and a human is told near and after their end."""
+    (police,) = await enrolled(service, LE, place="US-KY")
+    await service.accept(child(jurisdictions=places("US-KY")))
+    await service.deliver()
+    await answer(service, police)
+    duty = await toward(service, police)
+    assert (duty.phase, duty.written_by) == (DISCHARGED, None)
+    assert await watch(service, days=9) == 0
+    duty = await ask_in_writing(service, duty.id)
+    assert duty.written_by == service.clock.at + timedelta(hours=48)
+    assert await watch(service, hours=38) == 0
+    assert await watch(service, hours=1) == 1
+    assert await told(service) == ["duty.written-late"]
+    assert await watch(service, hours=9) == 1
+    assert await told(service) == ["duty.written-late", "duty.written-overdue"]
+    assert (await write(service, duty.id)).written_id is not None
+    assert await watch(service, days=9) == 0
+    assert await kinds_logged(service) == [
+        "duty.opened",
+        "duty.discharged",
+        "duty.written-requested",
+        "duty.overdue",
+        "duty.written",
+    ]
+
+
+async def test_a_request_counts_business_days_where_the_law_does(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were Kentucky's two days business days, a request on a Friday would be due on the Tuesday there."""
+    protocol = bundle().protocol
+    (row,) = protocol.rows["US-KY"]
+    assert row.written is not None
+    counted = replace(row, written=replace(row.written, within=Span(2, SpanUnit.BUSINESS_DAYS)))
+    rows = {**protocol.rows, "US-KY": (counted,)}
+    monkeypatch.setattr(
+        "tiprouter.workflow.evidence.written_if_asked",
+        lambda shares, known, at: written_if_asked(shares, replace(known, rows=rows), at),
+    )
+    (police,) = await enrolled(service, LE, place="US-KY")
+    await service.accept(child(jurisdictions=places("US-KY")))
+    service.clock.forward(days=4)
+    duty = await ask_in_writing(service, (await toward(service, police)).id)
+    zone = protocol.majority("US-KY").zone
+    assert service.clock.at.astimezone(zone).strftime("%A") == "Friday"
+    assert duty.written_by is not None
+    assert duty.written_by.astimezone(zone).strftime("%A") == "Tuesday"
+
+
+async def test_a_request_where_the_law_gives_no_time_is_kept_without_a_clock(service: Service) -> None:
+    """Texas wants nothing in writing: that the agency asked is known, and nobody is told that it is late."""
+    (police,) = await enrolled(service, LE)
+    await service.accept(child())
+    duty = await ask_in_writing(service, (await toward(service, police)).id)
+    assert (duty.written_by, duty.written_requested) == (None, None)
+    ((kept,),) = await service.rows("select duty_id from duty_requests")
+    assert kept == duty.id
+
+
+async def test_what_was_asked_in_writing_outlives_the_duty_that_it_was_asked_for(service: Service) -> None:
+    """The case says of age, and then a child again: the request is still unanswered, and its clock is the old one."""
+    (police,) = await enrolled(service, LE, place="US-KY")
+    await service.put_case(case(jurisdictions=places("US-KY")), None)
+    asked = await ask_in_writing(service, (await toward(service, police)).id)
+    await service.put_case(case(years=29, jurisdictions=places("US-KY")), 1)
+    await service.put_case(case(jurisdictions=places("US-KY")), 2)
+    again = await toward(service, police)
+    assert again.id != asked.id
+    assert (again.written_by, again.written_requested) == (asked.written_by, asked.written_requested)
+
+
+async def test_a_human_who_withheld_has_not_answered_the_duty(service: Service) -> None:
+    """Whether the law of Guam names its police nobody knows; withholding from them leaves the child's duty open."""
+    reviewers = Reviewers(service)
+    await enrolled(service, LE, place="US-GU")
+    await service.accept(child(jurisdictions=places("US-GU")))
+    assert await told(service) == []
+    await reviewers.answer(WITHHOLD)
+    assert sorted(await reviewers.outcomes()) == ["DUTY_BLOCKED", "WITHHOLD"]
+    assert "duty.blocked" in await told(service)
+    duty = await toward(service, None)
+    assert duty.phase is OPEN
+    assert (await call(service, duty.id, instead=(LE, None))).phase is DISCHARGED
+
+
+async def test_a_human_who_released_something_has_not_answered_the_duty(service: Service) -> None:
+    """With consent the police are told what happened; that is no report of a child, and the duty stays open."""
+    reviewers = Reviewers(service)
+    await enrolled(service, LE, place="US-GU")
+    accepted = await service.accept(child(jurisdictions=places("US-GU")))
+    whose = Whose(person_id=accepted.stored.persons[0])
+    await service.consent(whose, grant(LE, grantor=Grantor.BOTH))
+    await reviewers.answer(release(Category.INCIDENT))
+    assert sorted(await reviewers.outcomes()) == ["DISCLOSE", "DUTY_BLOCKED"]
+    assert "duty.blocked" in await told(service)
+
+
+async def test_a_human_who_finds_no_duty_has_answered_it(service: Service) -> None:
+    """The control of the two above: this answer is about the duty itself."""
+    reviewers = Reviewers(service)
+    await enrolled(service, LE, place="US-GU")
+    await service.accept(child(jurisdictions=places("US-GU")))
+    await reviewers.answer(establish(Establishable.DUTY, "not_required"))
+    assert await reviewers.outcomes() == ["WITHHOLD"]
+    assert await told(service) == []
+
+
+async def test_a_shelters_review_is_no_answer_for_a_child_of_no_known_place(service: Service) -> None:
+    """Where she is nobody knows, and she consented to a shelter: its hold is not about her duty to any authority."""
+    shelter = (await service.enrol(agency(RecipientKind.SERVICE_PROVIDER))).recipient.id
+    unknown = replace(tip(person(years=None)), jurisdictions=())
+    accepted = await service.accept(unknown)
+    whose = Whose(person_id=accepted.stored.persons[0])
+    await service.consent(whose, grant(RecipientKind.SERVICE_PROVIDER, recipients=(shelter,)))
+    rows = await service.rows("select outcome from decisions where current order by outcome")
+    assert [row[0] for row in rows] == ["DUTY_BLOCKED", "HOLD_REVIEW"]
+
+
+async def test_a_withheld_hold_lifts_no_duty(service: Service) -> None:
+    """She was a child and reported; now her age is in doubt, and a reviewer withholds: nobody said that she is not."""
+    reviewers = Reviewers(service)
+    (police,) = await enrolled(service, LE)
+    await service.put_case(case(), None)
+    unknown = replace(case(), persons=(person(years=None, guardians=BLAMELESS),))
+    await service.put_case(unknown, 1)
+    await reviewers.answer(WITHHOLD)
+    assert (await toward(service, police)).phase is OPEN
 
 
 async def test_an_agency_that_rejects_is_told_to_a_human_and_its_duty_goes_on(service: Service) -> None:

@@ -201,6 +201,7 @@ async def test_an_agency_that_changes_its_mode_loses_nothing(service: Service) -
     assert await service.claim() == []
     pushed = replace(police.recipient, delivery_mode=DeliveryMode.PUSH, url="https://agency.example/hook")
     await service.database.write(lambda tx: enrolment.change(tx, service.desk, OPERATOR, pushed, 1))
+    await service.tend()
     (ready,) = await service.deliver(AttemptResult.HTTP_ERROR)
     pulls = replace(pushed, delivery_mode=DeliveryMode.PULL, url=None)
     await service.database.write(lambda tx: enrolment.change(tx, service.desk, OPERATOR, pulls, 2))

@@ -24,6 +24,7 @@ CALLED = {
     "reference": "EX-2",
     "note": MARKER,
 }
+REQUESTED = {"requested_at": stamp(START), "asked_by": MARKER, "reference": "EX-4"}
 WRITTEN = {"sent_at": stamp(START), "sent_by": MARKER, "reference": "EX-3"}
 
 
@@ -76,6 +77,19 @@ async def test_a_report_in_writing_ends_its_own_clock(api: Api) -> None:
         assert (letter["sent_at"], letter["sent_by"]) == (WRITTEN["sent_at"], sender)
 
 
+async def test_an_agencys_request_starts_the_clock_of_a_report_in_writing(api: Api) -> None:
+    """Kentucky's 48 hours run from the request; the auditor learns when it was made, and not by whom."""
+    duty = await reported(api, "US-KY")
+    assert duty["written_report_by"] is None
+    made = await api.send("intake", "POST", f"/v1/duties/{duty['id']}/written-requests", REQUESTED)
+    assert made.status_code == 201
+    assert made.json()["duty"]["written_report_by"] == at(hours=-48)
+    for role, asker in (("reviewer", MARKER), ("auditor", None)):
+        (request,) = (await api.send(role, "GET", f"/v1/duties/{duty['id']}")).json()["written_requests"]
+        assert (request["requested_at"], request["asked_by"]) == (REQUESTED["requested_at"], asker)
+    await api.service.check_house()
+
+
 @pytest.mark.parametrize(
     ("tail", "body", "pointer"),
     [
@@ -86,6 +100,7 @@ async def test_a_report_in_writing_ends_its_own_clock(api: Api) -> None:
         ("calls", CALLED | {"number": MARKER}, "/number"),
         ("calls", CALLED | {"outcome": "hung_up"}, "/outcome"),
         ("written-reports", WRITTEN | {"sent_at": at(minutes=-1)}, "/sent_at"),
+        ("written-requests", REQUESTED | {"requested_at": at(minutes=6)}, "/requested_at"),
         ("written-reports", {name: WRITTEN[name] for name in ("sent_at", "sent_by")}, "/reference"),
     ],
 )

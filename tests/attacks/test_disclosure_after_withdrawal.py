@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Connection
 
+from tests.attacks.agreement import entries_of
 from tests.attacks.interleaving import interleaved
 from tests.support.fictional import agency, grant, person, statement, tip
-from tests.support.service import INTAKE, Service
+from tests.support.service import INTAKE, Service, room
+from tiprouter.audit.entry import Kind
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.vocabulary import RecipientKind, RecordKind
 from tiprouter.errors import UnavailableError
+from tiprouter.storage import stopwatch
 from tiprouter.workflow import consenting, intake
 from tiprouter.workflow.consenting import Given, Whose
 from tiprouter.workflow.dispatch import Ready, claim
@@ -95,6 +98,33 @@ async def test_wherever_the_withdrawal_falls_only_a_recall_leaves_afterwards(ser
     await service.check_house()
 
 
+async def statements_of_a_withdrawal(service: Service, number: int) -> int:
+    """How many statements one takes, with a delivery waiting for each agency there is; each has its entry."""
+    given = await consenting_adult(service, number)
+    asked: list[int] = []
+    with stopwatch.listening(lambda: asked.append(1), lambda: None):
+        found = await service.withdraw(given.consent.id)
+    (waiting,) = await service.rows("select count(*) from recipients")
+    assert (found.cancelled, found.in_flight, found.delivered) == (waiting[0], 0, 0)
+    assert await service.claim() == []
+    await service.check_house()
+    mine = [entry for entry in await entries_of(service) if entry.kind == Kind.DISCLOSURE_CANCELLED]
+    assert len({entry.body["delivery"] for entry in mine}) == len(mine)
+    (cancelled,) = await service.rows("select count(*) from deliveries where state = 'cancelled'")
+    assert len(mine) == cancelled[0]
+    return len(asked)
+
+
+async def test_a_withdrawal_from_many_asks_the_database_no_more_often(service: Service) -> None:
+    """Two agencies or twenty: everything is cancelled by the same few statements, and each has its own entry."""
+    for _ in range(2):
+        await service.enrol(agency(LE))
+    few = await statements_of_a_withdrawal(service, 1)
+    for _ in range(18):
+        await service.enrol(agency(LE))
+    assert await statements_of_a_withdrawal(service, 2) <= few
+
+
 async def test_what_went_out_before_a_revision_is_recalled_too(service: Service) -> None:
     """The agency holds the first version, a second one still waits: the withdrawal cancels that and recalls this."""
     await service.enrol(agency(LE))
@@ -127,7 +157,7 @@ async def test_what_went_out_before_the_consent_ran_out_is_recalled_too(service:
 
 def claiming(service: Service) -> Callable[[Connection], list[Ready]]:
     """The story of a claim."""
-    return lambda tx: claim(tx, service.desk, 50, 50, {})
+    return lambda tx: claim(tx, service.desk, room())
 
 
 def withdrawing(service: Service, consent_id: str) -> Callable[[Connection], object]:

@@ -17,9 +17,10 @@ from tests.attacks.agreement import entries_of
 from tests.support.answering import WORDS, answer, call, standing, told, toward, watch, write
 from tests.support.fictional import BLAMELESS, SECRET, agency, grant, person, tip
 from tests.support.service import START, Service, open_service
-from tiprouter.domain import discharge
+from tiprouter.domain import discharge, outcome
 from tiprouter.domain.discharge import CallOutcome
 from tiprouter.domain.record import Implicated, Record
+from tiprouter.domain.review import RELEASED, WITHHELD
 from tiprouter.domain.states import DutyPhase
 from tiprouter.domain.vocabulary import AcknowledgementStatus, CaseStatus, Grantor, RecipientKind, RecordKind
 from tiprouter.errors import InvalidError, NotFoundError
@@ -200,6 +201,7 @@ async def test_two_machines_and_one_duty(two: tuple[Service, Service]) -> None:
 
 Story: TypeAlias = Callable[..., Awaitable[None]]
 _owed = owing._Toward.owed  # noqa: SLF001 - what a fault is planted in
+_speaks = outcome._speaks  # noqa: SLF001 - as above
 
 FAULTS: dict[str, tuple[str, object, Story]] = {
     "an-acceptance-is-a-call": (
@@ -251,6 +253,46 @@ FAULTS: dict[str, tuple[str, object, Story]] = {
         "tiprouter.domain.discharge.StandingDuty.answers",
         property(lambda duty: duty.recipient_id is not None),
         test_an_accused_agency_cannot_close_what_it_is_accused_in,
+    ),
+    "a-new-agency-waits-for-the-deadline": (
+        "tiprouter.storage.records.OWING",
+        frozenset(),
+        stories.test_an_agency_that_came_meanwhile_gets_an_open_duty_at_once,
+    ),
+    "withheld-is-answered": (
+        "tiprouter.domain.outcome._speaks",
+        lambda verdict: _speaks(verdict) or WITHHELD in verdict.policies,
+        stories.test_a_human_who_withheld_has_not_answered_the_duty,
+    ),
+    "released-is-answered": (
+        "tiprouter.domain.outcome._speaks",
+        lambda verdict: _speaks(verdict) or RELEASED in verdict.policies,
+        stories.test_a_human_who_released_something_has_not_answered_the_duty,
+    ),
+    "any-hold-is-about-it": (
+        "tiprouter.domain.outcome.AUTHORITIES",
+        frozenset(RecipientKind),
+        stories.test_a_shelters_review_is_no_answer_for_a_child_of_no_known_place,
+    ),
+    "withholding-lifts-it": (
+        "tiprouter.workflow.owing.answered_in",
+        lambda *_: None,
+        stories.test_a_withheld_hold_lifts_no_duty,
+    ),
+    "nobody-hears-the-request": (
+        "tiprouter.workflow.evidence.ask",
+        lambda duty, *_: duty,
+        stories.test_kentuckys_report_in_writing_is_owed_once_the_agency_asks,
+    ),
+    "every-day-is-a-business-day": (
+        "tiprouter.domain.discharge.after",
+        lambda span, start, _zone: start + timedelta(days=span.amount),
+        stories.test_a_request_counts_business_days_where_the_law_does,
+    ),
+    "a-request-is-forgotten-with-its-duty": (
+        "tiprouter.workflow.owing.begin",
+        lambda *args: replace(discharge.begin(*args), written_by=args[2].written_by, written_requested=None),
+        stories.test_what_was_asked_in_writing_outlives_the_duty_that_it_was_asked_for,
     ),
 }
 """A way to break each promise, and the story that must notice."""

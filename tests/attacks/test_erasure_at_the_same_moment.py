@@ -8,7 +8,7 @@ import pytest
 from tests.attacks.agreement import log_agrees_with_rows
 from tests.attacks.interleaving import interleaved
 from tests.support.fictional import agency, grant, person, tip
-from tests.support.service import INTAKE, Service
+from tests.support.service import INTAKE, Service, room
 from tiprouter.domain.record import Record
 from tiprouter.domain.vocabulary import RecipientKind, RecordKind
 from tiprouter.storage.database import Transaction
@@ -42,7 +42,7 @@ OTHERS: dict[str, tuple[Other, set[tuple[str, str]]]] = {
         {("Erased", "Accepted"), ("Erased", "ErasedError")},
     ),
     "claim": (
-        lambda tx, service, _, __, ___: claim(tx, service.desk, 50, 50, {}),
+        lambda tx, service, _, __, ___: claim(tx, service.desk, room()),
         {("Erased", "list"), ("HeldError", "list")},
     ),
 }

@@ -14,7 +14,7 @@ import pytest
 from tests.attacks.agreement import log_agrees_with_rows
 from tests.attacks.interleaving import interleaved
 from tests.support.fictional import agency, grant, person, statement, tip
-from tests.support.service import INTAKE, OPERATOR, Service
+from tests.support.service import INTAKE, OPERATOR, Service, room
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.record import Record
 from tiprouter.domain.vocabulary import RecipientKind, RecordKind
@@ -162,8 +162,8 @@ async def test_a_claim_is_had_by_one_of_two(two: tuple[Service, Service]) -> Non
         await here.accept(tip(person(f"p{number}", years=12), external_id=f"T-{number}"))
         one, other, more = await interleaved(
             number,
-            (here.database, lambda tx: claim(tx, here.desk, 50, 50, {})),
-            (there.database, lambda tx: claim(tx, there.desk, 50, 50, {})),
+            (here.database, lambda tx: claim(tx, here.desk, room())),
+            (there.database, lambda tx: claim(tx, there.desk, room())),
         )
         for answer in (one, other):
             assert isinstance(answer, list), answer
@@ -188,7 +188,7 @@ async def test_a_claim_and_a_decision_that_changes_cut_into_each_other(
         until = here.clock.at + timedelta(minutes=1)
         await here.consent(Whose(person_id=accepted.stored.persons[0]), grant(LE, expires_at=until))
         here.clock.forward(minutes=2)
-        stories: list[Any] = [(one.database, lambda tx, one=one: claim(tx, one.desk, 50, 50, {})) for one in two]
+        stories: list[Any] = [(one.database, lambda tx, one=one: claim(tx, one.desk, room())) for one in two]
         first, second = stories if change_first else stories[::-1]
         one, other, more = await interleaved(number, first, second)
         assert (one, other) == ([], [])

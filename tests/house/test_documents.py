@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tiprouter.domain.breaker import breaker_mermaid
+from tiprouter.domain.question import question_mermaid
+from tiprouter.domain.replay_states import replay_mermaid
 from tiprouter.domain.states import bundle_mermaid, duty_mermaid, mermaid, review_mermaid
 from tiprouter.domain.subject_states import consent_mermaid, subject_notice_mermaid
 from tiprouter.policy import bundle as bundles
@@ -70,8 +73,18 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
 
 @pytest.mark.parametrize(
     "diagram",
-    [mermaid(), bundle_mermaid(), review_mermaid(), duty_mermaid(), consent_mermaid(), subject_notice_mermaid()],
-    ids=["delivery", "bundle", "review", "duty", "consent", "subject notice"],
+    [
+        mermaid(),
+        breaker_mermaid(),
+        bundle_mermaid(),
+        review_mermaid(),
+        duty_mermaid(),
+        consent_mermaid(),
+        subject_notice_mermaid(),
+        question_mermaid(),
+        replay_mermaid(),
+    ],
+    ids=["delivery", "breaker", "bundle", "review", "duty", "consent", "subject notice", "question", "replay"],
 )
 def test_the_diagrams_are_the_state_tables(diagram: str) -> None:
     """What the disclosure cycle shows is what `domain/states.py` says."""

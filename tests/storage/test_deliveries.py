@@ -10,10 +10,13 @@ from sqlalchemy.engine import Connection
 
 from tests.storage.bare import add_alone, add_delivery, add_matter, add_recipient, add_record
 from tests.support.service import START
+from tiprouter.domain.lanes import Lane, Places, Room
+from tiprouter.domain.pace import Pace
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Urgency
 from tiprouter.storage import deliveries, migrations
 from tiprouter.storage.database import Database, open_database
+from tiprouter.workflow.choosing import choose
 
 SECOND = timedelta(seconds=1)
 
@@ -34,11 +37,17 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def due(
-    database: Database, limit: int = 50, each: int = 50, held: dict[str, int] | None = None, later: timedelta = SECOND
+    database: Database,
+    limit: int = 50,
+    each: int = 50,
+    held: dict[tuple[str, Lane], int] | None = None,
+    later: timedelta = SECOND,
 ) -> list[str]:
-    """The ids of what is due shortly after START."""
-    found = await database.write(lambda tx: deliveries.due(tx, START + later, limit, each, held or {}))
-    return [one.id for one in found]
+    """The ids of what is chosen shortly after START, with so many places free."""
+    busy = held or {}
+    room = Room(Places(limit + sum(busy.values()), {}), each, busy)
+    chosen = await database.write(lambda tx: choose(tx, START + later, room, Pace()))
+    return [one.id for one in chosen.deliveries]
 
 
 async def test_imminent_danger_comes_first_then_first_attempts_then_what_waited_longest(database: Database) -> None:
@@ -79,9 +88,10 @@ async def test_a_dead_agency_with_a_long_queue_delays_nobody(database: Database)
     await database.write(rows)
     found = Counter(name[:4] for name in await due(database, limit=64, each=8))
     assert found == {"dead": 8, "live": 16}
-    busy = Counter(name[:4] for name in await due(database, limit=64, each=8, held={"rcp_a": 8}))
+    busy = Counter(name[:4] for name in await due(database, limit=64, each=8, held={("rcp_a", Lane.IMMINENT): 8}))
     assert busy == {"live": 16}
-    half = Counter(name[:4] for name in await due(database, limit=64, each=8, held={"rcp_a": 5, "rcp_b": 6}))
+    half_busy = {("rcp_a", Lane.IMMINENT): 5, ("rcp_b", Lane.FIRST): 6}
+    half = Counter(name[:4] for name in await due(database, limit=64, each=8, held=half_busy))
     assert half == {"dead": 3, "live": 10}
 
 
@@ -94,8 +104,9 @@ async def test_a_small_batch_is_not_filled_by_those_who_may_have_nothing(databas
         add_alone(tx, "live", "rcp_b")
 
     await database.write(rows)
-    assert await due(database, limit=1, each=8, held={"rcp_a": 8}) == ["live"]
-    assert await due(database, limit=1, each=8, held={"rcp_a": 8, "rcp_c": 3}) == ["live"]
+    assert await due(database, limit=1, each=8, held={("rcp_a", Lane.IMMINENT): 8}) == ["live"]
+    busy = {("rcp_a", Lane.IMMINENT): 8, ("rcp_c", Lane.FIRST): 3}
+    assert await due(database, limit=1, each=8, held=busy) == ["live"]
 
 
 @pytest.mark.parametrize(
@@ -146,9 +157,9 @@ async def test_a_claim_has_one_winner_among_many(database_url: str) -> None:
 
     async def worker(name: str, database: Database) -> list[str]:
         def story(tx: Connection) -> list[str]:
-            batch = deliveries.due(tx, START + SECOND, 7, 50, {})
+            batch = choose(tx, START + SECOND, Room(Places(7, {}), 50), Pace()).deliveries
             until = START + 5 * SECOND
-            return [one.id for one in batch if deliveries.claim(tx, one.id, f"lse_{name}_{one.id}", until)]
+            return [one.id for one in batch if deliveries.claim(tx, one, f"lse_{name}_{one.id}", until)]
 
         won: list[str] = []
         for _ in range(12):
@@ -166,9 +177,9 @@ async def test_a_claim_has_one_winner_among_many(database_url: str) -> None:
 
 async def test_a_lease_that_was_lost_renews_nothing(database: Database) -> None:
     """Renewing by an old token leaves the new holder's lease alone; by the right one it moves."""
-    await database.write(lambda tx: add_alone(tx, "x", "rcp_a"))
-    assert await database.write(lambda tx: deliveries.claim(tx, "x", "lse_new", START + 5 * SECOND))
-    assert not await database.write(lambda tx: deliveries.claim(tx, "x", "lse_other", START + 5 * SECOND))
+    one = await database.write(lambda tx: add_alone(tx, "x", "rcp_a"))
+    assert await database.write(lambda tx: deliveries.claim(tx, one, "lse_new", START + 5 * SECOND))
+    assert not await database.write(lambda tx: deliveries.claim(tx, one, "lse_other", START + 5 * SECOND))
     await database.write(lambda tx: deliveries.renew(tx, ["lse_old"], START + 60 * SECOND))
     assert [one.id for one in await expired(database, 6)] == ["x"]
     await database.write(lambda tx: deliveries.renew(tx, ["lse_new"], START + 60 * SECOND))

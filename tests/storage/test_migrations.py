@@ -14,10 +14,15 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from tests.support.service import START
+from tiprouter.domain.breaker import BreakerState
 from tiprouter.domain.discharge import CallOutcome, EvidenceKind
+from tiprouter.domain.lanes import Lane
 from tiprouter.domain.notice import PageChannel, Severity
 from tiprouter.domain.page_states import PageState
+from tiprouter.domain.question import QuestionState
 from tiprouter.domain.recipient import DeliveryMode
+from tiprouter.domain.recovery import Became, RetryReason
+from tiprouter.domain.replay_states import ReplayState
 from tiprouter.domain.states import BundleState, DeliveryState, DutyPhase, ReviewState
 from tiprouter.domain.subject_states import ConsentPhase, SubjectNoticeState
 from tiprouter.domain.vocabulary import (
@@ -47,6 +52,8 @@ CHECKED: dict[tuple[str, str], type[StrEnum]] = {
     ("bundles", "state"): BundleState,
     ("deliveries", "state"): DeliveryState,
     ("deliveries", "urgency"): Urgency,
+    ("deliveries", "lane"): Lane,
+    ("lines", "state"): BreakerState,
     ("acknowledgements", "status"): AcknowledgementStatus,
     ("pages", "channel"): PageChannel,
     ("pages", "severity"): Severity,
@@ -65,6 +72,14 @@ CHECKED: dict[tuple[str, str], type[StrEnum]] = {
     ("suspensions", "form"): StatementForm,
     ("subject_notices", "rule"): NoticeRule,
     ("subject_notices", "state"): SubjectNoticeState,
+    ("retries", "reason"): RetryReason,
+    ("retries", "became"): Became,
+    ("replays", "reason"): RetryReason,
+    ("replays", "state"): ReplayState,
+    ("replay_items", "found"): DeliveryState,
+    ("replay_items", "became"): Became,
+    ("questions", "urgency"): Urgency,
+    ("questions", "state"): QuestionState,
 }
 """Which column holds which closed vocabulary."""
 

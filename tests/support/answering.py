@@ -8,9 +8,9 @@ from tiprouter.domain.discharge import CallOutcome, StandingDuty
 from tiprouter.domain.vocabulary import AcknowledgementStatus, RecipientKind
 from tiprouter.storage import duties
 from tiprouter.storage.acknowledgements import Words
-from tiprouter.storage.duties import CallWords, LetterWords
+from tiprouter.storage.duties import CallWords, LetterWords, RequestWords
 from tiprouter.workflow.acknowledging import acknowledge
-from tiprouter.workflow.evidence import Called, record_call, record_letter
+from tiprouter.workflow.evidence import Called, record_call, record_letter, record_request
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.overdue import watch_duties
 
@@ -90,3 +90,12 @@ async def told(service: Service) -> list[str]:
 def after(**span: float) -> datetime:
     """A moment after the tests' start."""
     return START + timedelta(**span)
+
+
+async def ask_in_writing(service: Service, duty_id: str, at: datetime | None = None) -> StandingDuty:
+    """The agency asks for a report in writing, and somebody records it; the duty after it."""
+    words = RequestWords("Example Officer", "EX-2026-0002")
+    _, duty = await service.database.write(
+        lambda tx: record_request(tx, service.desk, REVIEWER, duty_id, at or service.clock.at, words)
+    )
+    return duty

@@ -13,6 +13,7 @@ from tiprouter.audit.note import Signer
 from tiprouter.audit.verify import Report, verify_folder
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.domain.consent import Consent
+from tiprouter.domain.lanes import Places, Room
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.record import Record
 from tiprouter.policy import bundle as bundles
@@ -23,11 +24,13 @@ from tiprouter.storage import migrations
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.vault import FileKeyProvider, Vault
 from tiprouter.workflow import consenting, enrolment, governing, intake
+from tiprouter.workflow.breaking import tend_lines
 from tiprouter.workflow.consenting import Given, Whose, Withdrawal
 from tiprouter.workflow.dispatch import Ready, claim, finish
 from tiprouter.workflow.enrolment import Enrolled
 from tiprouter.workflow.happening import Actor, Desk
 from tiprouter.workflow.intake import Accepted
+from tiprouter.workflow.passing_on import pass_on
 from tiprouter.workflow.publish import Sequencer
 from tiprouter.workflow.revisit import revisit
 
@@ -46,6 +49,11 @@ def bundle(name: str = "survivor-led") -> Bundle:
         _bundles[name] = bundles.load(shipped(name))
         LIBRARY.keep(_bundles[name])
     return _bundles[name]
+
+
+def room(limit: int = 50, each: int = 50) -> Room:
+    """So many places, none of them kept for any lane."""
+    return Room(Places(limit, {}), each)
 
 
 @dataclass
@@ -98,7 +106,12 @@ class Service:
 
     async def claim(self, limit: int = 50, each: int = 50) -> list[Ready]:
         """Claim what is due."""
-        return await self.database.write(lambda tx: claim(tx, self.desk, limit, each, {}))
+        return await self.database.write(lambda tx: claim(tx, self.desk, room(limit, each)))
+
+    async def tend(self) -> int:
+        """Let go of what is parked, and let duties go on."""
+        tended = await self.database.write(lambda tx: tend_lines(tx, self.desk))
+        return tended + await self.database.write(lambda tx: pass_on(tx, self.desk))
 
     async def finish(self, ready: Ready, result: AttemptResult = AttemptResult.SUCCESS) -> str:
         """Finish an attempt with a result."""

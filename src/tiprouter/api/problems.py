@@ -22,7 +22,8 @@ from tiprouter.errors import ConflictError, InvalidError, NotFoundError, Unavail
 from tiprouter.policy.gate.extras import GateUnavailableError
 from tiprouter.policy.gate.solver import UndecidedError
 from tiprouter.storage.vault import ErasedError
-from tiprouter.workflow import erasing, holding, noticing
+from tiprouter.workflow import erasing, holding, noticing, questions, recovery, replaying
+from tiprouter.workflow.acknowledging import RepeatedError, UntrustedError
 from tiprouter.workflow.consenting import NothingToConfirmError, NothingToNarrowError, WithdrawnError
 from tiprouter.workflow.evidence import NoLongerOwedError
 from tiprouter.workflow.governing import LapsedError, NothingToRollBackError, NotNowError, UnacceptedError
@@ -84,6 +85,15 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     MovedOnError: Kind(409, "review-moved-on", "What is held has changed"),
     UnfitAnswerError: Kind(409, "review-unfit", "This answer does not fit what is held"),
     SamePersonError: Kind(409, "review-same-person", "A second reviewer must confirm"),
+    RepeatedError: Kind(409, "acknowledgement-repeated", "This was acknowledged before"),
+    UntrustedError: Kind(
+        422, "signature-untrusted", "The signature cannot be trusted", "Nothing was acknowledged or changed."
+    ),
+    questions.SettledError: Kind(409, "question-settled", "The question is not open"),
+    recovery.NotRetriedError: Kind(409, "delivery-not-retried", "Another try would do nothing"),
+    replaying.UnderWayError: Kind(409, "replay-under-way", "Another replay is under way"),
+    replaying.EndedError: Kind(409, "replay-ended", "The replay does not wait for this"),
+    replaying.SamePersonError: Kind(409, "replay-same-person", "A second credential must confirm"),
     NoLongerOwedError: Kind(409, "duty-not-owed", "The duty is owed no longer"),
     StaleError: Kind(412, "stale", "The record is at another revision"),
     ConflictError: Kind(412, "stale", "This is at another revision"),

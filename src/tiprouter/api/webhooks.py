@@ -7,7 +7,13 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header
 
-from tiprouter.api.schemas.webhooks import DisclosureAvailable, DisclosureMade, DisclosureRecalled, NoticeRaised
+from tiprouter.api.schemas.webhooks import (
+    DisclosureAnswered,
+    DisclosureAvailable,
+    DisclosureMade,
+    DisclosureRecalled,
+    NoticeRaised,
+)
 
 router = APIRouter()
 
@@ -42,6 +48,16 @@ async def disclosure_recalled(
     webhook_signature: WebhookSignature,
 ) -> None:
     """Consent was withdrawn for an earlier disclosure: stop using it and delete it, as far as the law lets you."""
+
+
+@router.post("disclosure.answered", operation_id="disclosureAnswered", responses=ANSWERS, status_code=200)
+async def disclosure_answered(
+    body: DisclosureAnswered,
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
+    """The hotline's answer to what you asked with `needs_information`, as far as you may be told it now."""
 
 
 @router.post("disclosure.available", operation_id="disclosureAvailable", responses=ANSWERS, status_code=200)

@@ -13,6 +13,9 @@ from typing import Annotated
 
 import typer
 
+from tiprouter.cli.benches import bench
+from tiprouter.cli.deliveries import deliveries, replays
+from tiprouter.cli.log_keeping import register
 from tiprouter.errors import TiprouterError
 
 EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits(3)
@@ -34,6 +37,12 @@ app.add_typer(audit, name="audit")
 app.add_typer(credential, name="credential")
 app.add_typer(policy, name="policy")
 app.add_typer(duties, name="duties")
+app.add_typer(deliveries, name="deliveries")
+app.add_typer(replays, name="replays")
+page = typer.Typer(help="Pages to people.", no_args_is_help=True)
+app.add_typer(page, name="page")
+app.add_typer(bench, name="bench")
+register(app, audit)
 
 Data = Annotated[Path | None, typer.Option(help="Folder for the embedded database, keys and the log's files.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
@@ -135,17 +144,37 @@ def sandbox_agency(
     agency.run(folder, busy or [])
 
 
+@app.command("agency")
+def misbehaving_agency(
+    *,
+    behaviour: Annotated[str, typer.Option(help="What the agency does wrong.")] = "ok",
+    behaviours: Annotated[bool, typer.Option("--behaviours", help="List what an agency can do wrong.")] = False,
+    port: Annotated[int, typer.Option(help="The port on loopback; 0 takes a free one.", min=0, max=65_535)] = 0,
+    authority: Annotated[Path | None, typer.Option(help="File for the certificate to trust, with TLS.")] = None,
+) -> None:
+    """Play an agency that misbehaves in one way, on loopback, to see what a sender makes of it."""
+    from tiprouter.cli import agency
+
+    if behaviours:
+        agency.list_behaviours()
+        return
+    raise typer.Exit(agency.misbehave(behaviour, port, authority))
+
+
 @audit.command("verify")
 def audit_verify(
-    folder: Annotated[Path, typer.Argument(help="The log's folder, or a data folder that has one.")],
+    log: Annotated[str, typer.Argument(help="The log's folder, a data folder, an exported .tar, or the log's URL.")],
     key: Annotated[str | None, typer.Option(help="The log's verifier key, as got from elsewhere.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="A file that holds the verifier key.")] = None,
     remember: Annotated[Path | None, typer.Option(help="File that keeps the last checkpoint seen.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="A C2SP tlog-policy file: keys, witnesses, quorum.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="An auditor's token, for entries behind a URL.")] = None,
 ) -> None:
     """Verify the log offline, from files alone; exit 1 and say where when something is wrong."""
     from tiprouter.cli import auditing
 
-    raise typer.Exit(auditing.verify(folder, auditing.chosen_key(key, key_file), remember))
+    known, trusted = auditing.chosen_key(key, key_file), auditing.chosen_policy(policy)
+    raise typer.Exit(auditing.verify(log, known, remember, trusted, auditing.chosen_key(None, token_file)))
 
 
 @audit.command("key")
@@ -284,6 +313,20 @@ def duties_show(
     from tiprouter.cli import duties as table
 
     raise typer.Exit(table.show(bundle, code))
+
+
+@page.callback()
+def paging() -> None:
+    """Pages to people."""
+
+
+@page.command("test")
+def page_test() -> None:
+    """Send a test page through each channel, and say what came of it. Exit 1 when one failed, or none is there."""
+    from tiprouter.cli import paging as channels
+    from tiprouter.cli import service
+
+    raise typer.Exit(channels.test(service.configured()))
 
 
 def run() -> None:

@@ -9,7 +9,9 @@
 4. A clock never starts anew: deadlines only move earlier, from a duty to the next one toward the same agency too.
 5. A report in writing has its own clock and its own evidence. It is owed to whom the report was made: a duty discharged
    elsewhere owes none. Where the law wants one after an oral report, the call starts owing it.
-6. A human hears of a duty when four fifths of its span have passed, and when all of it has.
+6. Where the law wants a report in writing if the agency asks, its request starts that clock, in the law's own days. A
+   duty that takes this one's place owes it on until it was written. Where the law gives no time, no clock runs.
+7. A human hears of a duty when four fifths of its span have passed, and when all of it has.
 
 Counting from receipt where a statute counts from the report is never later than the law (`domain/duty.py`, rule 5).
 """
@@ -50,7 +52,7 @@ CALLS: Final = frozenset({ReportChannel.TELEPHONE, ReportChannel.ORAL})
 """Channels that nothing but a person's call serves."""
 
 WARN_AFTER: Final = (4, 5)
-"""The part of its span after which a human is told that a duty may be late (rule 6)."""
+"""The part of its span after which a human is told that a duty may be late (rule 7)."""
 
 _EVENTS: Final = {
     EvidenceKind.ACKNOWLEDGED: DutyEvent.ACKNOWLEDGE,
@@ -105,8 +107,8 @@ class Owed:
 class StandingDuty:
     """One duty about one person, toward one recipient or, where none was found, toward whoever the law names.
 
-    `written_id` is the evidence of the report in writing; `cause` is why it was lifted; `current` is false once another
-    duty about the same person and recipient took its place.
+    `written_id` is the evidence of the report in writing, `written_requested` when the agency asked for one; `cause` is
+    why it was lifted; `current` is false once another duty about the same person and recipient took its place.
     """
 
     id: str
@@ -124,6 +126,7 @@ class StandingDuty:
     deadline: datetime
     written_by: datetime | None
     written_if_called: datetime | None
+    written_requested: datetime | None = None
     written_id: str | None = None
     discharged_by: EvidenceKind | None = None
     evidence_id: str | None = None
@@ -147,6 +150,11 @@ class StandingDuty:
         return self.answers and self.discharged_by in (EvidenceKind.ACKNOWLEDGED, EvidenceKind.CALLED)
 
     @property
+    def writing_begun(self) -> datetime:
+        """When the clock of the report in writing began."""
+        return self.received_at if self.written_requested is None else self.written_requested
+
+    @property
     def owes_writing(self) -> bool:
         """Whether a report in writing is still wanted (rule 5)."""
         over = self.phase is DutyPhase.LIFTED or self.discharged_by is EvidenceKind.ELSEWHERE
@@ -158,6 +166,7 @@ def begin(
 ) -> StandingDuty:
     """A duty about (record, person, recipient); `old` are those that were about them before (rule 4)."""
     record_id, person_id, recipient_id = whom
+    asked = [one for one in old if one.written_requested is not None and one.written_id is None]
     return StandingDuty(
         id=new_id,
         record_id=record_id,
@@ -172,8 +181,9 @@ def begin(
         opened_at=now,
         received_at=min([owed.received_at, *(one.received_at for one in old)]),
         deadline=min([owed.deadline, *(one.deadline for one in old)]),
-        written_by=owed.written_by,
+        written_by=_earlier(owed.written_by, min((one.written_by for one in asked if one.written_by), default=None)),
         written_if_called=owed.written_if_called,
+        written_requested=min((one.written_requested for one in asked if one.written_requested), default=None),
     )
 
 
@@ -205,6 +215,20 @@ def discharge(duty: StandingDuty, by: EvidenceKind, evidence_id: str, now: datet
         evidence_id=evidence_id,
         ended_at=now,
         written_by=written_by,
+    )
+
+
+def ask(duty: StandingDuty, asked_at: datetime, until: datetime | None) -> StandingDuty:
+    """The duty once its agency asked for a report in writing (rule 6); `until` is when that is late, if the law says.
+
+    What was written already is not asked for again.
+    """
+    if until is None or duty.written_id is not None:
+        return duty
+    return replace(
+        duty,
+        written_requested=_earlier(duty.written_requested, asked_at),
+        written_by=_earlier(duty.written_by, until),
     )
 
 
@@ -268,17 +292,17 @@ def serving(
 
 
 def moments(duty: StandingDuty) -> Iterator[datetime]:
-    """When somebody must look at a duty by themselves (rule 6)."""
+    """When somebody must look at a duty by themselves (rule 7)."""
     if duty.phase is DutyPhase.OPEN:
         yield warn_at(duty.received_at, duty.deadline)
         yield duty.deadline
     if duty.owes_writing and duty.written_by is not None:
-        yield warn_at(duty.received_at, duty.written_by)
+        yield warn_at(duty.writing_begun, duty.written_by)
         yield duty.written_by
 
 
 def warn_at(begun: datetime, deadline: datetime) -> datetime:
-    """When most of the time to a deadline has passed (rule 6)."""
+    """When most of the time to a deadline has passed (rule 7)."""
     part, whole = WARN_AFTER
     return begun + (deadline - begun) * part / whole
 
@@ -295,6 +319,18 @@ def written_after(parts: Iterable[Part], protocol: Protocol, received_at: dateti
         after(part.row.written.within, received_at, protocol.majority(part.place.code).zone)
         for part in parts
         if part.row is not None and part.row.written is not None and part.row.written.when in wanted
+    )
+    return min(found, default=None)
+
+
+def written_if_asked(shares: Iterable[Share], protocol: Protocol, asked_at: datetime) -> datetime | None:
+    """By when an agency that asked for a report in writing must have it; None where the law gives no time (rule 6)."""
+    asked = {(share.place, share.row) for share in shares}
+    found = (
+        after(row.written.within, asked_at, protocol.majority(place).zone)
+        for place in {place for place, _ in asked}
+        for row in protocol.rows_of(place)
+        if (place, row.id) in asked and row.written is not None and row.written.when is WrittenWhen.IF_REQUESTED
     )
     return min(found, default=None)
 

@@ -49,6 +49,8 @@ _DECISION: Final = "/v1/decisions/{subject}"
 _DECISIONS: Final = "/v1/decisions?record_id={record}"
 _SUBJECTS: Final = "/v1/subject-notices"
 _DISCLOSURES: Final = "/v1/disclosures?record_id={record}"
+_RECIPIENT: Final = "/v1/recipients/{subject}"
+_QUESTION: Final = "/v1/questions/{subject}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,18 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         UNDELIVERED: Reason(
             _S.IMMINENT,
             "Something in the lane of imminent danger has not arrived 5 minutes after it was made.",
+            "Call the recipient by telephone now; then acknowledge this notice.",
+            _DISCLOSURES,
+        ),
+        "acknowledgement.missed": Reason(
+            _S.URGENT,
+            "A disclosure arrived a day ago, and its agency has not said a word about it.",
+            "Call the recipient and ask whether somebody has it.",
+            _DISCLOSURES,
+        ),
+        "acknowledgement.missed-imminent": Reason(
+            _S.IMMINENT,
+            "A disclosure about imminent danger arrived 15 minutes ago, and its agency has not said a word about it.",
             "Call the recipient by telephone now; then acknowledge this notice.",
             _DISCLOSURES,
         ),
@@ -114,11 +128,49 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "Make the call before the deadline and keep its time and reference.",
             _DECISION,
         ),
+        "endpoint.failing": Reason(
+            _S.ROUTINE,
+            "A recipient's endpoint has failed several times in a row; what is not imminent waits until it answers.",
+            "Watch whether it answers soon; call the recipient if it does not.",
+            _RECIPIENT,
+        ),
+        "endpoint.gone": Reason(
+            _S.URGENT,
+            "A recipient's endpoint says that it is gone; nothing is sent there until the recipient's entry changes.",
+            "Call the recipient, report by hand what waits for it, and correct its entry.",
+            _RECIPIENT,
+        ),
+        "endpoint.recovered": Reason(
+            _S.ROUTINE,
+            "A recipient's endpoint that failed is tried again like any other; what waited for it goes out.",
+            "Look whether anything for this recipient was late.",
+            _RECIPIENT,
+        ),
+        "log.behind": Reason(
+            _S.URGENT,
+            "Audit entries have waited for the log for more than two minutes.",
+            "Look whether the service that keeps the log runs, and whether its disk is full.",
+        ),
+        "log.unreconciled": Reason(
+            _S.URGENT,
+            "Rows and audit entries were counted, and their numbers differ.",
+            "Find the last log.reconciled entry; keep copies of database and log, and find out which of them changed.",
+        ),
+        "log.witness-diverged": Reason(
+            _S.URGENT,
+            "A witness has seen another history of the audit log than this one.",
+            "Keep a copy of the database and of the log; ask the witness for the checkpoint it cosigned last.",
+        ),
         "paging.email-failing": Reason(
             _S.URGENT,
             "Pages by e-mail do not get through.",
             "Look at the mail server and its settings; until then read the notices by hand.",
             fails=PageChannel.EMAIL,
+        ),
+        "paging.test": Reason(
+            _S.ROUTINE,
+            "This is a test: somebody ran `tiprouter page test`. Nothing happened.",
+            "Do nothing, or tell whoever sent it that it arrived.",
         ),
         "paging.webhook-failing": Reason(
             _S.URGENT,
@@ -196,6 +248,24 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "Look whether it is safe now; tell them, or defer it again.",
             _SUBJECTS,
         ),
+        "question.asked": Reason(
+            _S.URGENT,
+            "An agency asks something about what it was sent.",
+            "Read the question and answer it; only what may be told to that agency leaves.",
+            _QUESTION,
+        ),
+        "question.asked-imminent": Reason(
+            _S.IMMINENT,
+            "An agency asks something about imminent danger.",
+            "Read the question and answer it now; only what may be told to that agency leaves.",
+            _QUESTION,
+        ),
+        "question.late": Reason(
+            _S.URGENT,
+            "An agency's question has waited for all of its time.",
+            "Answer it, or call the agency.",
+            _QUESTION,
+        ),
         "review.due": Reason(
             _S.URGENT,
             "A review has waited for most of its time.",
@@ -207,6 +277,11 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "A review has waited beyond its deadline.",
             "Read the record and decide now.",
             _REVIEW,
+        ),
+        "log.witness-silent": Reason(
+            _S.ROUTINE,
+            "A witness has not cosigned the audit log for an hour.",
+            "Look whether it runs and can be reached; find witness.failed in the service's log.",
         ),
         "review.wanted": Reason(
             _S.ROUTINE,

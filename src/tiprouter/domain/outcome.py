@@ -7,7 +7,9 @@
 4. Obligations are merged: the earliest deadline of the determining policies and the duty table, the earliest written
    report, a telephone call where any of them demands one, the most protective notice.
 5. A duty, or a part of one, that no recipient takes is decided too (`unrouted`), with no recipient: it must not end in
-   silence.
+   silence. A hold is a human's to decide. Once decided, only an answer about the duty itself ends it: that there is
+   none toward an agency, or that the person is of age. What an agency is told or not told is no such answer, and where
+   no place is known only an authority's hold is about the duty.
 6. Somebody who only signaled is known by appearing at all: without leave to say who signaled, nothing of them leaves.
 7. A hold that a reviewer answered is a `DISCLOSE` of what was released and is permitted, or a `WITHHOLD`. It keeps its
    deadline. Nothing else is changed by a review: no report, no error, no guard.
@@ -20,7 +22,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from tiprouter.domain.calendar import business_days_after
-from tiprouter.domain.duty import Part, Span, parts, within
+from tiprouter.domain.duty import AUTHORITIES, Part, Span, parts, within
 from tiprouter.domain.facts import VICTIM_ROLES, Facts, Finding, Situation
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.review import RELEASED, WITHHELD, Review, released
@@ -68,7 +70,7 @@ class Ruling:
 class Verdict:
     """The outcome for one person and one recipient, with everything that explains it.
 
-    `considered` says that a human has decided about this person and recipient, so that a duty is not silent there.
+    `considered` says that a human decided that there is no duty toward this recipient, so that it is not silent there.
     """
 
     outcome: Outcome
@@ -112,7 +114,7 @@ def verdict_of(finding: Finding, answered: Ruling, received_at: datetime, review
         call=ruling.call and leaves,
         written_by=_written_by(ruling.written, received_at, finding.zone) if leaves else None,
         duty_within=finding.duty_within,
-        considered=outcome is not outcome_of(held) or finding.duty_denied,
+        considered=finding.duty_denied,
     )
 
 
@@ -192,12 +194,9 @@ def unrouted(
             continue
         worlds = situation.worlds[person.ref]
         told = [recipient for ref, recipient, verdict in verdicts if ref == person.ref and _speaks(verdict)]
-        left = tuple(
-            part
-            for part in parts(situation.record.jurisdictions, worlds, situation.protocol, today)
-            if not any(takes(recipient, part) for recipient in told)
-        )
-        if left or not told:
+        every = tuple(parts(situation.record.jurisdictions, worlds, situation.protocol, today))
+        left = tuple(part for part in every if not any(takes(recipient, part) for recipient in told))
+        if left or not (every or any(recipient.kind in AUTHORITIES for recipient in told)):
             found.append(Unrouted(person.ref, left))
     return tuple(found)
 

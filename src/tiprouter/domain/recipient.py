@@ -4,7 +4,8 @@
 2. An agency limited to counties serves a place in its state only when the county is one of them; when the record
    does not name a county the answer is unknown, not no.
 3. It is usable while it is active; a sharing agreement is in force until its own date.
-4. Its delivery mode says what its webhook carries: everything (push), ids alone (thin), or that there is none (pull).
+4. It may name keys to encrypt to, authorities to believe, and a certificate of ours that it wants to be shown.
+5. Its delivery mode says what its webhook carries: everything (push), ids alone (thin), or that there is none (pull).
    An agency that only pulls has no endpoint, every other one has.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
 
+from tiprouter.domain.proof import PublicKey
 from tiprouter.domain.record import Jurisdiction
 from tiprouter.domain.vocabulary import Answer, RecipientKind
 
@@ -44,10 +46,22 @@ class DeliveryMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptionKey:
+    """A public key to encrypt to: its id, its JWK in canonical form, and the time in which it is used."""
+
+    id: str
+    jwk: str
+    not_before: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """A registered agency.
 
     `revision` counts its changes; `agreement_until` None means no agreement; `url` is None in mode pull, and only then.
+    `acknowledgement_key` is what the agency may sign its acknowledgements with. `authorities` and `certificate` are PEM
+    texts (rule 4); the certificate's private key stands sealed elsewhere (`storage/client_keys.py`).
     """
 
     id: str
@@ -61,10 +75,14 @@ class Recipient:
     agreement_until: datetime | None
     revision: int
     delivery_mode: DeliveryMode = DeliveryMode.PUSH
+    acknowledgement_key: PublicKey | None = None
+    encryption_keys: tuple[EncryptionKey, ...] = ()
+    authorities: str = ""
+    certificate: str = ""
 
     @property
     def has_its_endpoint(self) -> bool:
-        """Whether there is an endpoint exactly where the delivery mode needs one (rule 4)."""
+        """Whether there is an endpoint exactly where the delivery mode needs one (rule 5)."""
         return (self.url is None) is (self.delivery_mode is DeliveryMode.PULL)
 
     def serves(self, place: Jurisdiction) -> Answer:

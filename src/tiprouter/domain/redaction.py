@@ -16,7 +16,7 @@ Not promised: that a text holds only what its label says. Labelling is the hotli
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -93,14 +93,10 @@ def redact(record: Record, verdicts: Mapping[str, Verdict], recipient: Recipient
     `verdicts` are by person `ref`. `content_digest` covers what is told, not the ids and times around it: equal
     digests tell the same thing.
     """
-    permitted = {
-        person.ref: verdicts[person.ref].categories
-        for person in record.persons
-        if person.ref in verdicts and _may_appear(person, verdicts[person.ref])
-    }
+    permitted = _permitted(record, verdicts)
     if not permitted:
         return None
-    labels = {ref: f"person-{number}" for number, ref in enumerate(permitted, start=1)}
+    labels = _labels(permitted)
     kept = [
         (number, statement)
         for number, statement in enumerate(record.statements)
@@ -116,6 +112,47 @@ def redact(record: Record, verdicts: Mapping[str, Verdict], recipient: Recipient
         categories=frozenset().union(*permitted.values()),
         persons=tuple(labels),
         left_out=tuple(number for number in range(len(record.statements)) if number not in numbers),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an answer answers: the acknowledgement that asked, the disclosure it was about, and the one that stands."""
+
+    acknowledgement_id: str
+    disclosure_id: str
+    stands: str
+
+
+def answer(
+    record: Record,
+    verdicts: Mapping[str, Verdict],
+    recipient: Recipient,
+    address: Address,
+    asked: Asked,
+    said: Statement,
+) -> Made | None:
+    """The hotline's answer to a recipient's question, or None when it may not leave (rules 2, 4, 5 and 6).
+
+    Persons are named as in the disclosure that stands (`labels_of`).
+    """
+    permitted = _permitted(record, verdicts)
+    if not _may_leave(record, said.persons, said.category, permitted):
+        return None
+    labels = _labels(permitted)
+    content: dict[str, Json] = {
+        "answers": asked.acknowledgement_id,
+        "asked_about": asked.disclosure_id,
+        "statement": _statement(record, said, labels),
+    }
+    data = _about(recipient, address) | content | {"labels_of": asked.stands}
+    told = record.labelled(said.persons)
+    return Made(
+        redacted=_sealed("disclosure.answered", data, address.made_at),
+        content_digest=hashlib.sha256(_bytes(content)).hexdigest(),
+        categories=frozenset(Category) if said.category is None else frozenset((said.category,)),
+        persons=told,
+        left_out=(),
     )
 
 
@@ -142,12 +179,45 @@ def announce(recipient: Recipient, address: Address, delivery_id: str, urgency: 
     return _sealed("disclosure.available", data, address.made_at)
 
 
+def challenge(recipient_id: str, token: str, made_at: datetime) -> Redacted:
+    """The question to an endpoint whether it is the agency's (`receiver/challenge.py`); ids and a random token only."""
+    return _sealed("endpoint.challenge", {"recipient_id": recipient_id, "token": token}, made_at)
+
+
+def test(recipient_id: str, made_at: datetime) -> Redacted:
+    """A message that asks for nothing but an answer."""
+    return _sealed("endpoint.test", {"recipient_id": recipient_id}, made_at)
+
+
+def changing(recipient_id: str, change_id: str, changes: Sequence[str], until: datetime, made_at: datetime) -> Redacted:
+    """The message that tells an endpoint that somebody proposes to change it: what, not into what."""
+    data: dict[str, Json] = {
+        "recipient_id": recipient_id,
+        "change_id": change_id,
+        "changes": list(changes),
+        "confirm_before": stamp(until),
+    }
+    return _sealed("endpoint.changing", data, made_at)
+
+
 def reopen(body: bytes, digest: str) -> Redacted:
     """A payload read back from storage, if it still is what redaction made. Raises `RedactionError` otherwise."""
     redacted = Redacted(body, _MINT)
     if redacted.digest != digest:
         raise RedactionError
     return redacted
+
+
+def _permitted(record: Record, verdicts: Mapping[str, Verdict]) -> dict[str, frozenset[Category]]:
+    return {
+        person.ref: verdicts[person.ref].categories
+        for person in record.persons
+        if person.ref in verdicts and _may_appear(person, verdicts[person.ref])
+    }
+
+
+def _labels(permitted: Mapping[str, frozenset[Category]]) -> dict[str, str]:
+    return {ref: f"person-{number}" for number, ref in enumerate(permitted, start=1)}
 
 
 def _may_leave(

@@ -45,6 +45,11 @@ class Decision:
     current: bool = True
 
 
+_COLUMNS = tuple(decisions.c[name] for name in Decision.__slots__)
+_AT_ONCE = 500
+"""So many ids are named in one statement: databases bound the number of parameters."""
+
+
 def add(tx: Connection, made: Sequence[Decision]) -> None:
     """Store decisions as the current ones; what they replace is to be retired first."""
     if made:
@@ -53,20 +58,30 @@ def add(tx: Connection, made: Sequence[Decision]) -> None:
 
 def retire(tx: Connection, decision_ids: Sequence[str]) -> None:
     """Take the mark of decisions that were replaced, or whose person or recipient is no longer part of the record."""
-    if decision_ids:
-        tx.execute(decisions.update().where(decisions.c.id.in_(decision_ids)).values(current=False))
+    for first in range(0, len(decision_ids), _AT_ONCE):
+        some = decision_ids[first : first + _AT_ONCE]
+        tx.execute(decisions.update().where(decisions.c.id.in_(some)).values(current=False))
 
 
 def current(tx: Connection, record_id: str) -> list[Decision]:
     """The decisions about a record that stand."""
-    query = sa.select(decisions).where(decisions.c.record_id == record_id, decisions.c.current)
+    query = sa.select(*_COLUMNS).where(decisions.c.record_id == record_id, decisions.c.current)
     return [_decision(row) for row in tx.execute(query.order_by(decisions.c.id))]
 
 
 def load(tx: Connection, decision_id: str) -> Decision | None:
     """One decision, or None."""
-    row = tx.execute(sa.select(decisions).where(decisions.c.id == decision_id)).one_or_none()
+    row = tx.execute(sa.select(*_COLUMNS).where(decisions.c.id == decision_id)).one_or_none()
     return None if row is None else _decision(row)
+
+
+def several(tx: Connection, decision_ids: Sequence[str]) -> dict[str, Decision]:
+    """Those of these decisions that there are, by id."""
+    found: dict[str, Decision] = {}
+    for first in range(0, len(decision_ids), _AT_ONCE):
+        query = sa.select(*_COLUMNS).where(decisions.c.id.in_(decision_ids[first : first + _AT_ONCE]))
+        found |= {row.id: _decision(row) for row in tx.execute(query)}
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +97,7 @@ class Filter:
 
 def page(tx: Connection, wanted: Filter, after: str | None, limit: int) -> list[Decision]:
     """Decisions that match, newest first, below `after`."""
-    query = sa.select(decisions).order_by(decisions.c.id.desc()).limit(limit)
+    query = sa.select(*_COLUMNS).order_by(decisions.c.id.desc()).limit(limit)
     for column in ("record_id", "person_id", "recipient_id", "outcome", "current"):
         value = getattr(wanted, column)
         if value is not None:
@@ -98,6 +113,8 @@ def _row(decision: Decision) -> dict[str, Any]:
 
 
 def _decision(row: Any) -> Decision:  # noqa: ANN401 - a SQLAlchemy row
-    values = {name: getattr(row, name) for name in Decision.__slots__}
-    values |= {name: tuple(values[name]) for name in ("categories", "policies", "errors")}
-    return Decision(**values | {"outcome": Outcome(row.outcome), "urgency": Urgency(row.urgency)})
+    values = dict(zip(Decision.__slots__, row, strict=True))
+    values["categories"], values["policies"] = tuple(values["categories"]), tuple(values["policies"])
+    values["errors"] = tuple(values["errors"])
+    values["outcome"], values["urgency"] = Outcome(values["outcome"]), Urgency(values["urgency"])
+    return Decision(**values)

@@ -1,17 +1,18 @@
 """Which deliveries are due, who holds them, and what came of each attempt?
 
-1. A claim is a lease with a fencing token: only the holder of the token may finish it, and only once.
-2. What is due is picked per recipient first (at most `each`), so that one dead agency never fills the batch; imminent
-   before standard, first attempts before retries.
+1. A claim is a lease with a fencing token: only the holder of the token may renew or finish it, and only once.
+2. Each delivery is in one lane at a time (`domain/lanes.py`); which goes first there is asked in `storage/lanes.py`.
 3. A delivery waits for earlier ones of its matter: a recall never overtakes what it recalls.
 4. A row keeps its lease after a cancellation in flight, until the attempt is finished or the lease expires.
 5. On PostgreSQL a claim locks the record before the delivery, as every story that decides does, and passes over what
-   another story holds (`SKIP LOCKED`): it never waits for one. Finishing locks the delivery alone.
-6. What waits for an agency that only pulls is never due: the agency takes it from its inbox (`storage/inbox.py`).
+   another story holds (`SKIP LOCKED`): it never waits for one. Finishing locks the deliveries alone, and where several
+   are finished at once it passes over what another story holds, too.
+6. What cannot be sent for a reason of its recipient's is parked: not due, until its line is let go. It still waits, for
+   its agency's inbox, its warning and its end.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,14 +20,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from tiprouter.domain.recipient import DeliveryMode
+from tiprouter.domain.lanes import Lane, lane_of
 from tiprouter.domain.states import DUE, WAITING, DeliveryState
 from tiprouter.domain.vocabulary import AttemptKind, Urgency
-from tiprouter.storage.tables import attempts, deliveries, recipients, records
+from tiprouter.storage.tables import attempts, deliveries, records
 from tiprouter.storage.vault import Place, SealError, Vault
 
 _DUE = tuple(sorted(DUE))
 _WAITING = tuple(sorted(WAITING))
+_AT_ONCE = 500
+"""So many ids are named in one statement: databases bound the number of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Delivery:
 
 def add(tx: Connection, delivery: Delivery) -> None:
     """Store a new delivery, in the transaction that made its disclosure."""
-    tx.execute(deliveries.insert(), {name: getattr(delivery, name) for name in Delivery.__slots__})
+    tx.execute(deliveries.insert(), _values(delivery))
 
 
 def change(tx: Connection, delivery_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
@@ -70,33 +73,18 @@ def load(tx: Connection, delivery_id: str) -> Delivery | None:
     return None if row is None else from_row(row)
 
 
+def held_at_once(tx: Connection, delivery_ids: Sequence[str]) -> dict[str, Delivery]:
+    """These deliveries, held until this story commits; on PostgreSQL, without those that another story holds."""
+    query = sa.select(deliveries).where(deliveries.c.id.in_(sorted(delivery_ids))).order_by(deliveries.c.id)
+    return {row.id: from_row(row) for row in tx.execute(query.with_for_update(skip_locked=True))}
+
+
 def of_disclosures(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, Delivery]:
     """The delivery of each disclosure; on PostgreSQL, held until this story commits."""
     if not disclosure_ids:
         return {}
     query = sa.select(deliveries).where(deliveries.c.disclosure_id.in_(disclosure_ids)).order_by(deliveries.c.id)
     return {row.disclosure_id: from_row(row) for row in tx.execute(query.with_for_update())}
-
-
-def due(tx: Connection, now: datetime, limit: int, each: int, held: Mapping[str, int]) -> list[Delivery]:
-    """What to try now (rules 2 and 3): at most `limit`, and per recipient `each` less what is `held` already."""
-    order = (deliveries.c.urgency, deliveries.c.attempts > 0, deliveries.c.next_at, deliveries.c.id)
-    place = sa.func.row_number().over(partition_by=deliveries.c.recipient_id, order_by=order).label("place")
-    ready = (
-        sa.select(deliveries.c.id, place)
-        .join(recipients, recipients.c.id == deliveries.c.recipient_id)
-        .where(deliveries.c.state.in_(_DUE), deliveries.c.next_at <= now, ~behind_another(), _sent())
-        .subquery()
-    )
-    query = (
-        sa.select(deliveries, ready.c.place)
-        .join(ready, ready.c.id == deliveries.c.id)
-        .where(ready.c.place <= each, deliveries.c.state.in_(_DUE))
-        .order_by(*order)
-        .limit(limit + sum(held.values()))
-    )
-    allowed = [row for row in tx.execute(_with_record(query)) if row.place <= each - held.get(row.recipient_id, 0)]
-    return [from_row(row) for row in allowed[:limit]]
 
 
 def behind_another() -> sa.Exists:
@@ -109,20 +97,18 @@ def behind_another() -> sa.Exists:
     )
 
 
-def _sent() -> sa.ColumnElement[bool]:
-    return recipients.c.delivery_mode != DeliveryMode.PULL
-
-
-def claim(tx: Connection, delivery_id: str, lease: str, lease_until: datetime) -> bool:
+def claim(tx: Connection, delivery: Delivery, lease: str, lease_until: datetime) -> bool:
     """Take one due delivery; False when somebody else has it or it is due no more."""
     taken = tx.execute(
         deliveries.update()
-        .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(_DUE))
+        .where(deliveries.c.id == delivery.id, due_state())
         .values(
             state=DeliveryState.CLAIMED,
             lease=lease,
             lease_until=lease_until,
             attempts=deliveries.c.attempts + 1,
+            lane=lane_of(delivery.urgency, 1),
+            parked=False,
         )
     )
     return taken.rowcount == 1
@@ -136,19 +122,19 @@ def renew(tx: Connection, leases: Sequence[str], lease_until: datetime) -> None:
 def expired(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries whose holder stopped renewing."""
     query = sa.select(deliveries).where(deliveries.c.lease.is_not(None), deliveries.c.lease_until <= now).limit(limit)
-    return [from_row(row) for row in tx.execute(_with_record(query))]
+    return [from_row(row) for row in tx.execute(with_record(query))]
 
 
 def late(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries about which a human must be told now, because their deadline is near."""
     query = sa.select(deliveries).where(deliveries.c.warn_at.is_not(None), deliveries.c.warn_at <= now)
-    return [from_row(row) for row in tx.execute(_with_record(query.order_by(deliveries.c.warn_at).limit(limit)))]
+    return [from_row(row) for row in tx.execute(with_record(query.order_by(deliveries.c.warn_at).limit(limit)))]
 
 
 def overdue(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries that nobody holds and for which trying is over."""
     query = sa.select(deliveries).where(waiting(), deliveries.c.deliver_by <= now)
-    return [from_row(row) for row in tx.execute(_with_record(query.order_by(deliveries.c.deliver_by).limit(limit)))]
+    return [from_row(row) for row in tx.execute(with_record(query.order_by(deliveries.c.deliver_by).limit(limit)))]
 
 
 def waiting() -> sa.ColumnElement[bool]:
@@ -156,17 +142,28 @@ def waiting() -> sa.ColumnElement[bool]:
     return deliveries.c.state.in_(sa.bindparam("waiting", _WAITING, expanding=True, literal_execute=True))
 
 
-def _with_record(query: sa.Select[Any]) -> sa.Select[Any]:
+def due_state(table: Any = deliveries) -> sa.ColumnElement[bool]:  # noqa: ANN401 - the table or an alias of it
+    """It may be claimed; written out, as above."""
+    column: sa.ColumnElement[str] = table.c.state
+    return column.in_(sa.bindparam("due", _DUE, expanding=True, literal_execute=True))
+
+
+def with_record(query: sa.Select[Any]) -> sa.Select[Any]:
     """The same deliveries without those that another story holds, their records locked with them (rule 5)."""
     query = query.join(records, records.c.id == deliveries.c.record_id)
     return query.with_for_update(of=[records, deliveries], key_share=True, skip_locked=True)
 
 
 def next_due_at(tx: Connection) -> datetime | None:
-    """When the next delivery falls due, or None when none waits."""
-    query = sa.select(sa.func.min(deliveries.c.next_at)).join(recipients, recipients.c.id == deliveries.c.recipient_id)
-    moment: datetime | None = tx.execute(query.where(deliveries.c.state.in_(_DUE), _sent())).scalar_one()
-    return moment
+    """When the next delivery falls due, or None when none waits for its own time."""
+    first = [
+        sa.select(sa.func.min(deliveries.c.next_at).label("next_at")).where(
+            deliveries.c.lane == lane, due_state(), ~deliveries.c.parked
+        )
+        for lane in Lane
+    ]
+    moments = [moment for moment in tx.execute(sa.union_all(*first)).scalars() if moment is not None]
+    return min(moments, default=None)
 
 
 def unfinished(tx: Connection) -> int:
@@ -223,7 +220,25 @@ def attempts_of(tx: Connection, delivery_id: str) -> list[Attempt]:
     return [Attempt(**dict(row) | {"kind": AttemptKind(row["kind"])}) for row in rows]
 
 
+def _values(delivery: Delivery) -> dict[str, Any]:
+    values = {name: getattr(delivery, name) for name in Delivery.__slots__}
+    return values | {"lane": lane_of(delivery.urgency, delivery.attempts)}
+
+
 def from_row(row: Any) -> Delivery:  # noqa: ANN401 - a SQLAlchemy row
     """A delivery from a row with all its columns."""
     values = {name: getattr(row, name) for name in Delivery.__slots__}
     return Delivery(**values | {"urgency": Urgency(row.urgency), "state": DeliveryState(row.state)})
+
+
+def change_all(tx: Connection, delivery_ids: Sequence[str], **values: Any) -> None:  # noqa: ANN401 - columns of the table
+    """Set the same columns of many deliveries."""
+    for first in range(0, len(delivery_ids), _AT_ONCE):
+        some = delivery_ids[first : first + _AT_ONCE]
+        tx.execute(deliveries.update().where(deliveries.c.id.in_(some)).values(**values))
+
+
+def add_all(tx: Connection, made: Sequence[Delivery]) -> None:
+    """Store new deliveries, in the transaction that made their disclosures."""
+    if made:
+        tx.execute(deliveries.insert(), [_values(delivery) for delivery in made])

@@ -12,9 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import AttemptKind
 from tiprouter.storage.tables import attempts, deliveries, disclosures, matters
 from tiprouter.storage.vault import Place, Vault
+
+_AT_ONCE = 500
+"""So many ids are named in one statement: databases bound the number of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class Disclosure:
     digest: str
     content_digest: str
     made_at: datetime
+    answers: str | None = None
+
+
+_COLUMNS = tuple(disclosures.c[name] for name in Disclosure.__slots__)
+"""Everything but the payload."""
 
 
 def matter(tx: Connection, record_id: str, recipient_id: str, new_id: str) -> Matter:
@@ -65,40 +74,121 @@ def matters_of(tx: Connection, record_id: str) -> list[Matter]:
 
 def add(tx: Connection, vault: Vault, made: Disclosure, payload: bytes) -> None:
     """Store a disclosure with its payload, sealed under the record's key, and count it in its matter."""
-    row = {name: getattr(made, name) for name in Disclosure.__slots__}
-    row["categories"], row["decisions"] = list(made.categories), list(made.decisions)
-    row["sealed"] = vault.key(tx, made.record_id).seal(payload, _place(made.id), vault.nonce())
-    tx.execute(disclosures.insert(), row)
-    tx.execute(matters.update().where(matters.c.id == made.matter_id).values(sequence=made.sequence))
+    add_all(tx, vault, made.record_id, [(made, payload)])
+
+
+def add_all(tx: Connection, vault: Vault, record_id: str, made: Sequence[tuple[Disclosure, bytes]]) -> None:
+    """The same of many about one record; those of one matter in their sequence."""
+    if not made:
+        return
+    key = vault.key(tx, record_id)
+    tx.execute(disclosures.insert(), [_row(one, key.seal(body, _place(one.id), vault.nonce())) for one, body in made])
+    counted = matters.update().where(matters.c.id == sa.bindparam("which"))
+    last = {one.matter_id: one.sequence for one, _ in made}
+    tx.execute(
+        counted.values(sequence=sa.bindparam("reached")),
+        [{"which": matter_id, "reached": sequence} for matter_id, sequence in last.items()],
+    )
 
 
 def end(tx: Connection, disclosure_id: str) -> None:
     """A disclosure that is superseded, cancelled or recalled is no longer live."""
-    tx.execute(disclosures.update().where(disclosures.c.id == disclosure_id).values(live=False))
+    end_all(tx, (disclosure_id,))
+
+
+def end_all(tx: Connection, disclosure_ids: Sequence[str]) -> None:
+    """The same of many."""
+    for first in range(0, len(disclosure_ids), _AT_ONCE):
+        some = disclosure_ids[first : first + _AT_ONCE]
+        tx.execute(disclosures.update().where(disclosures.c.id.in_(some)).values(live=False))
 
 
 def live(tx: Connection, record_id: str) -> dict[str, Disclosure]:
-    """What stands about a record, by recipient: at most one disclosure each."""
-    query = sa.select(disclosures).where(
-        disclosures.c.record_id == record_id, disclosures.c.live, disclosures.c.recalls.is_(None)
+    """What stands about a record, by recipient: at most one disclosure each, answers to questions left out."""
+    query = sa.select(*_COLUMNS).where(
+        disclosures.c.record_id == record_id,
+        disclosures.c.live,
+        disclosures.c.recalls.is_(None),
+        disclosures.c.answers.is_(None),
     )
     return {row.recipient_id: _disclosure(row) for row in tx.execute(query)}
 
 
-def told(tx: Connection, matter_id: str) -> list[Disclosure]:
-    """What a recipient may hold of a matter, in sequence: disclosures that left and were never recalled."""
-    recall = disclosures.alias()
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """What stands for one recipient: its disclosure, and where the delivery (`id`) is. No more than deciding needs."""
+
+    disclosure_id: str
+    matter_id: str
+    record_id: str
+    recipient_id: str
+    content_digest: str
+    id: str
+    state: DeliveryState
+
+
+def under_way(tx: Connection, record_id: str) -> dict[str, UnderWay]:
+    """What stands about a record, by recipient, as `live`; on PostgreSQL its deliveries are held until this commits."""
+    named = ("id", "matter_id", "record_id", "recipient_id", "content_digest")
     query = (
-        sa.select(disclosures)
+        sa.select(*(disclosures.c[name] for name in named), deliveries.c.id, deliveries.c.state)
         .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
         .where(
-            disclosures.c.matter_id == matter_id,
+            disclosures.c.record_id == record_id,
+            disclosures.c.live,
             disclosures.c.recalls.is_(None),
-            _left(),
-            ~sa.exists().where(recall.c.recalls == disclosures.c.id, recall.c.matter_id == matter_id),
+            disclosures.c.answers.is_(None),
         )
+        .order_by(deliveries.c.id)
     )
-    return [_disclosure(row) for row in tx.execute(query.order_by(disclosures.c.sequence))]
+    found: dict[str, UnderWay] = {}
+    for row in tx.execute(query.with_for_update(of=deliveries)):
+        made, matter_id, record, to, digest, delivery_id, state = tuple[Any, ...](row)
+        found[to] = UnderWay(made, matter_id, record, to, digest, delivery_id, DeliveryState(state))
+    return found
+
+
+def standing(tx: Connection, record_ids: Sequence[str]) -> dict[str, DeliveryState]:
+    """The live disclosures of these records, and where their deliveries are, which stay there until this commits."""
+    query = (
+        sa.select(disclosures.c.id, deliveries.c.state)
+        .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+        .where(disclosures.c.record_id.in_(record_ids), disclosures.c.live, disclosures.c.recalls.is_(None))
+        .order_by(deliveries.c.id)
+    )
+    return {row.id: DeliveryState(row.state) for row in tx.execute(query.with_for_update(of=deliveries))}
+
+
+def live_ids(tx: Connection, record_ids: Sequence[str]) -> set[str]:
+    """The live disclosures of these records."""
+    query = sa.select(disclosures.c.id).where(
+        disclosures.c.record_id.in_(record_ids), disclosures.c.live, disclosures.c.recalls.is_(None)
+    )
+    return set(tx.execute(query).scalars())
+
+
+def told(tx: Connection, matter_id: str) -> list[Disclosure]:
+    """What a recipient may hold of a matter, in sequence: disclosures that left and were never recalled."""
+    return [_disclosure(row) for row in tx.execute(_told().where(disclosures.c.matter_id == matter_id))]
+
+
+def told_of(tx: Connection, record_id: str) -> dict[str, list[Disclosure]]:
+    """What recipients may hold of a record: the same by matter."""
+    found: dict[str, list[Disclosure]] = {}
+    for row in tx.execute(_told().where(disclosures.c.record_id == record_id)):
+        found.setdefault(row.matter_id, []).append(_disclosure(row))
+    return found
+
+
+def _told() -> sa.Select[Any]:
+    recall = disclosures.alias()
+    recalled = sa.exists().where(recall.c.recalls == disclosures.c.id, recall.c.matter_id == disclosures.c.matter_id)
+    return (
+        sa.select(*_COLUMNS)
+        .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+        .where(disclosures.c.recalls.is_(None), _left(), ~recalled)
+        .order_by(disclosures.c.matter_id, disclosures.c.sequence)
+    )
 
 
 def sent(tx: Connection, record_ids: Sequence[str]) -> set[str]:
@@ -113,7 +203,7 @@ def sent(tx: Connection, record_ids: Sequence[str]) -> set[str]:
 
 def load(tx: Connection, disclosure_id: str) -> Disclosure | None:
     """One disclosure, or None."""
-    row = tx.execute(sa.select(disclosures).where(disclosures.c.id == disclosure_id)).one_or_none()
+    row = tx.execute(sa.select(*_COLUMNS).where(disclosures.c.id == disclosure_id)).one_or_none()
     return None if row is None else _disclosure(row)
 
 
@@ -168,6 +258,15 @@ def listed(tx: Connection, disclosure_id: str) -> Listed | None:
     return None if row is None else _listed(row)
 
 
+def several(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, Listed]:
+    """Those of these disclosures and recalls that there are, by id."""
+    found: dict[str, Listed] = {}
+    for first in range(0, len(disclosure_ids), _AT_ONCE):
+        query = _with_delivery().where(disclosures.c.id.in_(disclosure_ids[first : first + _AT_ONCE]))
+        found |= {row.id: _listed(row) for row in tx.execute(query)}
+    return found
+
+
 def _left() -> sa.Exists:
     """Whether the payload was on its way: an announcement carries none."""
     return sa.exists().where(attempts.c.delivery_id == deliveries.c.id, attempts.c.kind != AttemptKind.ANNOUNCE)
@@ -175,7 +274,7 @@ def _left() -> sa.Exists:
 
 def _with_delivery() -> sa.Select[Any]:
     return sa.select(
-        disclosures,
+        *_COLUMNS,
         deliveries.c.id.label("delivery_id"),
         deliveries.c.state,
         deliveries.c.attempts,
@@ -187,6 +286,11 @@ def _with_delivery() -> sa.Select[Any]:
 
 def _listed(row: Any) -> Listed:  # noqa: ANN401 - a SQLAlchemy row
     return Listed(_disclosure(row), row.delivery_id, row.state, row.attempts, row.deadline, row.finished_at, row.left)
+
+
+def _row(made: Disclosure, sealed: bytes) -> dict[str, Any]:
+    row = {name: getattr(made, name) for name in Disclosure.__slots__}
+    return row | {"categories": list(made.categories), "decisions": list(made.decisions), "sealed": sealed}
 
 
 def _disclosure(row: Any) -> Disclosure:  # noqa: ANN401 - a SQLAlchemy row

@@ -18,7 +18,7 @@ from tiprouter.domain.discharge import CallOutcome, EvidenceKind, Instead, Share
 from tiprouter.domain.states import OWING, DutyPhase
 from tiprouter.domain.vocabulary import AcknowledgementStatus, RecipientKind
 from tiprouter.storage.codec import from_bytes, from_plain, to_bytes, to_plain
-from tiprouter.storage.duties_table import duties, duty_calls, duty_letters
+from tiprouter.storage.duties_table import duties, duty_calls, duty_letters, duty_requests
 from tiprouter.storage.tables import acknowledgements, disclosures
 from tiprouter.storage.vault import DataKey, ErasedError, Place, Vault
 
@@ -76,6 +76,27 @@ class Letter:
     made_by: str
     made_at: datetime
     words: LetterWords | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestWords:
+    """What is said of an agency's request for a report in writing: who asked, under which number, and how."""
+
+    asked_by: str
+    reference: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRequest:
+    """One request for a report in writing; `words` are None once they were erased."""
+
+    id: str
+    duty_id: str
+    requested_at: datetime
+    made_by: str
+    made_at: datetime
+    words: RequestWords | None
 
 
 def add(tx: Connection, made: Sequence[StandingDuty], looks: Sequence[datetime | None]) -> None:
@@ -224,6 +245,30 @@ def letters_of(tx: Connection, vault: Vault, duty_id: str, owner: str) -> list[L
     ]
 
 
+def add_request(tx: Connection, vault: Vault, request: WrittenRequest, owner: str) -> None:
+    """Store a request for a report in writing; its words are sealed under the record's (`owner`'s) key."""
+    sealed = vault.key(tx, owner).seal(to_bytes(request.words), _place("duty_requests", request.id), vault.nonce())
+    row = {name: getattr(request, name) for name in WrittenRequest.__slots__ if name != "words"}
+    tx.execute(duty_requests.insert(), row | {"sealed": sealed})
+
+
+def requests_of(tx: Connection, vault: Vault, duty_id: str, owner: str) -> list[WrittenRequest]:
+    """Every request for a report in writing that was recorded for a duty, first to last."""
+    query = sa.select(duty_requests).where(duty_requests.c.duty_id == duty_id).order_by(duty_requests.c.id)
+    key = _key(tx, vault, owner)
+    return [
+        WrittenRequest(
+            id=row.id,
+            duty_id=row.duty_id,
+            requested_at=row.requested_at,
+            made_by=row.made_by,
+            made_at=row.made_at,
+            words=_words(RequestWords, key, row, "duty_requests"),
+        )
+        for row in tx.execute(query)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """An acknowledgement of a record's live disclosure: its id, and the decisions that the disclosure was made on."""
@@ -239,6 +284,7 @@ def answers(tx: Connection, record_id: str) -> list[Answered]:
         sa.select(acknowledgements.c.id, acknowledgements.c.status, disclosures.c.recipient_id, disclosures.c.decisions)
         .join(disclosures, disclosures.c.id == acknowledgements.c.disclosure_id)
         .where(disclosures.c.record_id == record_id, disclosures.c.live, disclosures.c.recalls.is_(None))
+        .where(disclosures.c.answers.is_(None))
         .where(acknowledgements.c.status.in_(_LAST_WORDS))
         .order_by(acknowledgements.c.made_at, acknowledgements.c.id)
     )

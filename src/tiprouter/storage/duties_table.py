@@ -25,6 +25,7 @@ duties = sa.Table(
     sa.Column("deadline", Moment, nullable=False),
     sa.Column("written_by", Moment, comment="when a report in writing is owed"),
     sa.Column("written_if_called", Moment, comment="when one would be, had it been told by a call"),
+    sa.Column("written_requested", Moment, comment="when the agency asked for one"),
     sa.Column("written_id", Id, comment="the evidence of the report in writing"),
     sa.Column("discharged_by", sa.String(12)),
     sa.Column("evidence_id", Id, comment="the acknowledgement or call that discharged it"),
@@ -83,4 +84,16 @@ duty_letters = sa.Table(
     sa.Column("made_at", Moment, nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False, comment="who sent it, reference, notes"),
     comment="Reports in writing that followed.",
+)
+
+duty_requests = sa.Table(
+    "duty_requests",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("duty_id", Id, sa.ForeignKey("duties.id"), nullable=False, index=True),
+    sa.Column("requested_at", Moment, nullable=False),
+    sa.Column("made_by", Id, nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False, comment="who asked, reference, notes"),
+    comment="Reports in writing that agencies asked for.",
 )

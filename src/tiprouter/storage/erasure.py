@@ -24,7 +24,9 @@ from sqlalchemy.engine import Connection
 
 from tiprouter.domain.states import FETCHABLE, OWING
 from tiprouter.domain.vocabulary import Outcome, RecordKind
-from tiprouter.storage.duties_table import duties, duty_calls, duty_letters
+from tiprouter.storage.duties_table import duties, duty_calls, duty_letters, duty_requests
+from tiprouter.storage.questions_table import questions
+from tiprouter.storage.recovery_table import retries
 from tiprouter.storage.reviews_table import reviews
 from tiprouter.storage.subjects_table import appearances, holds, subject_notices
 from tiprouter.storage.tables import (
@@ -109,7 +111,14 @@ SEALED: Final = (
     Sealed(reviews, lambda record: reviews.c.record_id == record, lambda person, _: reviews.c.person_id != person),
     Sealed(duty_calls, _of_duty(duty_calls), _duty_of_others(duty_calls)),
     Sealed(duty_letters, _of_duty(duty_letters), _duty_of_others(duty_letters)),
+    Sealed(duty_requests, _of_duty(duty_requests), _duty_of_others(duty_requests)),
     Sealed(holds, lambda record: holds.c.record_id == record),
+    Sealed(retries, lambda record: retries.c.record_id == record),
+    Sealed(
+        questions,
+        lambda record: questions.c.record_id == record,
+        lambda _, theirs: questions.c.carried_by.not_in(theirs),
+    ),
     Sealed(
         subject_notices,
         lambda record: subject_notices.c.record_id == record,

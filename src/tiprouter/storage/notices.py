@@ -26,9 +26,11 @@ def add(tx: Connection, notice: Raised) -> None:
     tx.execute(notices.insert(), {name: getattr(notice, name) for name in Raised.__slots__})
 
 
-def about(tx: Connection, reason: str, subject: str) -> bool:
-    """Whether this was raised before."""
+def about(tx: Connection, reason: str, subject: str, since: datetime | None = None) -> bool:
+    """Whether this was raised before; if asked so, after a moment."""
     query = sa.select(notices.c.id).where(notices.c.reason == reason, notices.c.subject == subject)
+    if since is not None:
+        query = query.where(notices.c.raised_at > since)
     return tx.execute(query.limit(1)).first() is not None
 
 

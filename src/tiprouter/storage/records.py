@@ -13,10 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.record import Record
-from tiprouter.domain.states import FETCHABLE
+from tiprouter.domain.states import FETCHABLE, OWING
 from tiprouter.domain.vocabulary import CaseStatus, Outcome, RecordKind
 from tiprouter.errors import TiprouterError
 from tiprouter.storage.codec import from_bytes, to_bytes
+from tiprouter.storage.duties_table import duties
 from tiprouter.storage.subjects_table import appearances
 from tiprouter.storage.tables import decisions, deliveries, persons, record_persons, records, revisions
 from tiprouter.storage.vault import DataKey, Place, Vault
@@ -218,18 +219,17 @@ def known(tx: Connection, record_id: str) -> bool:
 
 
 def naming(tx: Connection, person_id: str) -> list[str]:
-    """The ids of every record that names this person and was not erased."""
-    query = (
-        sa.select(record_persons.c.record_id)
-        .join(records, records.c.id == record_persons.c.record_id)
-        .where(record_persons.c.person_id == person_id, records.c.erased_at.is_(None))
-        .distinct()
+    """The ids of every record that names this person or did before it was revised, and was not erased."""
+    now = sa.select(record_persons.c.record_id).where(record_persons.c.person_id == person_id)
+    ever = sa.select(appearances.c.record_id).where(
+        appearances.c.person_id == person_id, appearances.c.erased_at.is_(None)
     )
+    query = sa.select(records.c.id).where(records.c.id.in_(now.union(ever)), records.c.erased_at.is_(None))
     return sorted(tx.execute(query).scalars())
 
 
 def touch(tx: Connection, person_id: str) -> list[str]:
-    """Make every decision about records that name this person stale; returns the records' ids.
+    """Make every decision about records that name this person, or did, stale; returns the records' ids.
 
     On PostgreSQL the person and then the records stay locked until this story commits, in one order: no record that
     rests on the person's consents comes in meanwhile (`persons_by` waits), no delivery of theirs is claimed (a claim
@@ -249,7 +249,9 @@ def look_again(tx: Connection, record_id: str, due_at: datetime | None) -> None:
 
 
 def look_again_at_open(tx: Connection, now: datetime) -> int:
-    """Make every open record due: a case not closed, a delivery not ended, or somebody waiting; how many they are.
+    """Make every open record due; how many they are.
+
+    Open is a case not closed, a delivery not ended, somebody waiting, or a duty without evidence.
 
     What was decided, delivered and done is history: a new bundle or agency does not reopen it by itself.
     """
@@ -257,10 +259,15 @@ def look_again_at_open(tx: Connection, now: datetime) -> int:
     waits = sa.exists().where(
         decisions.c.record_id == records.c.id, decisions.c.current, decisions.c.outcome.in_(_WAITING)
     )
+    owes = sa.exists().where(
+        duties.c.record_id == records.c.id, duties.c.current, duties.c.phase.in_(tuple(sorted(OWING)))
+    )
     case = sa.and_(records.c.kind == RecordKind.CASE, records.c.open)
     # Locked in one order everywhere, so that two such stories never wait for each other in a circle.
     found = (
-        sa.select(records.c.id).where(sa.or_(case, due, waits), records.c.erased_at.is_(None)).order_by(records.c.id)
+        sa.select(records.c.id)
+        .where(sa.or_(case, due, waits, owes), records.c.erased_at.is_(None))
+        .order_by(records.c.id)
     )
     ids = list(tx.execute(found.with_for_update(key_share=True)).scalars())
     for first in range(0, len(ids), _AT_ONCE):

@@ -9,18 +9,25 @@
 import sqlalchemy as sa
 
 from tiprouter.domain.recipient import DeliveryMode
-from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.subject_states import ConsentPhase
-from tiprouter.domain.vocabulary import AcknowledgementStatus, AttemptKind, Outcome, RecipientKind, RecordKind, Urgency
+from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind, RecordKind, Urgency
 from tiprouter.storage import (  # noqa: F401 - their tables are part of the metadata
     bundles_table,
+    deliveries_table,
     duties_table,
+    endpoints_table,
     inbox_table,
+    lines_table,
     pages_table,
+    quarters_table,
+    questions_table,
+    recovery_table,
     reviews_table,
     subjects_table,
 )
 from tiprouter.storage.columns import Id, Moment, Serial, metadata, one_of
+
+attempts, deliveries = deliveries_table.attempts, deliveries_table.deliveries
 
 secrets = sa.Table(
     "secrets",
@@ -181,6 +188,8 @@ decisions = sa.Table(
     sa.Column("written_by", Moment, comment="when a report in writing is owed"),
     sa.Index("ix_decisions_current", "record_id", "current"),
     sa.Index("ix_decisions_recipient", "recipient_id", "id"),
+    sa.Index("ix_decisions_outcome", "outcome", "id"),
+    sa.Index("ix_decisions_bundle", "bundle", "id"),
     one_of("outcome", Outcome),
     one_of("urgency", Urgency),
 )
@@ -213,92 +222,9 @@ disclosures = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("content_digest", sa.String(64), nullable=False),
     sa.Column("made_at", Moment, nullable=False),
+    sa.Column("answers", Id, comment="the question that this one answers; null for every other"),
     sa.UniqueConstraint("matter_id", "sequence"),
     sa.Index("ix_disclosures_recipient", "recipient_id", "id"),
-)
-
-_WAITS = sa.text("state IN ('announced', 'queued', 'retrying')")
-
-deliveries = sa.Table(
-    "deliveries",
-    metadata,
-    sa.Column("id", Id, primary_key=True, comment="also the webhook-id"),
-    sa.Column("disclosure_id", Id, sa.ForeignKey("disclosures.id"), nullable=False, unique=True),
-    sa.Column("matter_id", Id, sa.ForeignKey("matters.id"), nullable=False),
-    sa.Column("sequence", sa.Integer, nullable=False),
-    sa.Column("record_id", Id, sa.ForeignKey("records.id"), nullable=False, index=True),
-    sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id"), nullable=False),
-    sa.Column("urgency", sa.String(10), nullable=False),
-    sa.Column("state", sa.String(12), nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("next_at", Moment, nullable=False),
-    sa.Column("deadline", Moment, nullable=False, comment="when it is late"),
-    sa.Column("warn_at", Moment, comment="when a human is told that it may be late; null once told"),
-    sa.Column("deliver_by", Moment, nullable=False, comment="when trying ends"),
-    sa.Column("basis", sa.String(80), nullable=False, comment="what it was decided under: epoch, registry, bundle"),
-    sa.Column("valid_until", Moment),
-    sa.Column("lease", sa.String(40), comment="fencing token of the claim"),
-    sa.Column("lease_until", Moment),
-    sa.Column("created_at", Moment, nullable=False),
-    sa.Column("finished_at", Moment),
-    sa.Column(
-        "noticed",
-        sa.Boolean,
-        nullable=False,
-        server_default=sa.false(),
-        comment="what its persons are owed to be told of it is written down",
-    ),
-    sa.Index(
-        "ix_deliveries_noticed",
-        "finished_at",
-        sqlite_where=sa.text("finished_at IS NOT NULL AND noticed = 0"),
-        postgresql_where=sa.text("finished_at IS NOT NULL AND NOT noticed"),
-    ),
-    sa.Index(
-        "ix_deliveries_due",
-        "next_at",
-        sqlite_where=sa.text("state IN ('queued', 'retrying')"),
-        postgresql_where=sa.text("state IN ('queued', 'retrying')"),
-    ),
-    sa.Index(
-        "ix_deliveries_warn",
-        "warn_at",
-        sqlite_where=sa.text("warn_at IS NOT NULL"),
-        postgresql_where=sa.text("warn_at IS NOT NULL"),
-    ),
-    sa.Index(
-        "ix_deliveries_claimed",
-        "lease_until",
-        sqlite_where=sa.text("lease IS NOT NULL"),
-        postgresql_where=sa.text("lease IS NOT NULL"),
-    ),
-    sa.Index("ix_deliveries_matter", "matter_id", "sequence"),
-    sa.Index(
-        "ix_deliveries_danger",
-        "created_at",
-        sqlite_where=sa.text("urgency = 'imminent' AND state NOT IN ('delivered', 'cancelled')"),
-        postgresql_where=sa.text("urgency = 'imminent' AND state NOT IN ('delivered', 'cancelled')"),
-    ),
-    sa.Index("ix_deliveries_waiting", "recipient_id", sqlite_where=_WAITS, postgresql_where=_WAITS),
-    sa.Index("ix_deliveries_overdue", "deliver_by", sqlite_where=_WAITS, postgresql_where=_WAITS),
-    one_of("state", DeliveryState),
-    one_of("urgency", Urgency),
-)
-
-attempts = sa.Table(
-    "attempts",
-    metadata,
-    sa.Column("id", Id, primary_key=True),
-    sa.Column("delivery_id", Id, sa.ForeignKey("deliveries.id"), nullable=False),
-    sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("started_at", Moment, nullable=False),
-    sa.Column("finished_at", Moment),
-    sa.Column("result", sa.String(24)),
-    sa.Column("status", sa.Integer),
-    sa.Column("sealed", sa.LargeBinary, comment="the first bytes of the answer"),
-    sa.Column("kind", sa.String(8), nullable=False, server_default=AttemptKind.PUSH),
-    sa.UniqueConstraint("delivery_id", "number"),
-    one_of("kind", AttemptKind),
 )
 
 acknowledgements = sa.Table(
@@ -309,6 +235,9 @@ acknowledgements = sa.Table(
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False, comment="the agency's own case number, reason or question"),
     sa.Column("made_at", Moment, nullable=False),
+    sa.Column("key", sa.String(43), comment="thumbprint of the key that signed it"),
+    sa.Column("proof", sa.String(64), comment="keyed blind index of what was signed: no signature counts twice"),
+    sa.Index("ix_acknowledgements_proof", "proof", unique=True),
     one_of("status", AcknowledgementStatus),
 )
 
@@ -347,6 +276,8 @@ outbox = sa.Table(
     comment="Audit entries that are committed and not yet in the tree.",
 )
 
+_MADE = sa.text("kind IN ('decision', 'disclosure.made', 'recall.made')")
+
 log_entries = sa.Table(
     "log_entries",
     metadata,
@@ -355,6 +286,7 @@ log_entries = sa.Table(
     sa.Column("at", Moment, nullable=False),
     sa.Column("entry", sa.LargeBinary, nullable=False),
     sa.Index("ix_log_entries_kind", "kind", "index"),
+    sa.Index("ix_log_entries_made", "at", sqlite_where=_MADE, postgresql_where=_MADE),
 )
 
 log_tiles = sa.Table(

@@ -7,25 +7,28 @@
    withheld ones too.
 4. A child of whom some part of a duty reaches no recipient gets a decision without one, and a human is told. So is
    one whose law wants a telephone call: a webhook is none.
-5. What may leave is then reconciled with what was made before (`workflow/disclose.py`).
+5. What may leave is then reconciled with what was made before (`workflow/disclose.py`), answers to agencies' questions
+   among it (`workflow/answering.py`).
 6. When time alone will change any of it, the record is decided again at that moment (`workflow/revisit.py`).
-7. What a human must look at joins the review queue, and what they answered counts while it is about what is so now
+7. Recipients who differ in nothing that decides are decided about once: the same facts are the same verdict (`_Alike`).
+8. What a human must look at joins the review queue, and what they answered counts while it is about what is so now
    (`workflow/situation.py`, `workflow/review_queue.py`).
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 import structlog
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.duty import deadline_somewhere
-from tiprouter.domain.facts import Situation, bands_anywhere, findings_for
+from tiprouter.domain.facts import Facts, Situation, bands_anywhere, findings_for
 from tiprouter.domain.outcome import Notice, Verdict, blocked_without_recipient, unrouted, verdict_of
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address, Made
@@ -34,6 +37,7 @@ from tiprouter.domain.vocabulary import Category, Outcome, Urgency
 from tiprouter.storage import decisions, disclosures, records, registry
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.records import Stored
+from tiprouter.workflow.answering import carry
 from tiprouter.workflow.disclose import Draft, reconcile
 from tiprouter.workflow.happening import Happening, moment
 from tiprouter.workflow.owing import owe
@@ -41,6 +45,12 @@ from tiprouter.workflow.review_queue import follow
 from tiprouter.workflow.situation import Seen, situation_of
 
 log = structlog.get_logger()
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+"""Later than any agreement ends."""
+
+SPELLED_MAX: Final = 4_096
+"""So many different facts are kept as they are stored."""
 
 _TOLD = {
     Outcome.HOLD_ERROR: "decision.error",
@@ -73,14 +83,17 @@ def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
     seen = situation_of(it, stored)
     situation, unreadable = seen.situation, seen.unreadable
     toward = candidates(stored.record, chain.from_iterable(situation.consents.values()), registry.everyone(it.tx))
+    alike = _Alike(it, seen)
     judged = [
-        _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, seen, recipient)
+        _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, alike, recipient)
         for recipient in toward
     ]
     wanted = _wanted(stored, situation, judged)
     kept = _decide(it, stored, wanted, cause)
     follow(it, stored, kept.values())
-    reconcile(it, stored, {one.recipient.id: one.draft for one in judged}, kept, cause)
+    drafts = {one.recipient.id: one.draft for one in judged}
+    reconcile(it, stored, drafts, kept, cause)
+    carry(it, stored, drafts, kept, cause)
     owe(it, stored, situation, [one.recipient for one in judged], kept, cause)
     _look_again(it, stored, [verdict.valid_until for _, verdict in wanted])
     return Assessed(
@@ -102,11 +115,59 @@ def verdicts_toward(it: Happening, seen: Seen, recipient: Recipient) -> dict[str
     }
 
 
-def _judge(it: Happening, stored: Stored, seen: Seen, recipient: Recipient) -> _Judged:
-    """Verdicts and payload toward one recipient; rule 2."""
+class _Alike:
+    """Verdicts by what decides them (rule 7).
+
+    A recipient's id decides where somebody named it; otherwise its kind, places, status and agreement do. When an
+    agreement ends decides only how long a verdict holds.
+    """
+
+    def __init__(self, it: Happening, seen: Seen) -> None:
+        self._it, self.seen = it, seen
+        self._named = _named(seen)
+        self._known: dict[Recipient, dict[str, Verdict]] = {}
+
+    def verdicts(self, recipient: Recipient) -> Mapping[str, Verdict]:
+        """What is decided about everybody of the record toward a recipient, by `ref`. Raises whatever goes wrong."""
+        ends = recipient.agreement_until if recipient.agreed(self.seen.situation.now) else None
+        like = replace(
+            recipient,
+            id=recipient.id if recipient.id in self._named else "",
+            name="",
+            url=None,
+            revision=0,
+            agreement_until=recipient.agreement_until if ends is None else _NEVER,
+        )
+        if like not in self._known:
+            self._known[like] = verdicts_toward(self._it, self.seen, like)
+        found = self._known[like]
+        if ends is None:
+            return found
+        return {ref: replace(one, valid_until=min(one.valid_until or ends, ends)) for ref, one in found.items()}
+
+
+def _named(seen: Seen) -> frozenset[str | None]:
+    """Every recipient that a record, a consent or a reviewer names."""
     situation = seen.situation
+    said = chain.from_iterable(situation.consents.values())
+    return frozenset(
+        (
+            *(entry.recipient_id for entry in situation.record.implicated),
+            *(one.recipient_id for one in situation.established),
+            *(recipient_id for _, recipient_id in seen.answers),
+            *chain.from_iterable(
+                (*consent.recipients, *chain.from_iterable(past.before.recipients for past in consent.narrowed))
+                for consent in said
+            ),
+        )
+    )
+
+
+def _judge(it: Happening, stored: Stored, alike: _Alike, recipient: Recipient) -> _Judged:
+    """Verdicts and payload toward one recipient; rule 2."""
+    situation = alike.seen.situation
     try:
-        verdicts = verdicts_toward(it, seen, recipient)
+        verdicts = alike.verdicts(recipient)
     except Exception as error:  # noqa: BLE001 - promise 1: whatever goes wrong, nothing leaves and a human is told
         return _held(stored, situation, recipient, error)
     leaving = [verdict for verdict in verdicts.values() if verdict.leaves]
@@ -181,7 +242,7 @@ def _decide(it: Happening, stored: Stored, wanted: list[tuple[Whom, Verdict]], c
     for whom, verdict in wanted:
         decision, old = _decision(it, stored, whom, verdict, cause), known.get(whom)
         if old is None or _says(old) != _says(decision):
-            decision = _logged(it, stored, decision, old)
+            decision = _logged(it, stored, decision, old, verdict.facts)
             new.append(decision)
             kept[whom] = decision
         else:
@@ -207,7 +268,7 @@ def _decision(it: Happening, stored: Stored, whom: Whom, verdict: Verdict, cause
         urgency=verdict.urgency,
         notice=verdict.notice.value,
         errors=verdict.errors,
-        facts=verdict.facts.plain() if verdict.facts is not None else None,
+        facts=None if verdict.facts is None else _spelled(verdict.facts)[0],
         salt="",
         bundle=it.engine.bundle.digest,
         cause=cause,
@@ -232,7 +293,7 @@ def _says(decision: Decision) -> tuple[object, ...]:
         decision.errors,
         decision.call,
         decision.written_by,
-        facts_bytes(decision.facts),
+        decision.facts,
         decision.bundle,
     )
 
@@ -242,9 +303,18 @@ def facts_bytes(facts: Mapping[str, object] | None) -> bytes:
     return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _logged(it: Happening, stored: Stored, decision: Decision, replaced: Decision | None) -> Decision:
+@lru_cache(maxsize=SPELLED_MAX)
+def _spelled(facts: Facts) -> tuple[Mapping[str, Any], bytes]:
+    """Facts as they are stored, and their canonical bytes. Many decisions rest on the same; none changes them."""
+    plain = facts.plain()
+    return plain, facts_bytes(plain)
+
+
+def _logged(
+    it: Happening, stored: Stored, decision: Decision, replaced: Decision | None, facts: Facts | None = None
+) -> Decision:
     """Log a decision, tell a human where its outcome asks for one, and give it its commitment's salt."""
-    salt, commitment = it.commitment(facts_bytes(decision.facts))
+    salt, commitment = it.commitment(facts_bytes(decision.facts) if facts is None else _spelled(facts)[1])
     it.log(
         Kind.DECISION,
         {

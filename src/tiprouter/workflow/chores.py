@@ -9,11 +9,16 @@ from typing import Final, TypeAlias
 
 from tiprouter.storage.database import Transaction
 from tiprouter.workflow.alarm import find_undelivered, repeat_alarms
+from tiprouter.workflow.awaiting import watch_acknowledgements
+from tiprouter.workflow.breaking import tend_lines
 from tiprouter.workflow.erasing import erase_aged
 from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.inbox import end_overdue
+from tiprouter.workflow.log_watch import watch_log
 from tiprouter.workflow.noticing import owe_notices, resume_notices
 from tiprouter.workflow.overdue import watch_duties
+from tiprouter.workflow.passing_on import pass_on
+from tiprouter.workflow.replaying import work_replays
 from tiprouter.workflow.review_queue import tell_of_late_reviews
 from tiprouter.workflow.revisit import revisit
 
@@ -23,11 +28,16 @@ CHORES: Final[tuple[Chore, ...]] = (
     revisit,
     tell_of_late_reviews,
     watch_duties,
+    watch_acknowledgements,
+    tend_lines,
     end_overdue,
+    pass_on,
     find_undelivered,
     repeat_alarms,
     owe_notices,
     resume_notices,
     erase_aged,
+    work_replays,
+    watch_log,
 )
 """In the order in which they are done."""

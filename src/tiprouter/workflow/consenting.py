@@ -28,7 +28,7 @@ from tiprouter.domain.widening import (
     withdrawn,
 )
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
-from tiprouter.storage import consents, deliveries, disclosures, records, registry
+from tiprouter.storage import consents, disclosures, records, registry
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.workflow.assess import assess
@@ -173,9 +173,9 @@ def _take_back(
     if not waited:
         _lapse_what_waits(it, consent.person_id)
     _store(it, Kind.CONSENT_LAPSED if consent.life is ConsentPhase.LAPSED else kind, consent, revision + 1)
-    before = _standing(it, touched)
+    before = disclosures.standing(it.tx, touched)
     again = _decide_again(it, touched, kind.value)
-    gone = before.keys() - _standing(it, touched).keys()
+    gone = before.keys() - disclosures.live_ids(it.tx, touched)
     states = [before[disclosure_id] for disclosure_id in gone]
     return Withdrawal(
         given=Given(consent, revision + 1, again),
@@ -248,12 +248,6 @@ def _refuse_unsound(it: Happening, consent: Consent) -> None:
     for number, recipient_id in enumerate(consent.recipients):
         if registry.load(it.tx, recipient_id) is None:
             raise InvalidError("This field names no recipient.", f"/recipients/{number}")
-
-
-def _standing(it: Happening, record_ids: Sequence[str]) -> dict[str, DeliveryState]:
-    """The live disclosures of these records, and where their deliveries are."""
-    live = [disclosure.id for record_id in record_ids for disclosure in disclosures.live(it.tx, record_id).values()]
-    return {key: delivery.state for key, delivery in deliveries.of_disclosures(it.tx, live).items()}
 
 
 def _decide_again(it: Happening, record_ids: Sequence[str], cause: str) -> tuple[Decision, ...]:

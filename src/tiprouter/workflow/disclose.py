@@ -10,23 +10,25 @@
    carries ids only and needs no permission. An attempt that was made may have arrived, whatever its answer was.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain import redaction
+from tiprouter.domain.consent import Question, state_of
+from tiprouter.domain.duty import served
 from tiprouter.domain.outcome import Verdict
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address, Made
 from tiprouter.domain.states import INITIAL, TERMINAL, WAITING, DeliveryEvent, DeliveryState, next_state
-from tiprouter.domain.vocabulary import Category, ConsentState, Urgency
+from tiprouter.domain.vocabulary import AgeBand, Category, ConsentState, Urgency
 from tiprouter.errors import NotFoundError
-from tiprouter.storage import decisions, deliveries, disclosures, registry
+from tiprouter.storage import consents, decisions, deliveries, disclosures, registry
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.deliveries import Delivery
-from tiprouter.storage.disclosures import Disclosure
+from tiprouter.storage.disclosures import Disclosure, UnderWay
 from tiprouter.storage.records import Stored
 from tiprouter.workflow.happening import Happening, moment
 
@@ -61,6 +63,26 @@ class Draft:
     valid_until: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """What is made about one record, stored at the end, and how far each matter's sequence came with it."""
+
+    made: list[tuple[Disclosure, bytes]] = field(default_factory=list)
+    sent: list[Delivery] = field(default_factory=list)
+    reached: dict[str, int] = field(default_factory=dict)
+
+    def add(self, made: Disclosure, payload: bytes, delivery: Delivery) -> None:
+        """One disclosure or recall, and its delivery."""
+        self.made.append((made, payload))
+        self.sent.append(delivery)
+        self.reached[made.matter_id] = made.sequence
+
+    def store(self, it: Happening, record_id: str) -> None:
+        """Everything that was made, in three statements."""
+        disclosures.add_all(it.tx, it.vault, record_id, self.made)
+        deliveries.add_all(it.tx, self.sent)
+
+
 def reconcile(
     it: Happening,
     stored: Stored,
@@ -69,25 +91,33 @@ def reconcile(
     cause: str,
 ) -> None:
     """Bring disclosures and deliveries in line with what may leave now (rules 1-5)."""
-    live = disclosures.live(it.tx, stored.id)
-    under_way = deliveries.of_disclosures(it.tx, [old.id for old in live.values()])
-    for recipient_id in {**drafts, **live}:
-        draft, old = drafts.get(recipient_id), live.get(recipient_id)
-        if old is not None and draft is not None and old.content_digest == draft.made.content_digest:
-            _rest_on_today(it, stored, draft, under_way[old.id])
-            continue
-        if old is not None:
-            disclosures.end(it.tx, old.id)
-            cancel(it, under_way[old.id], cause)
-        if old is not None and cause in TAKEN_BACK:
-            for held in disclosures.told(it.tx, old.matter_id):
-                sequence = _recall(it, stored, held)
-                draft = None if draft is None else _after(stored, draft, sequence)
-        if draft is not None:
-            because = tuple(one.id for (_, to), one in kept.items() if to == recipient_id and one.categories)
-            _make(it, stored, draft, because)
-    if cause in TAKEN_BACK:
-        _recall_what_ended_before(it, stored, set(live), kept)
+    live = disclosures.under_way(it.tx, stored.id)
+    new = {to: draft for to, draft in drafts.items() if draft is not None}
+    same = {to for to, draft in new.items() if to in live and live[to].content_digest == draft.made.content_digest}
+    _rest_all_on_today(it, stored, [(new[to], live[to]) for to in same])
+    ended = [old for to, old in live.items() if to not in same]
+    disclosures.end_all(it.tx, [old.disclosure_id for old in ended])
+    cancel_all(it, ended, cause)
+    told = disclosures.told_of(it.tx, stored.id) if cause in TAKEN_BACK else {}
+    out, because = _Outgoing(), _because(kept)
+    after = _recall_all(it, stored, out, [held for old in ended for held in told.get(old.matter_id, ())])
+    for to, first in new.items():
+        draft = first if to not in after else _after(stored, first, after[to])
+        if to not in same and draft is not None:
+            _make(it, stored, out, draft, because.get(to, ()))
+    recalled, standing = {old.recipient_id for old in ended}, {live[to].disclosure_id for to in same}
+    others = [held for some in told.values() for held in some if held.recipient_id not in recalled]
+    _recall_what_ended_before(it, stored, out, [held for held in others if held.id not in standing], kept)
+    out.store(it, stored.id)
+
+
+def _because(kept: Mapping[tuple[str, str | None], Decision]) -> dict[str, tuple[str, ...]]:
+    """On which decisions each recipient's disclosure is made."""
+    found: dict[str, tuple[str, ...]] = {}
+    for (_, to), one in kept.items():
+        if to is not None and one.categories:
+            found[to] = (*found.get(to, ()), one.id)
+    return found
 
 
 def basis(epoch: int, recipient_revision: int, bundle: str) -> str:
@@ -97,31 +127,43 @@ def basis(epoch: int, recipient_revision: int, bundle: str) -> str:
 
 def cancel(it: Happening, delivery: Delivery, cause: str) -> None:
     """Stop a delivery wherever it is, unless it has ended already (rule 4)."""
-    if delivery.state in TERMINAL:
-        return
-    deliveries.change(
-        it.tx,
-        delivery.id,
-        state=next_state(delivery.state, DeliveryEvent.CANCEL),
-        finished_at=it.now,
-        warn_at=None,
-    )
-    it.log(
-        Kind.DISCLOSURE_CANCELLED,
-        {
-            "disclosure": delivery.disclosure_id,
-            "delivery": delivery.id,
-            "record": delivery.record_id,
-            "recipient": delivery.recipient_id,
-            "cause": cause,
-        },
-    )
+    cancel_all(it, (delivery,), cause)
 
 
-def _rest_on_today(it: Happening, stored: Stored, draft: Draft, delivery: Delivery) -> None:
-    if delivery.state in _STANDING:
-        today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
-        deliveries.change(it.tx, delivery.id, basis=today, valid_until=draft.valid_until)
+def cancel_all(it: Happening, under_way: Iterable[Delivery | UnderWay], cause: str) -> None:
+    """The same of many: one statement for all, and an entry for each of them."""
+    stopped = [delivery for delivery in under_way if delivery.state not in TERMINAL]
+    into: dict[DeliveryState, list[str]] = {}
+    for delivery in stopped:
+        into.setdefault(next_state(delivery.state, DeliveryEvent.CANCEL), []).append(delivery.id)
+    for state, some in into.items():
+        deliveries.change_all(it.tx, some, state=state, finished_at=it.now, warn_at=None)
+    for delivery in stopped:
+        it.log(
+            Kind.DISCLOSURE_CANCELLED,
+            {
+                "disclosure": delivery.disclosure_id,
+                "delivery": delivery.id,
+                "record": delivery.record_id,
+                "recipient": delivery.recipient_id,
+                "cause": cause,
+            },
+        )
+
+
+def rest_on_today(it: Happening, stored: Stored, draft: Draft, delivery: Delivery) -> None:
+    """Let what may still leave rest on today's decision (rule 2)."""
+    _rest_all_on_today(it, stored, [(draft, delivery)])
+
+
+def _rest_all_on_today(it: Happening, stored: Stored, same: Iterable[tuple[Draft, Delivery | UnderWay]]) -> None:
+    today: dict[tuple[str, datetime | None], list[str]] = {}
+    for draft, delivery in same:
+        if delivery.state in _STANDING:
+            under = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
+            today.setdefault((under, draft.valid_until), []).append(delivery.id)
+    for (under, until), some in today.items():
+        deliveries.change_all(it.tx, some, basis=under, valid_until=until)
 
 
 def _after(stored: Stored, draft: Draft, sequence: int) -> Draft | None:
@@ -131,7 +173,7 @@ def _after(stored: Stored, draft: Draft, sequence: int) -> Draft | None:
     return None if made is None else replace(draft, address=address, made=made)
 
 
-def _make(it: Happening, stored: Stored, draft: Draft, because: tuple[str, ...]) -> None:
+def _make(it: Happening, stored: Stored, out: _Outgoing, draft: Draft, because: tuple[str, ...]) -> None:
     """Rule 1."""
     made, address = draft.made, draft.address
     disclosure = Disclosure(
@@ -149,10 +191,9 @@ def _make(it: Happening, stored: Stored, draft: Draft, because: tuple[str, ...])
         content_digest=made.content_digest,
         made_at=it.now,
     )
-    disclosures.add(it.tx, it.vault, disclosure, made.redacted.body)
     today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
-    delivery = _delivery(it, disclosure, draft.urgency, address.deadline, today)
-    deliveries.add(it.tx, replace(delivery, valid_until=draft.valid_until))
+    delivery = delivery_of(it, disclosure, draft.urgency, address.deadline, today)
+    out.add(disclosure, made.redacted.body, replace(delivery, valid_until=draft.valid_until))
     it.log(
         Kind.DISCLOSURE_MADE,
         {
@@ -171,13 +212,31 @@ def _make(it: Happening, stored: Stored, draft: Draft, because: tuple[str, ...])
     )
 
 
-def _recall(it: Happening, stored: Stored, old: Disclosure) -> int:
-    """Rule 5; returns the recall's place in the sequence."""
-    recipient = registry.load(it.tx, old.recipient_id)
-    if recipient is None:
+def recall(it: Happening, stored: Stored, old: Disclosure) -> int:
+    """Take back what a recipient may hold (rule 5); returns the recall's place in the sequence."""
+    out = _Outgoing()
+    reached = _recall_all(it, stored, out, (old,))
+    out.store(it, stored.id)
+    return reached[old.recipient_id]
+
+
+def _recall_all(it: Happening, stored: Stored, out: _Outgoing, held: Sequence[Disclosure]) -> dict[str, int]:
+    """The same of many; the last recall's place in the sequence, by recipient."""
+    if not held:
+        return {}
+    known = {one.id: one for one in registry.everyone(it.tx)}
+    if not known.keys() >= {old.recipient_id for old in held}:
         raise NotFoundError
-    matter = disclosures.matter(it.tx, stored.id, old.recipient_id, old.matter_id)
-    address = Address(it.id("dis"), matter.id, matter.sequence + 1, it.now, it.now + RECALL_WITHIN)
+    matters = {matter.id: matter.sequence for matter in disclosures.matters_of(it.tx, stored.id)}
+    for old in held:
+        _recall(it, stored, out, old, (known[old.recipient_id], out.reached.get(old.matter_id, matters[old.matter_id])))
+    return {old.recipient_id: out.reached[old.matter_id] for old in held}
+
+
+def _recall(it: Happening, stored: Stored, out: _Outgoing, old: Disclosure, to: tuple[Recipient, int]) -> None:
+    """One recall: to whom, and which place of the sequence was given out last."""
+    recipient, reached = to
+    address = Address(it.id("dis"), old.matter_id, reached + 1, it.now, it.now + RECALL_WITHIN)
     redacted = redaction.recall(recipient, address, old.id)
     recalled = replace(
         old,
@@ -185,15 +244,15 @@ def _recall(it: Happening, stored: Stored, old: Disclosure) -> int:
         sequence=address.sequence,
         revision=stored.revision,
         recalls=old.id,
+        answers=None,
         categories=(),
         decisions=(),
         digest=redacted.digest,
         content_digest=redacted.digest,
         made_at=it.now,
     )
-    disclosures.add(it.tx, it.vault, recalled, redacted.body)
-    delivery = _delivery(it, recalled, Urgency.IMMINENT, address.deadline, RECALL_BASIS)
-    deliveries.add(it.tx, delivery)
+    delivery = delivery_of(it, recalled, Urgency.IMMINENT, address.deadline, RECALL_BASIS)
+    out.add(recalled, redacted.body, delivery)
     it.log(
         Kind.RECALL_MADE,
         {
@@ -206,41 +265,61 @@ def _recall(it: Happening, stored: Stored, old: Disclosure) -> int:
             "deadline": moment(address.deadline),
         },
     )
-    return address.sequence
 
 
 def _recall_what_ended_before(
-    it: Happening, stored: Stored, seen: set[str], kept: Mapping[tuple[str, str | None], Decision]
+    it: Happening,
+    stored: Stored,
+    out: _Outgoing,
+    held: Sequence[Disclosure],
+    kept: Mapping[tuple[str, str | None], Decision],
 ) -> None:
-    """Rule 5 for recipients without a live disclosure: what they hold may have ended by expiry or revision."""
-    for matter in disclosures.matters_of(it.tx, stored.id):
-        if matter.recipient_id not in seen:
-            for held in disclosures.told(it.tx, matter.id):
-                if _rested_on_what_is_withdrawn(it, held, kept):
-                    _recall(it, stored, held)
+    """Rule 5 for what no longer stands anyway: it ended by expiry, or by a revision that may leave the person out."""
+    then = decisions.several(it.tx, sorted({decision_id for one in held for decision_id in one.decisions}))
+    gone = _left_the_record(it, stored, then.values())
+    _recall_all(it, stored, out, [one for one in held if _rested_on_what_is_withdrawn(one, then, kept, gone)])
+
+
+def _left_the_record(it: Happening, stored: Stored, then: Iterable[Decision]) -> set[tuple[str, str | None, str]]:
+    """What persons whom the record no longer names took back since: person, recipient, category."""
+    known = {one.id: one for one in registry.everyone(it.tx)}
+    taken: set[tuple[str, str | None, str]] = set()
+    for person_id, to in {(one.person_id, one.recipient_id) for one in then if one.person_id not in stored.persons}:
+        if to is not None and to in known:
+            said = [consent for consent, _ in consents.of_person(it.tx, it.vault, person_id)]
+            places = tuple(place.code for place in served(stored.record.jurisdictions, known[to]))
+            # An adult's question: of what age they were matters to a grant alone.
+            question = Question(known[to], AgeBand.ADULT, minor_alone=True, places=places or known[to].jurisdictions)
+            taken |= {
+                (person_id, to, category.value)
+                for category in Category
+                if state_of(said, question, category, it.now).value in _TAKEN_BACK
+            }
+    return taken
 
 
 def _rested_on_what_is_withdrawn(
-    it: Happening, held: Disclosure, kept: Mapping[tuple[str, str | None], Decision]
+    held: Disclosure,
+    before: Mapping[str, Decision],
+    kept: Mapping[tuple[str, str | None], Decision],
+    gone: Collection[tuple[str, str | None, str]],
 ) -> bool:
     """Whether a category went out on a consent that was granted then and is withdrawn now."""
-    for decision_id in held.decisions:
-        then = decisions.load(it.tx, decision_id)
-        now = None if then is None else kept.get((then.person_id, then.recipient_id))
-        if then is None or now is None or then.facts is None or now.facts is None:
+    for then in [before[decision_id] for decision_id in held.decisions if decision_id in before]:
+        if then.facts is None:
             continue
-        before, after = then.facts["consents"], now.facts["consents"]
-        if any(
-            before[category] == ConsentState.GRANTED.value and after[category] in _TAKEN_BACK
-            for category in then.categories
-        ):
+        granted = [one for one in then.categories if then.facts["consents"][one] == ConsentState.GRANTED.value]
+        now = kept.get((then.person_id, then.recipient_id))
+        left = {} if now is None or now.facts is None else now.facts["consents"]
+        if any(left.get(one) in _TAKEN_BACK or (then.person_id, then.recipient_id, one) in gone for one in granted):
             return True
     return False
 
 
-def _delivery(
+def delivery_of(
     it: Happening, disclosure: Disclosure, urgency: Urgency, deadline: datetime, decided_under: str
 ) -> Delivery:
+    """The delivery of a new disclosure or recall, due at once."""
     return Delivery(
         id=it.id("msg"),
         disclosure_id=disclosure.id,

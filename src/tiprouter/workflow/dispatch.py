@@ -1,17 +1,18 @@
 """How does a delivery get from the database to its recipient, and back with an answer?
 
-1. Claiming is one transaction: leases of dead workers are ended, people are told of what may be late, due deliveries
-   are decided again where anything they rest on has changed, and the attempt and its audit entry are written. Only
-   then is anything sent.
+1. Claiming is one transaction: leases of dead workers are ended, people are told of what may be late, what goes next is
+   chosen (`workflow/choosing.py`) and decided again where anything it rests on has changed, and the attempt and its
+   audit entry are written. Only then is anything sent.
 2. What cannot be decided or prepared is not sent: it is held for a minute at a time, and a human is told.
-3. Finishing is one transaction: the attempt's answer, the delivery's next state and the audit entry, fenced by the
-   lease's token. A worker that lost its lease changes nothing but its own attempt.
+3. Finishing is one transaction: the attempt's answer, the delivery's next state, what it says of the line, and the
+   audit entry, fenced by the lease's token. A worker that lost its lease changes nothing but its own attempt. Several
+   may be finished in one transaction: one that cannot be does not undo the others.
 4. A delivery that was cancelled in flight stays cancelled; the answer is recorded.
 5. Trying ends when `deliver_by` passes, or when the endpoint says it is gone; then a human is told.
 6. An agency in thin mode is sent ids; the delivery is announced then, and delivered when the agency pulled it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -21,14 +22,19 @@ import structlog
 from tiprouter.audit.entry import Kind
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.delivery.schedule import next_attempt_at
+from tiprouter.domain.breaker import probe
+from tiprouter.domain.lanes import Room, lane_of
 from tiprouter.domain.recipient import DeliveryMode, Recipient
 from tiprouter.domain.redaction import Address, Redacted, announce
 from tiprouter.domain.states import DUE, WAITING, DeliveryEvent, DeliveryState, next_state
-from tiprouter.domain.vocabulary import AttemptKind
+from tiprouter.domain.vocabulary import AttemptKind, Urgency
 from tiprouter.errors import NotFoundError
-from tiprouter.storage import deliveries, registry
+from tiprouter.storage import deliveries, lines, registry
 from tiprouter.storage.database import DatabaseError, Transaction
 from tiprouter.storage.deliveries import Attempt, Delivery
+from tiprouter.workflow.awaiting import awaited
+from tiprouter.workflow.breaking import Answer, listen, lose_probes, said
+from tiprouter.workflow.choosing import Chosen, choose
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening, moment
 from tiprouter.workflow.leaving import Begun, begin, exhaust, payload, secrets_of, still_permitted, tell_of_end
 
@@ -38,6 +44,8 @@ LEASE: Final = timedelta(seconds=5)
 HELD_FOR: Final = timedelta(minutes=1)
 ATTEMPT_SECONDS: Final = 15.0
 SWEEP_MAX: Final = 100
+ROUNDS: Final = 8
+"""So often a claim looks again when all it found was parked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,47 +53,113 @@ class Ready(Begun):
     """An attempt that is written and may be made: what to send, and what finishing it needs."""
 
     envelope: Envelope
+    urgency: Urgency
 
 
-def claim(tx: Transaction, desk: Desk, limit: int, each: int, held: Mapping[str, int]) -> list[Ready]:
-    """Write the next attempts: at most `limit`, and per recipient `each` less what is `held` (rules 1, 2, 5)."""
+def claim(tx: Transaction, desk: Desk, room: Room) -> list[Ready]:
+    """Write the next attempts, as many as there is room for (rules 1, 2, 5)."""
     with happening(tx, desk, ROUTER, deciding=True) as it:
-        for delivery in deliveries.expired(tx, it.now, SWEEP_MAX):
-            _end_lease(it, delivery)
-        for delivery in deliveries.late(tx, it.now, SWEEP_MAX):
-            it.tell("delivery.late", delivery.id, delivery.record_id, delivery.deadline)
-            deliveries.change(tx, delivery.id, warn_at=None)
-        due = deliveries.due(tx, it.now, limit, each, held)
-        # Records are locked in one order everywhere, so that a claim and a withdrawal never wait for each other.
-        ready = [_claim_one(it, delivery) for delivery in sorted(due, key=lambda one: (one.record_id, one.sequence))]
-        return [one for one in ready if one is not None]
+        _sweep(it)
+        for _ in range(ROUNDS):
+            chosen = choose(tx, it.now, room, desk.pace)
+            if chosen.deliveries or not chosen.parked:
+                break
+        return _claim_all(it, chosen)
+
+
+def _sweep(it: Happening) -> None:
+    ended = deliveries.expired(it.tx, it.now, SWEEP_MAX)
+    for delivery in ended:
+        _end_lease(it, delivery)
+    if ended:
+        lose_probes(it, [delivery.lease for delivery in ended if delivery.lease is not None])
+    for delivery in deliveries.late(it.tx, it.now, SWEEP_MAX):
+        it.tell("delivery.late", delivery.id, delivery.record_id, delivery.deadline)
+        deliveries.change(it.tx, delivery.id, warn_at=None)
+
+
+def _claim_all(it: Happening, chosen: Chosen) -> list[Ready]:
+    ready, going = [], dict(chosen.lines)
+    # Records are locked in one order everywhere, so that a claim and a withdrawal never wait for each other.
+    for delivery in sorted(chosen.deliveries, key=lambda one: (one.record_id, one.sequence)):
+        one = _claim_one(it, delivery)
+        if one is None:
+            continue
+        ready.append(one)
+        if delivery.id in chosen.probes:
+            line = going[delivery.recipient_id]
+            going[delivery.recipient_id] = replace(line, breaker=probe(line.breaker, one.lease, it.now))
+    lines.save(it.tx, list(going.values()))
+    return ready
 
 
 def finish(tx: Transaction, desk: Desk, ready: Begun, attempted: Attempted) -> DeliveryState:
     """Write what came of an attempt, a worker's or an agency's own (rules 3-6); the state the delivery is in now."""
     with happening(tx, desk, ROUTER) as it:
+        held = lines.waited_for(tx, () if ready.attempt.kind is AttemptKind.FETCH else (ready.recipient_id,))
         delivery = deliveries.load(tx, ready.delivery_id)
         if delivery is None:
             raise NotFoundError
-        done = replace(ready.attempt, finished_at=it.now, result=attempted.result.value, status=attempted.status)
-        deliveries.finish(tx, desk.vault, done, ready.record_id, attempted.snippet)
-        if delivery.lease != ready.lease:
-            _log_finished(it, delivery, done, attempted.duration_ms)
-            return delivery.state
-        after = _after(it, delivery, ready.attempt.kind, attempted)
-        deliveries.change(
-            tx,
-            delivery.id,
-            state=after.state,
-            next_at=after.next_at,
-            lease=None,
-            lease_until=None,
-            warn_at=delivery.warn_at if after.state in WAITING else None,
-            finished_at=None if after.state in WAITING else delivery.finished_at or it.now,
-        )
-        _log_finished(it, after, done, attempted.duration_ms)
-        tell_of_end(it, after)
-        return after.state
+        after, answer = _finish(it, delivery, ready, attempted)
+        listen(it, held, [answer] if answer else [])
+        return after
+
+
+def finish_all(
+    tx: Transaction, desk: Desk, ended: Sequence[tuple[Begun, Attempted]]
+) -> list[DeliveryState | Exception | None]:
+    """Write what came of several attempts, each as `finish` does: its state now, or why it could not be written.
+
+    None is one that another story holds at this moment, or that is not there: it is to be finished by itself.
+    """
+    with happening(tx, desk, ROUTER) as it:
+        ours = {ready.recipient_id for ready, _ in ended if ready.attempt.kind is not AttemptKind.FETCH}
+        held = lines.waited_for(tx, ours)
+        found = deliveries.held_at_once(tx, [ready.delivery_id for ready, _ in ended])
+        states: list[DeliveryState | Exception | None] = []
+        answers = []
+        for ready, attempted in ended:
+            delivery = found.get(ready.delivery_id)
+            if delivery is None:
+                states.append(None)
+                continue
+            try:
+                with it.forgiving():
+                    after, answer = _finish(it, delivery, ready, attempted)
+            except Exception as error:  # noqa: BLE001 - handed to whoever waits for this one; the others stand
+                states.append(error)
+            else:
+                states.append(after)
+                answers += [answer] if answer else []
+        listen(it, held, answers)
+        return states
+
+
+def _finish(
+    it: Happening, delivery: Delivery, ready: Begun, attempted: Attempted
+) -> tuple[DeliveryState, Answer | None]:
+    done = replace(ready.attempt, finished_at=it.now, result=attempted.result.value, status=attempted.status)
+    deliveries.finish(it.tx, it.vault, done, ready.record_id, attempted.snippet)
+    if delivery.lease != ready.lease:
+        _log_finished(it, delivery, done, attempted.duration_ms)
+        return delivery.state, None
+    after = _after(it, delivery, ready.attempt.kind, attempted)
+    deliveries.change(
+        it.tx,
+        delivery.id,
+        state=after.state,
+        next_at=after.next_at,
+        lane=lane_of(after.urgency, after.attempts),
+        lease=None,
+        lease_until=None,
+        warn_at=delivery.warn_at if after.state in WAITING else None,
+        finished_at=None if after.state in WAITING else delivery.finished_at or it.now,
+        pass_on=after.state in (DeliveryState.EXHAUSTED, DeliveryState.REFUSED),
+        **awaited(it, delivery, after),
+    )
+    _log_finished(it, after, done, attempted.duration_ms)
+    tell_of_end(it, after)
+    return after.state, said(ready.attempt.kind, delivery.recipient_id, ready.lease, attempted.result)
 
 
 def _claim_one(it: Happening, delivery: Delivery) -> Ready | None:
@@ -113,7 +187,7 @@ def _prepare(it: Happening, delivery: Delivery) -> Ready | None:
         # It only pulls, since a moment ago: what waits lies in its inbox.
         return None
     lease = it.id("lse")
-    if not deliveries.claim(it.tx, delivery.id, lease, it.now + LEASE):
+    if not deliveries.claim(it.tx, delivery, lease, it.now + LEASE):
         return None
     thin = recipient.delivery_mode is DeliveryMode.THIN
     begun = begin(it, delivery, AttemptKind.ANNOUNCE if thin else AttemptKind.PUSH, lease)
@@ -127,7 +201,9 @@ def _prepare(it: Happening, delivery: Delivery) -> Ready | None:
         secrets=secrets_of(it, delivery.recipient_id),
         timeout_seconds=ATTEMPT_SECONDS,
     )
-    return Ready(begun.delivery_id, begun.recipient_id, begun.record_id, begun.lease, begun.attempt, envelope)
+    return Ready(
+        begun.delivery_id, begun.recipient_id, begun.record_id, begun.lease, begun.attempt, envelope, delivery.urgency
+    )
 
 
 def _announcement(recipient: Recipient, delivery: Delivery) -> Redacted:
@@ -148,7 +224,8 @@ def _end_lease(it: Happening, delivery: Delivery) -> None:
     state = delivery.state
     if state is DeliveryState.CLAIMED:
         state = next_state(state, DeliveryEvent.LEASE_EXPIRED)
-    deliveries.change(it.tx, delivery.id, state=state, next_at=it.now, lease=None, lease_until=None)
+    lane = lane_of(delivery.urgency, delivery.attempts)
+    deliveries.change(it.tx, delivery.id, state=state, next_at=it.now, lane=lane, lease=None, lease_until=None)
     for attempt in deliveries.attempts_of(it.tx, delivery.id):
         if attempt.finished_at is None:
             done = replace(attempt, finished_at=it.now, result="unknown")

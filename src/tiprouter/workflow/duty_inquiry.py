@@ -13,7 +13,7 @@ from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import duties, registry
 from tiprouter.storage.database import Transaction
-from tiprouter.storage.duties import Call, Filter, Letter
+from tiprouter.storage.duties import Call, Filter, Letter, WrittenRequest
 from tiprouter.workflow.happening import Actor, Desk, happening
 from tiprouter.workflow.inquiry import Page
 
@@ -25,6 +25,7 @@ class Docket:
     duty: StandingDuty
     calls: tuple[Call, ...]
     letters: tuple[Letter, ...]
+    requests: tuple[WrittenRequest, ...]
     others: tuple[StandingDuty, ...]
 
 
@@ -51,6 +52,7 @@ def docket(tx: Transaction, desk: Desk, actor: Actor, duty_id: str) -> Docket:
             duty=duty,
             calls=tuple(duties.calls_of(tx, desk.vault, duty_id, duty.record_id)),
             letters=tuple(duties.letters_of(tx, desk.vault, duty_id, duty.record_id)),
+            requests=tuple(duties.requests_of(tx, desk.vault, duty_id, duty.record_id)),
             others=tuple(one for one in about if one.id != duty_id),
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from tiprouter.audit.entry import Kind
 from tiprouter.delivery.addresses import ForbiddenAddressError, check_url
+from tiprouter.delivery.jws import usable
 from tiprouter.delivery.signing import Ed25519Secret, SigningSecret, generate_ed25519, generate_hmac, parse_secret
 from tiprouter.domain.recipient import DeliveryMode, Recipient, SignatureScheme
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
@@ -87,6 +88,8 @@ def _make_secret(desk: Desk, scheme: SignatureScheme) -> SigningSecret:
 
 
 def _refuse_endpoint(it: Happening, wanted: Recipient) -> None:
+    if wanted.acknowledgement_key is not None and not usable(wanted.acknowledgement_key):
+        raise InvalidError("This is not a public key of a kind that can be used here.", "/acknowledgement_key")
     if not wanted.has_its_endpoint:
         only_pulls = wanted.delivery_mode is DeliveryMode.PULL
         raise InvalidError("An agency that only pulls has no endpoint." if only_pulls else _NO_ENDPOINT, "/url")
@@ -107,5 +110,6 @@ def _log(it: Happening, kind: Kind, recipient: Recipient) -> None:
             "jurisdictions": list(recipient.jurisdictions),
             "change": recipient.status.value,
             "delivery_mode": recipient.delivery_mode.value,
+            "key": None if recipient.acknowledgement_key is None else recipient.acknowledgement_key.thumbprint,
         },
     )

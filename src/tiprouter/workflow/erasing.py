@@ -34,6 +34,7 @@ from tiprouter.storage.database import Transaction
 from tiprouter.storage.holds import Erasure
 from tiprouter.storage.records import Stored
 from tiprouter.storage.vault import ErasedError
+from tiprouter.workflow.answering import close_of_record
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.disclose import cancel
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening
@@ -216,6 +217,7 @@ def _whole(it: Happening, record_id: str, cause: str) -> None:
     if stored is None:
         raise NotFoundError
     follow(it, stored, ())
+    close_of_record(it, record_id, cause)
     for delivery in deliveries.of_disclosures(it.tx, erasure.unended(it.tx, record_id)).values():
         cancel(it, delivery, cause)
     named = erasure.persons_in(it.tx, (record_id,))

@@ -9,13 +9,15 @@
 4. Where no agency is registered, or it is accused, the call says of which kind and place the one was that was called
    instead, and closes those parts alone.
 5. A report in writing closes its own clock and nothing else. Nothing is recorded for a duty that is owed no longer.
+6. An agency that asks for a report in writing starts that clock, from when it asked, where the law gives a time;
+   whoever heard it records who asked and when. A request without a clock is recorded all the same.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tiprouter.audit.entry import Kind
-from tiprouter.domain.discharge import CallOutcome, EvidenceKind, StandingDuty
+from tiprouter.domain.discharge import CallOutcome, EvidenceKind, StandingDuty, ask, written_if_asked
 from tiprouter.domain.states import DutyPhase
 from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind
 from tiprouter.errors import ConflictError, InvalidError
@@ -23,7 +25,7 @@ from tiprouter.storage import decisions, disclosures, duties
 from tiprouter.storage.codec import to_bytes
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.disclosures import Disclosure
-from tiprouter.storage.duties import Call, CallWords, Letter, LetterWords
+from tiprouter.storage.duties import Call, CallWords, Letter, LetterWords, RequestWords, WrittenRequest
 from tiprouter.workflow.duties import about, held, held_by_id, keep, prove, settle_others
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
 from tiprouter.workflow.overdue import move_on
@@ -135,6 +137,34 @@ def record_letter(
         if duty.written_id is None:
             keep(it, replace(duty, written_id=letter.id))
         return letter, held_by_id(it, duty.id)
+
+
+def record_request(
+    tx: Transaction, desk: Desk, actor: Actor, duty_id: str, requested_at: datetime, words: RequestWords
+) -> tuple[WrittenRequest, StandingDuty]:
+    """Record that an agency asked for a report in writing (rule 6).
+
+    Raises `NotFoundError`, `InvalidError`, `NoLongerOwedError`.
+    """
+    with happening(tx, desk, actor, deciding=True) as it:
+        duty = _open(it, duty_id)
+        _refuse_time(it, duty, requested_at, "/requested_at")
+        request = WrittenRequest(it.id("wrq"), duty.id, requested_at, actor.id, it.now, words)
+        duties.add_request(tx, desk.vault, request, duty.record_id)
+        asked = ask(duty, requested_at, written_if_asked(duty.shares, it.engine.bundle.protocol, requested_at))
+        it.log(
+            Kind.DUTY_WRITTEN_REQUESTED,
+            about(duty)
+            | {
+                "request": request.id,
+                "requested_at": moment(requested_at),
+                "written_by": moment(asked.written_by),
+                "commitment": it.commitment(to_bytes(words))[1],
+            },
+        )
+        if asked != duty:
+            keep(it, asked)
+        return request, held_by_id(it, duty.id)
 
 
 def _open(it: Happening, duty_id: str) -> StandingDuty:

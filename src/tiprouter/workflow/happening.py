@@ -16,6 +16,7 @@ from typing import Any, Final
 from tiprouter import ids
 from tiprouter.audit.entry import NONCE_BYTES, Kind, commit, compose
 from tiprouter.domain.notice import REPEAT_EVERY, PageChannel, Routing, give_up_at, reason_of, repeats_max
+from tiprouter.domain.pace import Pace
 from tiprouter.domain.page_states import PageState
 from tiprouter.errors import UnavailableError
 from tiprouter.policy.engine import Engine
@@ -44,7 +45,7 @@ class Desk:
     """What the stories are told with.
 
     `blind_key` keys the blind indexes. A widened consent may be confirmed after `confirm_after`. What is closed is
-    erased after `retention`; zero keeps it.
+    erased after `retention`; zero keeps it. `pace` is how much one recipient gets a minute.
     """
 
     now: Callable[[], datetime]
@@ -56,6 +57,7 @@ class Desk:
     confirm_after: timedelta = timedelta(minutes=10)
     retention: timedelta = timedelta()
     routing: Routing = field(default_factory=Routing)
+    pace: Pace = field(default_factory=Pace)
 
     def blind(self, *parts: str) -> str:
         """The blind index of an outside name."""
@@ -100,9 +102,18 @@ class Happening:
         salt = self.desk.entropy(16)
         return salt.hex(), commit(salt, value)
 
-    def tell(self, reason: str, subject: str, record_id: str | None, deadline: datetime | None) -> None:
-        """Tell a human, once per reason and subject."""
-        if notices.about(self.tx, reason, subject):
+    def tell(
+        self,
+        reason: str,
+        subject: str,
+        record_id: str | None,
+        deadline: datetime | None,
+        *,
+        again_after: timedelta | None = None,
+    ) -> None:
+        """Tell a human, once per reason and subject; of what may happen again, once in `again_after`."""
+        since = None if again_after is None else self.now - again_after
+        if notices.about(self.tx, reason, subject, since):
             return
         raised = Raised(self.id("ntc"), reason, subject, record_id, deadline, self.now)
         notices.add(self.tx, raised)

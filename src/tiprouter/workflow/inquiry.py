@@ -42,7 +42,7 @@ from tiprouter.workflow import heeding
 from tiprouter.workflow.acknowledging import visible
 from tiprouter.workflow.happening import Actor, Desk, Happening, engine_of, happening
 from tiprouter.workflow.intake import case_index
-from tiprouter.workflow.publish import fetch
+from tiprouter.workflow.stored_log import fetch
 
 T = TypeVar("T")
 ITEM = TypeVar("ITEM")

@@ -6,7 +6,7 @@ The same for both ways out: a worker that sends (`workflow/dispatch.py`) and an 
    leave; what is no longer permitted is cancelled in it.
 2. The attempt and its audit entry are written in that transaction too, before a byte leaves.
 3. What leaves is what redaction made, unchanged since, under every live key of its recipient.
-4. Trying ends when `deliver_by` passes; then a human is told.
+4. Trying ends when `deliver_by` passes; then a human is told, and the duties it was made for go on.
 """
 
 from collections.abc import Collection
@@ -98,7 +98,7 @@ def secrets_of(it: Happening, recipient_id: str) -> list[SigningSecret]:
 def exhaust(it: Happening, delivery: Delivery) -> None:
     """Trying is over (rule 4)."""
     state = next_state(delivery.state, DeliveryEvent.DEADLINE_PASSED)
-    deliveries.change(it.tx, delivery.id, state=state, finished_at=it.now, warn_at=None)
+    deliveries.change(it.tx, delivery.id, state=state, finished_at=it.now, warn_at=None, pass_on=True)
     tell_of_end(it, replace(delivery, state=state))
 
 

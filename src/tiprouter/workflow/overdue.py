@@ -72,7 +72,7 @@ def _warn(it: Happening, duty: StandingDuty) -> StandingDuty:
         move_on(it, duty, "overdue")
     elif duty.phase is DutyPhase.OPEN and it.now >= warn_at(duty.received_at, duty.deadline):
         it.tell(LATE, duty.id, duty.record_id, duty.deadline)
-    if duty.owes_writing and duty.written_by is not None and it.now >= warn_at(duty.received_at, duty.written_by):
+    if duty.owes_writing and duty.written_by is not None and it.now >= warn_at(duty.writing_begun, duty.written_by):
         passed = it.now >= duty.written_by
         if passed:
             it.log(Kind.DUTY_OVERDUE, about(duty) | {"deadline": moment(duty.written_by), "what": "writing"})

@@ -3,7 +3,8 @@
 1. Every `REPORT` and every `DUTY_BLOCKED` that stands owes one duty toward its recipient, or toward whoever the law
    names where none was found; opened in the transaction that decided it.
 2. A duty that stands keeps its clock. A decision that owes it no longer lifts it, and the entry says why. One that an
-   error or an unknown fact holds back is not lifted: nobody knows that it is owed no longer.
+   error or an unknown fact holds back is not lifted: nobody knows that it is owed no longer. Nor is it where a reviewer
+   answered that hold: what an agency is told or not told says nothing of the duty (`domain/outcome.py`, rule 5).
 3. A new duty takes an ended one's place where the evidence no longer serves: the agency is accused now, the law wants a
    call now, another part is open now, or what was lifted is owed again.
 4. An answer that the agency gave before the duty was found counts, if it is to what the agency holds now.
@@ -34,6 +35,7 @@ from tiprouter.domain.explain import facts_from
 from tiprouter.domain.facts import Situation
 from tiprouter.domain.outcome import takes
 from tiprouter.domain.recipient import Recipient
+from tiprouter.domain.review import answered_in
 from tiprouter.domain.vocabulary import AgeBand, DutyState, Outcome, RecipientKind, Role
 from tiprouter.policy.slices import PREFIX
 from tiprouter.storage import decisions, duties
@@ -125,8 +127,9 @@ def _undecided(whom: Whom, kept: Kept) -> bool:
     if decision is None or decision.outcome is Outcome.HOLD_ERROR:
         return decision is not None
     facts = decision.facts
+    held = decision.outcome is Outcome.HOLD_REVIEW or answered_in(decision.policies, decision.categories) is not None
     return (
-        decision.outcome is Outcome.HOLD_REVIEW
+        held
         and facts is not None
         and facts["role"] in _CHILDREN
         and facts["age"] != AgeBand.ADULT.value

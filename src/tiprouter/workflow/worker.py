@@ -1,6 +1,7 @@
 """Who keeps deliveries moving?
 
 1. A worker claims what is due up to its free places, makes each attempt in a task of its own, and writes its answer.
+   Answers that come within a few milliseconds are written together (`workflow/finishing.py`).
 2. It keeps its leases alive while attempts run; when it dies, others take over once a lease has run out.
 3. It wakes when something was committed in this process, when the next delivery falls due, and at least every second.
 4. A database that does not answer is waited for, with growing pauses; nothing is sent meanwhile.
@@ -14,25 +15,29 @@ from collections import Counter
 from typing import Final
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from tiprouter.delivery.sender import Sender
+from tiprouter.domain.lanes import Lane, Places, Room, lane_of
 from tiprouter.errors import UnavailableError
 from tiprouter.storage import deliveries
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.workflow.chores import CHORES, Chore
-from tiprouter.workflow.dispatch import LEASE, Ready, claim, finish
+from tiprouter.workflow.dispatch import LEASE, Ready, claim
+from tiprouter.workflow.finishing import Answers, until_the_database_answers
 from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.pager import Pager
 
 log = structlog.get_logger()
 
 IDLE_SECONDS: Final = 1.0
-PAUSE_SECONDS_MAX: Final = 5.0
+LOOK_AGAIN_SECONDS: Final = 0.05
 
 
 class Worker:
-    """Delivers until it is stopped: at most `places` attempts at once, `each` of them to one recipient."""
+    """Delivers until it is stopped: at most `places` attempts at once, `each` of them to one recipient.
+
+    `places` is how many there are, or how they are shared among the lanes.
+    """
 
     def __init__(
         self,
@@ -40,13 +45,15 @@ class Worker:
         desk: Desk,
         sender: Sender,
         *,
-        places: int = 64,
+        places: int | Places = 64,
         each: int = 8,
         pager: Pager | None = None,
     ) -> None:
         self._database, self._desk, self._sender = database, desk, sender
         self._pager = pager or Pager(database, desk, {})
-        self._places, self._each = places, each
+        self._places = Places.share(places) if isinstance(places, int) else places
+        self._each = each
+        self._answers = Answers(database, desk)
         self._held: dict[asyncio.Task[None], Ready] = {}
         self._stopping = asyncio.Event()
 
@@ -55,10 +62,12 @@ class Worker:
         renewing = asyncio.create_task(self._renew_leases())
         tending = asyncio.create_task(self._tend())
         paging = asyncio.create_task(self._pager.run())
+        answering = asyncio.create_task(self._answers.run())
         try:
             while not self._stopping.is_set():
-                if tending.done():
-                    tending.result()
+                for part in (tending, answering):
+                    if part.done():
+                        part.result()
                 self._database.changed.clear()
                 if not await self._claim():
                     await self._wait()
@@ -67,6 +76,7 @@ class Worker:
         finally:
             renewing.cancel()
             tending.cancel()
+            answering.cancel()
             self._pager.stop()
             await paging
 
@@ -77,16 +87,13 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Start what can be started; whether anything was."""
-        free = self._places - len(self._held)
-        if free <= 0:
+        room = Room(self._places, self._each, Counter(_place(ready) for ready in self._held.values()))
+        if not any(self._places.room(lane, room.taken()) for lane in Lane):
             await asyncio.wait(self._held, return_when=asyncio.FIRST_COMPLETED)
             return True
-        held = Counter(ready.recipient_id for ready in self._held.values())
-        async for attempt in _until_the_database_answers():
+        async for attempt in until_the_database_answers():
             with attempt:
-                claimed = await self._database.write(
-                    lambda tx: claim(tx, self._desk, free, self._each, held), quietly=True
-                )
+                claimed = await self._database.write(lambda tx: claim(tx, self._desk, room), quietly=True)
         for ready in claimed:
             task = asyncio.create_task(self._deliver(ready))
             self._held[task] = ready
@@ -94,16 +101,17 @@ class Worker:
         return bool(claimed)
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
-        del self._held[task]
+        ready = self._held.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its lease runs out, and it is made again.
+            log.error("attempt.unfinished", delivery=ready.delivery_id, error=type(error).__name__)
         self._database.changed.set()
 
     async def _deliver(self, ready: Ready) -> None:
         attempted = await self._sender.send(ready.envelope)
         # If we were to crash here, the attempt's end would be unknown: its lease runs out and it is made again, under
         # the same webhook-id.
-        async for attempt in _until_the_database_answers():
-            with attempt:
-                state = await self._database.write(lambda tx: finish(tx, self._desk, ready, attempted), quietly=True)
+        state = await self._answers.write(ready, attempted)
         log.info(
             "attempt.finished",
             delivery=ready.delivery_id,
@@ -144,8 +152,8 @@ class Worker:
         """Until something was committed, something falls due, or a second has passed (rule 3)."""
         due = await self._database.read(deliveries.next_due_at)
         seconds = IDLE_SECONDS if due is None else (due - self._desk.now()).total_seconds()
-        # What is due but waits for its matter or its recipient's place is looked at again shortly, not at once.
-        seconds = min(max(seconds, 0.02), IDLE_SECONDS)
+        # What is due but waits for its matter, or for its recipient, is looked at again shortly, not at once.
+        seconds = min(max(seconds, LOOK_AGAIN_SECONDS), IDLE_SECONDS)
         try:
             async with asyncio.timeout(seconds):
                 await self._database.changed.wait()
@@ -153,9 +161,5 @@ class Worker:
             return
 
 
-def _until_the_database_answers() -> AsyncRetrying:
-    return AsyncRetrying(
-        retry=retry_if_exception_type(UnavailableError),
-        wait=wait_random_exponential(multiplier=0.05, max=PAUSE_SECONDS_MAX),
-        reraise=True,
-    )
+def _place(ready: Ready) -> tuple[str, Lane]:
+    return ready.recipient_id, lane_of(ready.urgency, ready.attempt.number - 1)

@@ -19,13 +19,16 @@ from tiprouter.api.schemas.duties import (
     LetterBody,
     LetterMade,
     LetterRecorded,
+    RequestBody,
+    RequestMade,
+    RequestRecorded,
 )
 from tiprouter.api.schemas.queries import DutyQuery
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.duties import Filter
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.duty_inquiry import docket, kinds_of, list_duties
-from tiprouter.workflow.evidence import record_call, record_letter
+from tiprouter.workflow.evidence import record_call, record_letter, record_request
 from tiprouter.workflow.once import Answer
 
 router = APIRouter(route_class=Route, tags=["duties"])
@@ -83,6 +86,25 @@ async def record_duty_letter(
     def story(tx: Transaction) -> Answer:
         letter, duty = record_letter(tx, office.desk, actor, duty_id, body.sent_at, body.words())
         told = LetterRecorded(written_report=LetterMade.of(letter), duty=DutyBody.of(duty, kinds_of(tx, (duty,))))
+        return duty.record_id, 201, told.rendered()
+
+    return await answer_once(office, asked, story)
+
+
+@router.post(
+    "/v1/duties/{duty_id}/written-requests",
+    status_code=201,
+    operation_id="recordDutyWrittenRequest",
+    response_model=RequestRecorded,
+)
+async def record_duty_request(
+    duty_id: DutyId, body: RequestBody, office: Desks, actor: Caller, asked: Asking
+) -> Response:
+    """Record that the agency asked for a report in writing. Where the law gives a time for it, its clock starts."""
+
+    def story(tx: Transaction) -> Answer:
+        request, duty = record_request(tx, office.desk, actor, duty_id, body.requested_at, body.words())
+        told = RequestRecorded(written_request=RequestMade.of(request), duty=DutyBody.of(duty, kinds_of(tx, (duty,))))
         return duty.record_id, 201, told.rendered()
 
     return await answer_once(office, asked, story)

@@ -14,14 +14,15 @@ from starlette.background import BackgroundTask
 
 from tiprouter.api.access import Caller, Desks, visit_of
 from tiprouter.api.body import Route
-from tiprouter.api.idempotency import Asking, answer_once
+from tiprouter.api.idempotency import Asking
 from tiprouter.api.office import Office
 from tiprouter.api.paging import answer_page
+from tiprouter.api.routes.acknowledgements import answer_or_log
 from tiprouter.api.routes.paths import DeliveryId
 from tiprouter.api.schemas.acknowledgements import AcknowledgementBody, AcknowledgementMade
 from tiprouter.api.schemas.inbox import InboxItem, InboxList
 from tiprouter.api.schemas.queries import InboxQuery
-from tiprouter.api.schemas.webhooks import DisclosureMade, DisclosureRecalled
+from tiprouter.api.schemas.webhooks import DisclosureAnswered, DisclosureMade, DisclosureRecalled
 from tiprouter.errors import NotFoundError, UnavailableError
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.inbox import Place
@@ -46,7 +47,11 @@ async def list_inbox(request: Request, query: Annotated[InboxQuery, Query()], of
     return answer_page(visit_of(request), again, items, None if shelf.after is None else str(shelf.after))
 
 
-@router.get("/v1/inbox/{delivery_id}", operation_id="takeFromInbox", response_model=DisclosureMade | DisclosureRecalled)
+@router.get(
+    "/v1/inbox/{delivery_id}",
+    operation_id="takeFromInbox",
+    response_model=DisclosureMade | DisclosureAnswered | DisclosureRecalled,
+)
 async def take_from_inbox(delivery_id: DeliveryId, office: Desks, actor: Caller) -> Response:
     """Exactly the signed bytes that a webhook carries, and its headers. Acknowledge it once you have stored it."""
     fetched = await office.database.write(lambda tx: inbox.fetch(tx, office.desk, actor, delivery_id), quietly=True)
@@ -72,7 +77,7 @@ async def acknowledge_delivery(
         made, owner = inbox.answer(tx, office.desk, actor, delivery_id, body.status, body.words())
         return owner, 201, AcknowledgementMade.of(made).rendered()
 
-    return await answer_once(office, asked, story)
+    return await answer_or_log(office, actor, asked, story)
 
 
 async def _hand_over(office: Office, fetched: Fetched) -> None:

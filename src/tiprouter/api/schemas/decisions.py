@@ -5,11 +5,12 @@
 2. Nobody is named: persons are the router's ids. `salt` opens the facts' commitment in the log.
 """
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from tiprouter.api.schemas.consents import PersonId
 from tiprouter.api.schemas.explanations import WhyBody
 from tiprouter.api.schemas.outcomes import Names, ObligationsBody, RecipientName, obligations_of, recipient_name
+from tiprouter.api.schemas.places import LogPlace
 from tiprouter.api.schemas.policies import PolicyBody, told
 from tiprouter.api.schemas.words import Message, Moment
 from tiprouter.domain.explain import Explanation
@@ -41,14 +42,43 @@ class DecidedBody(Message):
 
 
 class DecisionBody(DecidedBody):
-    """A decision with the names of the policies that determined it."""
+    """A decision with the names of the policies that determined it, and where the log tells of it."""
 
     policies: tuple[str, ...]
+    log: LogPlace | None
 
     @classmethod
-    def of(cls, decision: Decision, names: Names) -> Self:
-        """A decision without its reasons."""
-        return cls(**_values(decision, names), policies=decision.policies)
+    def of(cls, decision: Decision, names: Names, index: int | None) -> Self:
+        """A decision without its reasons; `index` is its entry's in the log, once it is there."""
+        return cls(**_values(decision, names), policies=decision.policies, log=LogPlace.at(index))
+
+
+COLUMNS: Final = (
+    "id",
+    "record",
+    "revision",
+    "person.id",
+    "recipient.id",
+    "recipient.kind",
+    "outcome",
+    "categories",
+    "policies",
+    "review",
+    "deadline",
+    "urgency",
+    "obligations.notify_subject",
+    "obligations.telephone_call",
+    "obligations.written_report_by",
+    "errors",
+    "bundle",
+    "cause",
+    "valid_until",
+    "decided_at",
+    "current",
+    "log.index",
+    "log.proof",
+)
+"""Of a row of CSV."""
 
 
 class DecisionList(Message):

@@ -1,14 +1,23 @@
 """How is a disclosure told to those who review and audit? Never with its payload."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Final, Self
 
+from pydantic import Field
+
+from tiprouter.api.schemas.acknowledgements import SIGNED_BY
+from tiprouter.api.schemas.consents import PersonId
+from tiprouter.api.schemas.places import LogPlace
+from tiprouter.api.schemas.policies import PolicyBody, told
 from tiprouter.api.schemas.words import Message, Moment
+from tiprouter.domain.lateness import Lateness, lateness_of
 from tiprouter.domain.states import DeliveryState
-from tiprouter.domain.vocabulary import AcknowledgementStatus, AttemptKind, Category
+from tiprouter.domain.vocabulary import AcknowledgementStatus, AttemptKind, Category, Outcome, RecipientKind
 from tiprouter.storage.acknowledgements import Acknowledgement, Words
 from tiprouter.storage.deliveries import Attempt
 from tiprouter.storage.disclosures import Listed
 from tiprouter.workflow.inquiry import Journey
+from tiprouter.workflow.searching import Rows
+from tiprouter.workflow.tracing import Reason, Trace
 
 
 class DeliveryBody(Message):
@@ -22,7 +31,11 @@ class DeliveryBody(Message):
 
 
 class DisclosureBody(Message):
-    """A disclosure, or a recall when `recalls` names what it recalls; `digest` is the SHA-256 of its payload (hex)."""
+    """A disclosure, or a recall when `recalls` names what it recalls; `digest` is the SHA-256 of its payload (hex).
+
+    `answers` names the question that it answers, if it answers one. The recipient's kind, the lateness and the place in
+    the log are told to the hotline's own and null for an agency.
+    """
 
     id: str
     matter: str
@@ -31,17 +44,59 @@ class DisclosureBody(Message):
     revision: int
     recipient: str
     recalls: str | None
+    answers: str | None
     live: bool
     categories: tuple[Category, ...]
     decisions: tuple[str, ...]
     digest: str
     made_at: Moment
     delivery: DeliveryBody
+    recipient_kind: RecipientKind | None = None
+    lateness: Lateness | None = None
+    log: LogPlace | None = None
 
     @classmethod
     def of(cls, listed: Listed) -> Self:
         """A disclosure beside its delivery."""
         return cls(**_values(listed))
+
+    @classmethod
+    def found(cls, listed: Listed, rows: Rows[Listed]) -> Self:
+        """A disclosure as the hotline's own see it, out of the page it was found on."""
+        made, state = listed.disclosure, DeliveryState(listed.state)
+        return cls(
+            **_values(listed),
+            recipient_kind=rows.kinds.get(made.recipient_id),
+            lateness=lateness_of(state, listed.deadline, listed.finished_at, rows.now),
+            log=LogPlace.at(rows.indexes.get(made.id)),
+        )
+
+
+COLUMNS: Final = (
+    "id",
+    "matter",
+    "sequence",
+    "record",
+    "revision",
+    "recipient",
+    "recipient_kind",
+    "recalls",
+    "answers",
+    "live",
+    "categories",
+    "decisions",
+    "digest",
+    "made_at",
+    "delivery.id",
+    "delivery.state",
+    "delivery.attempts",
+    "delivery.deadline",
+    "delivery.finished_at",
+    "lateness",
+    "log.index",
+    "log.proof",
+)
+"""Of a row of CSV."""
 
 
 class DisclosureList(Message):
@@ -79,22 +134,73 @@ class Said(Message):
     case_number: str | None
     reason: str | None
     question: str | None
+    signed_by: Annotated[str | None, Field(description=SIGNED_BY)]
+
+
+class BecauseBody(Message):
+    """One of a disclosure's decisions: whom it is about, what it permitted, and the policies that determined it."""
+
+    decision: str
+    person: PersonId
+    outcome: Outcome
+    categories: tuple[Category, ...]
+    policies: tuple[PolicyBody, ...]
+    bundle: str
+    decided_at: Moment
+    log: LogPlace | None
+
+    @classmethod
+    def of(cls, reason: Reason, index: int | None) -> Self:
+        """A decision with its policies."""
+        made = reason.decision
+        return cls(
+            decision=made.id,
+            person=PersonId(id=made.person_id),
+            outcome=made.outcome,
+            categories=tuple(Category(one) for one in made.categories),
+            policies=tuple(told(name, reason.notes.get(name)) for name in made.policies),
+            bundle=made.bundle,
+            decided_at=made.decided_at,
+            log=LogPlace.at(index),
+        )
 
 
 class DisclosureJourney(DisclosureBody):
-    """A disclosure, every attempt to deliver it, and what its recipient said of it."""
+    """A disclosure, every attempt to deliver it, and what its recipient said of it.
+
+    The hotline's own are also told why, which fields were sent (by name, never by value; null once erased), and what
+    recalled it; for an agency those are null.
+    """
 
     attempts: tuple[AttemptBody, ...]
     acknowledgements: tuple[Said, ...]
+    because: tuple[BecauseBody, ...] | None = None
+    sent: tuple[str, ...] | None = None
+    recalled_by: tuple[DisclosureBody, ...] | None = None
 
 
-def journey(found: Journey, *, with_words: bool) -> DisclosureJourney:
-    """One disclosure; `with_words` shows what the recipient wrote, which may name people."""
+def journey(found: Journey) -> DisclosureJourney:
+    """One disclosure, as its recipient sees it: with what it wrote itself."""
+    return DisclosureJourney(**_values(found.listed), **_travelled(found, with_words=True))
+
+
+def whole_journey(found: Trace, *, with_words: bool) -> DisclosureJourney:
+    """One disclosure from end to end; `with_words` shows what the recipient wrote, which may name people."""
+    itself, *recalls = (DisclosureBody.found(one, found.around) for one in found.around.rows)
     return DisclosureJourney(
-        **_values(found.listed),
-        attempts=tuple(AttemptBody.of(attempt) for attempt in found.attempts),
-        acknowledgements=tuple(_said(one, with_words=with_words) for one in found.acknowledgements),
+        **dict(itself),
+        **_travelled(found.journey, with_words=with_words),
+        because=tuple(BecauseBody.of(one, found.entries.get(one.decision.id)) for one in found.reasons),
+        sent=found.sent,
+        recalled_by=tuple(recalls),
     )
+
+
+def _travelled(found: Journey, *, with_words: bool) -> dict[str, Any]:
+    return {
+        "attempts": tuple(AttemptBody.of(attempt) for attempt in found.attempts),
+        "acknowledgements": tuple(_said(one, with_words=with_words) for one in found.acknowledgements),
+    }
 
 
 def _said(made: Acknowledgement, *, with_words: bool) -> Said:
@@ -106,12 +212,13 @@ def _said(made: Acknowledgement, *, with_words: bool) -> Said:
         case_number=words.case_number,
         reason=words.reason,
         question=words.question,
+        signed_by=made.key,
     )
 
 
 def _values(listed: Listed) -> dict[str, Any]:
     made = listed.disclosure
-    same = "id sequence revision recalls live decisions digest made_at"
+    same = "id sequence revision recalls answers live decisions digest made_at"
     return {name: getattr(made, name) for name in same.split()} | {
         "matter": made.matter_id,
         "record": made.record_id,

@@ -16,7 +16,7 @@ from tiprouter.api.schemas.words import LAX, LongText, Message, Moment, Place, S
 from tiprouter.domain.discharge import CallOutcome, EvidenceKind, StandingDuty
 from tiprouter.domain.states import DutyPhase
 from tiprouter.domain.vocabulary import RecipientKind
-from tiprouter.storage.duties import Call, CallWords, Letter, LetterWords
+from tiprouter.storage.duties import Call, CallWords, Letter, LetterWords, RequestWords, WrittenRequest
 from tiprouter.workflow.duty_inquiry import Docket
 from tiprouter.workflow.evidence import Called
 
@@ -31,6 +31,11 @@ CALL: Final[dict[str, Any]] = {
 LETTER: Final[dict[str, Any]] = {
     "sent_at": "2026-03-03T15:10:00.000Z",
     "sent_by": "Example Worker",
+    "reference": "EX-2026-0002",
+}
+REQUEST: Final[dict[str, Any]] = {
+    "requested_at": "2026-03-02T16:10:00.000Z",
+    "asked_by": "Example Officer",
     "reference": "EX-2026-0002",
 }
 
@@ -73,6 +78,21 @@ class LetterBody(Message):
     def words(self) -> LetterWords:
         """What is said of it."""
         return LetterWords(self.sent_by, self.reference, self.note)
+
+
+class RequestBody(Message):
+    """An agency's request for a report in writing. Where the law gives a time for it, the time runs from then on."""
+
+    model_config = ConfigDict(json_schema_extra=examples.example(REQUEST))
+
+    requested_at: Moment
+    asked_by: ShortText
+    reference: ShortText | None = None
+    note: LongText | None = None
+
+    def words(self) -> RequestWords:
+        """What is said of it."""
+        return RequestWords(self.asked_by, self.reference, self.note)
 
 
 class PartBody(Message):
@@ -172,11 +192,32 @@ class LetterMade(Message):
         return cls(**same, **told)
 
 
+class RequestMade(Message):
+    """A request for a report in writing as it was stored; its words are null for the auditor."""
+
+    id: str
+    requested_at: Moment
+    made_by: str
+    made_at: Moment
+    asked_by: str | None
+    reference: str | None
+    note: str | None
+
+    @classmethod
+    def of(cls, request: WrittenRequest, *, with_words: bool = True) -> Self:
+        """A request."""
+        words = request.words if with_words else None
+        told: dict[str, Any] = {name: getattr(words, name) if words else None for name in RequestWords.__slots__}
+        same: dict[str, Any] = {name: getattr(request, name) for name in ("id", "requested_at", "made_by", "made_at")}
+        return cls(**same, **told)
+
+
 class DutyFull(DutyBody):
-    """A duty, every call and report in writing recorded for it, and the other duties about the same person."""
+    """A duty, every call, request and report in writing recorded for it, and the other duties about the same person."""
 
     calls: tuple[CallMade, ...]
     written_reports: tuple[LetterMade, ...]
+    written_requests: tuple[RequestMade, ...]
     others: tuple[DutyBody, ...]
 
     @classmethod
@@ -186,6 +227,7 @@ class DutyFull(DutyBody):
             **_values(docket.duty, kinds),
             calls=tuple(CallMade.of(call, with_words=with_words) for call in docket.calls),
             written_reports=tuple(LetterMade.of(letter, with_words=with_words) for letter in docket.letters),
+            written_requests=tuple(RequestMade.of(one, with_words=with_words) for one in docket.requests),
             others=tuple(DutyBody.of(one, kinds) for one in docket.others),
         )
 
@@ -201,6 +243,13 @@ class LetterRecorded(Message):
     """A report in writing, and the duty as it is after it."""
 
     written_report: LetterMade
+    duty: DutyBody
+
+
+class RequestRecorded(Message):
+    """A request for a report in writing, and the duty as it is after it."""
+
+    written_request: RequestMade
     duty: DutyBody
 
 

@@ -8,11 +8,14 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from tiprouter.api.schemas.words import Digest, Id, Message, Moment
+from tiprouter.api.schemas.words import Digest, Id, Message, Moment, Place
 from tiprouter.audit.entry import Kind
-from tiprouter.domain.states import DutyPhase, ReviewState
-from tiprouter.domain.vocabulary import Outcome
+from tiprouter.domain.lateness import Lateness
+from tiprouter.domain.question import QuestionState
+from tiprouter.domain.states import DeliveryState, DutyPhase, ReviewState
+from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind
 from tiprouter.storage.inbox import PLACE_PATTERN
+from tiprouter.storage.searches import Search
 from tiprouter.workflow.polling import WAIT_SECONDS_MAX
 
 LIMIT_MAX = 200
@@ -33,21 +36,60 @@ class Paging(Query):
     after: Annotated[Id | None, Field(description="the id the last page ended with")] = None
 
 
-class DecisionQuery(Paging):
-    """A page of the decisions that match."""
+class SearchQuery(Paging):
+    """What may be asked of decisions and of disclosures alike."""
 
+    since: Annotated[Moment | None, Field(description="made at this moment or later")] = None
+    until: Annotated[Moment | None, Field(description="made before this moment")] = None
     record_id: Id | None = None
-    person_id: Id | None = None
     recipient_id: Id | None = None
+    jurisdiction: Annotated[Place | None, Field(description="toward recipients of this place, or of a place in it")] = (
+        None
+    )
+    recipient_kind: RecipientKind | None = None
+    record_kind: RecordKind | None = None
+    basis: Annotated[
+        str | None, Field(pattern=r"^[a-z0-9_.-]{1,100}$", description="the id of a policy that determined it")
+    ] = None
     outcome: Outcome | None = None
+    bundle: Annotated[Digest | None, Field(description="the policy bundle that decided")] = None
+
+    def limit_named(self) -> int | None:
+        """The limit, when the caller named one."""
+        return self.limit if "limit" in self.model_fields_set else None
+
+    def search(self) -> Search:
+        """The question in the words of the story."""
+        names = type(self).model_fields.keys() - {"after", "limit"}
+        return Search(**{name: getattr(self, name) for name in names})
+
+
+class DecisionQuery(SearchQuery):
+    """A page of the decisions that match; it may be short and still have a next one."""
+
+    person_id: Id | None = None
     current: bool | None = None
 
 
-class DisclosureQuery(Paging):
-    """A page of the disclosures that match."""
+class DisclosureQuery(SearchQuery):
+    """A page of the disclosures that match; it may be short and still have a next one.
 
-    record_id: Id | None = None
-    recipient_id: Id | None = None
+    Outcome, basis and bundle are those of any of its decisions. Agencies may ask by record alone.
+    """
+
+    state: DeliveryState | None = None
+    lateness: Annotated[
+        Lateness | None, Field(description="against its deadline; cancelled and waiting ones are none of these")
+    ] = None
+
+
+class PeriodQuery(Message):
+    """A period: at most 366 days, the last 90 when nothing is said."""
+
+    model_config = ConfigDict(strict=False)
+
+    since: Moment | None = None
+    until: Annotated[Moment | None, Field(description="now when it is left out")] = None
 
 
 class ReviewQuery(Query):
@@ -78,6 +120,12 @@ class DutyQuery(Paging):
     overdue: Annotated[
         bool | None, Field(description="past its deadline, or its report in writing past its own, and wanted still")
     ] = None
+
+
+class QuestionQuery(Paging):
+    """A page of the questions that match."""
+
+    state: QuestionState | None = None
 
 
 class EntryQuery(Query):

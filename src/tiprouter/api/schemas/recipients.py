@@ -1,19 +1,55 @@
 """How is a recipient spelt?"""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.words import LAX, County, Message, Moment, Place, ShortText, Some
+from tiprouter.domain.proof import PublicKey
 from tiprouter.domain.recipient import DeliveryMode, Recipient, RecipientStatus, SignatureScheme
 from tiprouter.domain.vocabulary import RecipientKind
+from tiprouter.errors import InvalidError
 from tiprouter.workflow.enrolment import Enrolled
 
 Url = Annotated[
     str,
     Field(min_length=1, max_length=2_048, pattern=r"^https?://[!-~]+$", examples=["https://agency.example/tiprouter"]),
 ]
+
+
+_Coordinate = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class AcknowledgementKeyBody(Message):
+    """A public JWK (RFC 7517): OKP with Ed25519 and `x`, or EC with P-256, `x` and `y`. No other member."""
+
+    kty: Literal["OKP", "EC"]
+    crv: Literal["Ed25519", "P-256"]
+    x: _Coordinate
+    y: _Coordinate | None = None
+
+    def to_domain(self) -> PublicKey:
+        """The key. Raises `InvalidError` where the members do not fit together."""
+        key = PublicKey(self.crv, self.x, self.y)
+        if not key.well_formed or key.members["kty"] != self.kty:
+            raise InvalidError("This is not a public key of a kind that can be used here.", "/acknowledgement_key")
+        return key
+
+
+class AcknowledgementKeyShown(Message):
+    """The registered key, and its thumbprint (RFC 7638): the `kid` of what it signs."""
+
+    kty: str
+    crv: str
+    x: str
+    y: str | None
+    thumbprint: str
+
+    @classmethod
+    def of(cls, key: PublicKey) -> Self:
+        """A key."""
+        return cls(kty=key.members["kty"], crv=key.crv, x=key.x, y=key.y, thumbprint=key.thumbprint)
 
 
 class RecipientBody(Message):
@@ -30,10 +66,16 @@ class RecipientBody(Message):
     signature_scheme: Annotated[SignatureScheme, LAX] = SignatureScheme.ED25519
     status: Annotated[RecipientStatus, LAX] = RecipientStatus.ACTIVE
     agreement_until: Moment | None = None
+    acknowledgement_key: Annotated[
+        AcknowledgementKeyBody | None, Field(description="what the agency may sign its acknowledgements with")
+    ] = None
 
     def to_domain(self, recipient_id: str = "") -> Recipient:
         """The recipient, its revision still to be given."""
-        values = {name: value for name, value in self if name != "signature_scheme"}
+        values = {name: value for name, value in self if name not in ("signature_scheme", "acknowledgement_key")}
+        values["acknowledgement_key"] = (
+            None if self.acknowledgement_key is None else self.acknowledgement_key.to_domain()
+        )
         return Recipient(**values, id=recipient_id, scheme=self.signature_scheme, revision=0)
 
 
@@ -58,11 +100,14 @@ class RecipientStanding(Message):
     signature_scheme: SignatureScheme
     status: RecipientStatus
     agreement_until: Moment | None
+    acknowledgement_key: AcknowledgementKeyShown | None
 
     @classmethod
     def of(cls, recipient: Recipient) -> Self:
         """A recipient."""
         values = {name: getattr(recipient, name) for name in Recipient.__slots__ if name != "scheme"}
+        key = recipient.acknowledgement_key
+        values["acknowledgement_key"] = None if key is None else AcknowledgementKeyShown.of(key)
         return cls(**values, signature_scheme=recipient.scheme)
 
 

@@ -138,6 +138,19 @@ class RecalledData(AboutDisclosure):
     reason: Literal["consent_withdrawn"]
 
 
+class AnsweredData(AboutDisclosure):
+    """The hotline's answer to a question of yours.
+
+    `answers` is the acknowledgement that asked, `asked_about` the disclosure it was about, and `labels_of` the
+    disclosure by whose numbering persons are named.
+    """
+
+    answers: str
+    asked_about: str
+    labels_of: str
+    statement: ToldStatement
+
+
 class AvailableData(Message):
     """What waits, by its ids: pull it with `GET /v1/inbox/{delivery_id}`."""
 
@@ -171,6 +184,16 @@ class DisclosureRecalled(Message):
     type: Literal["disclosure.recalled"]
     timestamp: Moment
     data: RecalledData
+
+
+class DisclosureAnswered(Message):
+    """An answer to a question."""
+
+    model_config = _TITLED
+
+    type: Literal["disclosure.answered"]
+    timestamp: Moment
+    data: AnsweredData
 
 
 class DisclosureAvailable(Message):

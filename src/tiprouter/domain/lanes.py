@@ -1,0 +1,86 @@
+"""Which deliveries go before which, and how many of each may be on their way at once?
+
+1. Four lanes, in this order: first attempts of what is imminent, its retries, first attempts of the rest, its retries.
+2. Of a worker's places each lane keeps some that no other may take; the rest is for whoever comes first, in the order
+   of the lanes. A first attempt of imminent danger alone may take any free place: it waits for nobody.
+3. So a retry never takes a place kept for first attempts, and what is standard none that is kept for danger.
+4. To one recipient at most `each` standard attempts run at once, and beside them as many imminent ones: a dozen slow
+   answers never stand before danger, and danger cannot knock an agency over either. Of both numbers retries take half
+   at most (one at least), so that what is new gets through to an agency that answers slowly.
+
+Not promised: places across processes. Each worker has its own; what all share is the pace (`domain/pace.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from types import MappingProxyType
+from typing import Final, Self
+
+from tiprouter.domain.vocabulary import Urgency
+
+
+@unique
+class Lane(StrEnum):
+    """A queue of deliveries, in the order in which they are served."""
+
+    IMMINENT = "imminent"
+    AGAIN = "again"  # imminent danger that was tried before
+    FIRST = "first"
+    RETRY = "retry"
+
+
+_FIRSTS: Final = {Urgency.IMMINENT: Lane.IMMINENT, Urgency.STANDARD: Lane.FIRST}
+_RETRIES: Final = {Urgency.IMMINENT: Lane.AGAIN, Urgency.STANDARD: Lane.RETRY}
+_TRIED: Final = frozenset(_RETRIES.values())
+DANGER: Final = frozenset({Lane.IMMINENT, Lane.AGAIN})
+KEPT: Final[Mapping[Lane, int]] = MappingProxyType({Lane.IMMINENT: 10, Lane.AGAIN: 10, Lane.FIRST: 25, Lane.RETRY: 10})
+"""Percent of the places that each lane keeps, unless told otherwise."""
+
+
+def lane_of(urgency: Urgency, attempts: int) -> Lane:
+    """The lane of a delivery after so many attempts."""
+    return (_RETRIES if attempts else _FIRSTS)[urgency]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """A worker's places: how many there are, and how many of them each lane keeps."""
+
+    total: int
+    kept: Mapping[Lane, int]
+
+    @classmethod
+    def share(cls, total: int, percent: Mapping[Lane, int] = KEPT) -> Self:
+        """Places of which each lane keeps a share, rounded down."""
+        return cls(total, {lane: total * percent.get(lane, 0) // 100 for lane in Lane})
+
+    def room(self, lane: Lane, held: Mapping[Lane, int]) -> int:
+        """How many more attempts of this lane may begin while `held` are under way (rules 2, 3)."""
+        free = self.total - sum(held.values())
+        if lane is not Lane.IMMINENT:
+            free -= sum(max(kept - held.get(other, 0), 0) for other, kept in self.kept.items() if other is not lane)
+        return max(free, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a claim may take: a worker's places, `each` to one recipient, and what the worker holds already."""
+
+    places: Places
+    each: int
+    held: Mapping[tuple[str, Lane], int] = field(default_factory=dict)
+
+    def taken(self) -> dict[Lane, int]:
+        """What is held in each lane."""
+        found = dict.fromkeys(Lane, 0)
+        for (_, lane), count in self.held.items():
+            found[lane] += count
+        return found
+
+    def open_to(self, recipient_id: str, lane: Lane, held: Mapping[tuple[str, Lane], int]) -> bool:
+        """Whether one more attempt of this lane may go to a recipient (rule 4)."""
+        beside = DANGER if lane in DANGER else frozenset(Lane) - DANGER
+        if sum(held.get((recipient_id, other), 0) for other in beside) >= self.each:
+            return False
+        return lane not in _TRIED or held.get((recipient_id, lane), 0) < max(self.each // 2, 1)

@@ -1,0 +1,151 @@
+"""Which deliveries stand first in each lane, for every recipient?
+
+1. A window shows the longest due of each lane, so many and no more, each lane by its own index: what it costs does not
+   depend on how long the lanes are, and one lane's backlog hides nothing of another's.
+2. Where a recipient's backlog fills a lane's window, `heads` shows the longest due of every other recipient: one step
+   in an index for each that has something in that lane, whatever the length of its backlog.
+3. What is behind another of its matter is passed over.
+4. What is parked is in no lane: it waits for its recipient's line, and is found by recipient alone.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiprouter.domain.lanes import Lane
+from tiprouter.storage.deliveries import Delivery, behind_another, due_state, from_row, with_record
+from tiprouter.storage.tables import deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A delivery that is due, by where it stands."""
+
+    id: str
+    recipient_id: str
+    lane: Lane
+    next_at: datetime
+
+
+_SHOWN = (deliveries.c.id, deliveries.c.recipient_id, deliveries.c.lane, deliveries.c.next_at)
+_ORDER = (deliveries.c.next_at, deliveries.c.id)
+
+
+def windows(tx: Connection, now: datetime, limits: Mapping[Lane, int]) -> dict[Lane, list[Standing]]:
+    """The longest due of each lane, at most so many (rule 1)."""
+    looks = [_window(lane, now, limit) for lane, limit in limits.items() if limit > 0]
+    found: dict[Lane, list[Standing]] = {lane: [] for lane in limits}
+    if looks:
+        for row in tx.execute(sa.union_all(*looks)):
+            found[Lane(row.lane)].append(_standing(row))
+    return {lane: sorted(some, key=lambda one: (one.next_at, one.id)) for lane, some in found.items()}
+
+
+def heads(tx: Connection, now: datetime, lane: Lane, without: Collection[str], limit: int) -> list[Standing]:
+    """The longest due of every recipient in a lane but for some, the longest due first (rule 2)."""
+    walk = sa.select(sa.func.min(deliveries.c.recipient_id).label("whose")).where(*_in(deliveries, lane))
+    whose = walk.cte("whose", recursive=True)
+    other = deliveries.alias("other")
+    following = sa.select(sa.func.min(other.c.recipient_id)).where(
+        *_in(other, lane), other.c.recipient_id > whose.c.whose
+    )
+    whose = whose.union_all(sa.select(following.scalar_subquery()).where(whose.c.whose.is_not(None)))
+    first = (
+        sa.select(deliveries.c.id)
+        .where(*_in(deliveries, lane), deliveries.c.recipient_id == whose.c.whose)
+        .where(deliveries.c.next_at <= now, ~behind_another())
+        .order_by(*_ORDER)
+        .limit(1)
+        .correlate(whose)
+        .scalar_subquery()
+    )
+    shown = deliveries.alias("shown")
+    query = (
+        sa.select(shown.c.id, shown.c.recipient_id, shown.c.lane, shown.c.next_at)
+        .join_from(whose, shown, shown.c.id == first)
+        .where(whose.c.whose.not_in(sorted(without)))
+        .order_by(shown.c.next_at, shown.c.id)
+        .limit(limit)
+    )
+    return [_standing(row) for row in tx.execute(query)]
+
+
+def parked_head(tx: Connection, recipient_id: str, now: datetime) -> Standing | None:
+    """What of a recipient's parked deliveries goes first: what was never tried (rule 4)."""
+    query = (
+        sa.select(*_SHOWN)
+        .where(deliveries.c.recipient_id == recipient_id, due_state(), deliveries.c.parked)
+        .where(deliveries.c.next_at <= now, ~behind_another())
+        .order_by(deliveries.c.lane, *_ORDER)
+        .limit(1)
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else _standing(row)
+
+
+def hold(tx: Connection, delivery_ids: Sequence[str]) -> list[Delivery]:
+    """Those of these deliveries that are still due and that no other story holds, their records held with them."""
+    if not delivery_ids:
+        return []
+    query = sa.select(deliveries).where(deliveries.c.id.in_(delivery_ids), due_state())
+    return [from_row(row) for row in tx.execute(with_record(query))]
+
+
+def park(tx: Connection, delivery_ids: Sequence[str], *, pass_on: bool) -> None:
+    """Park deliveries, and let the duties they were made for go on or not; without those that another story holds."""
+    if delivery_ids:
+        values: dict[str, Any] = {"parked": True} | ({"pass_on": True} if pass_on else {})
+        tx.execute(
+            deliveries.update().where(deliveries.c.id.in_(_free(deliveries.c.id.in_(delivery_ids)))).values(values)
+        )
+
+
+def release(tx: Connection, recipient_id: str, limit: int) -> int:
+    """Let so many of a recipient's parked deliveries go; how many there were."""
+    which = sa.and_(deliveries.c.recipient_id == recipient_id, due_state(), deliveries.c.parked)
+    some = _free(which).order_by(deliveries.c.lane, *_ORDER).limit(limit)
+    return tx.execute(deliveries.update().where(deliveries.c.id.in_(some)).values(parked=False)).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """A delivery that will not arrive: what it was, and how it stands."""
+
+    id: str
+    record_id: str
+    disclosure_id: str
+    recipient_id: str
+    state: str
+
+
+def stranded(tx: Connection, limit: int) -> list[Stranded]:
+    """Deliveries whose duties are to go on, with their records held; without those that another story holds."""
+    query = sa.select(*(deliveries.c[name] for name in Stranded.__slots__)).where(deliveries.c.pass_on)
+    rows = tx.execute(with_record(query.order_by(deliveries.c.id).limit(limit)))
+    return [Stranded(**row) for row in rows.mappings()]
+
+
+def _free(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(deliveries.c.id).where(which).with_for_update(skip_locked=True)
+
+
+def _window(lane: Lane, now: datetime, limit: int) -> sa.Select[Any]:
+    look = (
+        sa.select(*_SHOWN)
+        .where(*_in(deliveries, lane), deliveries.c.next_at <= now, ~behind_another())
+        .order_by(*_ORDER)
+        .limit(limit)
+    )
+    return sa.select(look.subquery(f"of_{lane.value}"))
+
+
+def _in(table: Any, lane: Lane) -> tuple[sa.ColumnElement[bool], ...]:  # noqa: ANN401 - the table or an alias of it
+    return table.c.lane == lane, due_state(table), ~table.c.parked
+
+
+def _standing(row: Any) -> Standing:  # noqa: ANN401 - a SQLAlchemy row
+    return Standing(row.id, row.recipient_id, Lane(row.lane), row.next_at)

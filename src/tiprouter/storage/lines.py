@@ -1,0 +1,131 @@
+"""How is the line to each recipient, and who may change that now?
+
+1. A row a recipient, made when something is first to be sent there. All processes see it, and change it one at a time.
+2. A claim takes the rows it can have at once (`SKIP LOCKED`): for the others another process claims at this moment.
+3. Whoever finishes takes them before anything else, in one order, and waits: a breaker forgets no answer.
+4. What was learnt of an endpoint counts for the recipient's revision it was learnt of.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from tiprouter.domain.breaker import Breaker, BreakerState
+from tiprouter.domain.recipient import DeliveryMode
+from tiprouter.storage.lines_table import lines
+from tiprouter.storage.tables import recipients
+
+_BREAKER = ("failures", "pauses", "since", "probe_at", "probe")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line to a recipient: its breaker, what its pace remembers, and whether what is parked is to be let go.
+
+    `sends` is whether the recipient has a webhook at all.
+    """
+
+    recipient_id: str
+    revision: int
+    breaker: Breaker
+    free_at: datetime | None
+    release: bool
+    sends: bool = True
+
+
+def at_once(tx: Connection, recipient_ids: Collection[str]) -> dict[str, Line]:
+    """The lines to these recipients, made where there is none; without those that others hold (rules 1, 2)."""
+    wanted = sorted(recipient_ids)
+    if not wanted:
+        return {}
+    found = _read(tx, lines.c.recipient_id.in_(wanted), skip=True)
+    if len(found) < len(wanted) and _make(tx, [one for one in wanted if one not in found]):
+        found = _read(tx, lines.c.recipient_id.in_(wanted), skip=True)
+    return found
+
+
+def waited_for(tx: Connection, recipient_ids: Collection[str]) -> dict[str, Line]:
+    """The lines to these recipients, as soon as nobody else holds them (rule 3)."""
+    return _read(tx, lines.c.recipient_id.in_(sorted(recipient_ids)), skip=False)
+
+
+def probed(tx: Connection, leases: Collection[str]) -> list[Line]:
+    """The lines whose probe is under one of these leases."""
+    return list(_read(tx, lines.c.probe.in_(sorted(leases)), skip=True).values())
+
+
+def to_probe(tx: Connection, now: datetime, limit: int) -> list[str]:
+    """Recipients whose open breaker may be probed now."""
+    query = sa.select(lines.c.recipient_id).where(lines.c.probe_at.is_not(None), lines.c.probe_at <= now)
+    return list(tx.execute(query.order_by(lines.c.probe_at).limit(limit)).scalars())
+
+
+def outdated(tx: Connection, limit: int) -> list[Line]:
+    """Lines to recipients whose entry changed since (rule 4)."""
+    return list(_read(tx, lines.c.revision != recipients.c.revision, skip=True, limit=limit).values())
+
+
+def releasing(tx: Connection, limit: int) -> list[Line]:
+    """Lines whose parked deliveries are to be looked at again."""
+    return list(_read(tx, lines.c.release, skip=True, limit=limit).values())
+
+
+def revision_of(tx: Connection, recipient_id: str) -> int:
+    """The recipient's revision today."""
+    query = sa.select(recipients.c.revision).where(recipients.c.id == recipient_id)
+    revision: int = tx.execute(query).scalar_one()
+    return revision
+
+
+def save(tx: Connection, changed: Sequence[Line]) -> None:
+    """Store lines as they are now."""
+    if not changed:
+        return
+    ordered = sorted(changed, key=lambda one: one.recipient_id)
+    names = ("revision", "state", *_BREAKER, "free_at", "release")
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    statement = lines.update().where(lines.c.recipient_id == sa.bindparam("whose")).values(values)
+    tx.execute(statement, [_row(one) for one in ordered])
+
+
+def _read(tx: Connection, which: sa.ColumnElement[bool], *, skip: bool, limit: int | None = None) -> dict[str, Line]:
+    query = sa.select(lines, recipients.c.delivery_mode).join(recipients, recipients.c.id == lines.c.recipient_id)
+    query = query.where(which).order_by(lines.c.recipient_id).limit(limit)
+    rows = tx.execute(query.with_for_update(of=lines, key_share=True, skip_locked=skip))
+    return {row.recipient_id: _line(row) for row in rows}
+
+
+def _make(tx: Connection, recipient_ids: Sequence[str]) -> int:
+    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    new = sa.select(
+        recipients.c.id, recipients.c.revision, sa.literal(BreakerState.CLOSED.value), sa.literal(0), sa.literal(0)
+    ).where(recipients.c.id.in_(recipient_ids))
+    columns = ["recipient_id", "revision", "state", "failures", "pauses"]
+    made = insert(lines).from_select(columns, new).on_conflict_do_nothing()
+    return tx.execute(made).rowcount
+
+
+def _row(line: Line) -> dict[str, Any]:
+    breaker = line.breaker
+    return {name: getattr(breaker, name) for name in ("state", *_BREAKER)} | {
+        "whose": line.recipient_id,
+        "revision": line.revision,
+        "free_at": line.free_at,
+        "release": line.release,
+    }
+
+
+def _line(row: Any) -> Line:  # noqa: ANN401 - a SQLAlchemy row
+    return Line(
+        recipient_id=row.recipient_id,
+        revision=row.revision,
+        breaker=Breaker(BreakerState(row.state), *(getattr(row, name) for name in _BREAKER)),
+        free_at=row.free_at,
+        release=row.release,
+        sends=row.delivery_mode != DeliveryMode.PULL,
+    )

@@ -1,0 +1,297 @@
+"""Which decisions and disclosures does an auditor's question match, and what may one page of it cost?
+
+1. Pages are by id, newest first. Ids are of the moment they were made, so `since` and `until` are a range of the key.
+2. One condition leads: the one that an index answers in the order of the key. It names the newest `WINDOW` candidates
+   below the page's beginning; every other condition is tried on these alone. So no question reads more than that, and
+   a page may be short, even empty, and still have a next one.
+3. The registry is small: agencies of a kind or a place are found first, and each one's rows in that agency's index.
+4. A place matches itself and what lies in it: `US-TX` matches `US-TX` and `US-TX-201`, never `US`.
+5. A disclosure is matched by outcome, policy or bundle when one of its decisions is.
+
+Not promised: that rows made while somebody walks are seen; they are newer than where the walk began.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiprouter import ids
+from tiprouter.domain.lateness import ENDED_UNDELIVERED, Lateness
+from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind
+from tiprouter.storage.disclosures import Disclosure
+from tiprouter.storage.tables import decisions, deliveries, disclosures, recipients
+
+WINDOW: Final = 2_000
+"""So many candidates does one page look at, at most (rule 2)."""
+
+SHARE_MIN: Final = 8
+_ARMS: Final = 50
+"""So many agencies are asked for in one statement."""
+
+_AT_ONCE: Final = 500
+_ROUNDED: Final = timedelta(milliseconds=1)
+_LATE: Final = sa.text("deliveries.state = 'delivered' AND deliveries.finished_at > deliveries.deadline")
+_UNMET: Final = sa.text("deliveries.state NOT IN ('delivered', 'cancelled')")
+"""As the partial indexes spell them: a database finds those by their words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a question is about; None means any. `until` is not included.
+
+    `basis` is a policy's id. `person_id` and `current` are asked of decisions, `state` and `lateness` of disclosures.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    record_id: str | None = None
+    person_id: str | None = None
+    recipient_id: str | None = None
+    jurisdiction: str | None = None
+    recipient_kind: RecipientKind | None = None
+    record_kind: RecordKind | None = None
+    basis: str | None = None
+    outcome: Outcome | None = None
+    bundle: str | None = None
+    current: bool | None = None
+    state: DeliveryState | None = None
+    lateness: Lateness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The ids of a page, newest first, and where the next one begins (None: nowhere)."""
+
+    ids: tuple[str, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """The column whose index leads, and the conditions it answers, one arm each (rules 2, 3)."""
+
+    key: sa.ColumnElement[str]
+    arms: tuple[tuple[sa.ColumnElement[bool] | sa.TextClause, ...], ...] = ((),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question taken apart: whose ids, what leads, and what every candidate `of` the table must meet besides."""
+
+    prefix: str
+    wanted: Search
+    lead: _Lead
+    of: sa.Select[Any]
+    rest: Sequence[sa.ColumnElement[bool]]
+
+
+def decision_keys(tx: Connection, wanted: Search, after: str | None, limit: int) -> Keys:
+    """The ids of the decisions that match."""
+    agencies = _agencies(tx, wanted)
+    if agencies is not None and not agencies:
+        return Keys((), None)
+    lead, rest = _leading_decisions(wanted, agencies)
+    rest += _exactly(decisions, decisions.c.decided_at, wanted)
+    if wanted.person_id is not None:
+        rest.append(decisions.c.person_id == wanted.person_id)
+    if wanted.current is not None:
+        rest.append(decisions.c.current == wanted.current)
+    if wanted.basis is not None:
+        rest.append(_names(wanted.basis))
+    return _page(tx, _Asked("dec", wanted, lead, sa.select(decisions.c.id), rest), after, limit)
+
+
+def disclosure_keys(tx: Connection, wanted: Search, after: str | None, limit: int, now: datetime) -> Keys:
+    """The ids of the disclosures and recalls that match; `now` decides what is overdue."""
+    agencies = _agencies(tx, wanted)
+    if agencies is not None and not agencies:
+        return Keys((), None)
+    lead, rest = _leading_disclosures(wanted, agencies)
+    rest += _exactly(disclosures, disclosures.c.made_at, wanted)
+    rest += _of_delivery(wanted, now) + _of_decisions(tx, wanted)
+    of = sa.select(disclosures.c.id).join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+    return _page(tx, _Asked("dis", wanted, lead, of, rest), after, limit)
+
+
+def _leading_decisions(wanted: Search, agencies: Sequence[str] | None) -> tuple[_Lead, list[sa.ColumnElement[bool]]]:
+    """Rule 2: one's record, one's recipient, several recipients, an outcome, a bundle, or the key itself."""
+    key, theirs = decisions.c.id, decisions.c.recipient_id
+    conditions: list[sa.ColumnElement[bool]] = [
+        decisions.c[name] == getattr(wanted, name)
+        for name in ("record_id", "recipient_id", "outcome", "bundle")
+        if getattr(wanted, name) is not None
+    ]
+    if agencies is None or wanted.record_id is not None or wanted.recipient_id is not None:
+        among = [] if agencies is None else [theirs.in_(agencies)]
+        return _Lead(key, (tuple(conditions[:1]),)), [*conditions[1:], *among]
+    return _Lead(key, tuple((theirs == one,) for one in agencies)), conditions
+
+
+def _leading_disclosures(wanted: Search, agencies: Sequence[str] | None) -> tuple[_Lead, list[sa.ColumnElement[bool]]]:
+    """Rule 2: one's record, one's recipient, what is late or has not arrived, several recipients, or the key."""
+    key, theirs = disclosures.c.id, disclosures.c.recipient_id
+    conditions: list[sa.ColumnElement[bool]] = [
+        disclosures.c[name] == getattr(wanted, name)
+        for name in ("record_id", "recipient_id")
+        if getattr(wanted, name) is not None
+    ]
+    among: list[sa.ColumnElement[bool]] = [] if agencies is None else [theirs.in_(agencies)]
+    if conditions:
+        return _Lead(key, (tuple(conditions[:1]),)), [*conditions[1:], *among]
+    if wanted.lateness is Lateness.LATE:
+        return _Lead(deliveries.c.disclosure_id, ((_LATE,),)), among
+    arrived = (DeliveryState.DELIVERED, DeliveryState.CANCELLED)
+    if wanted.lateness is Lateness.NEVER or (wanted.state is not None and wanted.state not in arrived):
+        return _Lead(deliveries.c.disclosure_id, ((_UNMET,),)), among
+    if agencies is not None:
+        return _Lead(key, tuple((theirs == one,) for one in agencies)), []
+    return _Lead(key), []
+
+
+def _exactly(table: sa.Table, made: sa.ColumnElement[datetime], wanted: Search) -> list[sa.ColumnElement[bool]]:
+    """What both kinds are asked beside the key: to the microsecond, and which kind of record."""
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.since is not None:
+        found.append(made >= wanted.since)
+    if wanted.until is not None:
+        found.append(made < wanted.until)
+    if wanted.record_kind is not None:
+        found.append(table.c.record_id.startswith(f"{wanted.record_kind.value}_", autoescape=True))
+    return found
+
+
+def _of_delivery(wanted: Search, now: datetime) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.state is not None:
+        found.append(deliveries.c.state == wanted.state)
+    match wanted.lateness:
+        case Lateness.IN_TIME:
+            found += [
+                deliveries.c.state == DeliveryState.DELIVERED,
+                deliveries.c.finished_at <= deliveries.c.deadline,
+            ]
+        case Lateness.LATE:
+            found += [deliveries.c.state == DeliveryState.DELIVERED, deliveries.c.finished_at > deliveries.c.deadline]
+        case Lateness.NEVER:
+            found.append(deliveries.c.state.not_in((DeliveryState.DELIVERED, DeliveryState.CANCELLED)))
+            found.append(sa.or_(deliveries.c.state.in_(ENDED_UNDELIVERED), deliveries.c.deadline <= now))
+        case None:
+            pass
+    return found
+
+
+def _of_decisions(tx: Connection, wanted: Search) -> list[sa.ColumnElement[bool]]:
+    """Rule 5."""
+    found = [
+        decisions.c[name] == getattr(wanted, name)
+        for name in ("outcome", "bundle")
+        if getattr(wanted, name) is not None
+    ]
+    if wanted.basis is not None:
+        found.append(_names(wanted.basis))
+    if not found:
+        return []
+    named = elements(tx, disclosures.c.decisions)
+    return [sa.exists().where(decisions.c.id == named.c.value, *found)]
+
+
+def elements(tx: Connection, column: sa.ColumnElement[Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's table-valued alias
+    """The texts of a JSON array as rows of one column, `value`."""
+    each = sa.func.json_each if tx.dialect.name == "sqlite" else sa.func.json_array_elements_text
+    return each(column).table_valued("value")
+
+
+def _names(policy: str) -> sa.ColumnElement[bool]:
+    """Whether a decision names a policy: ids hold no quotes, so one stands between two."""
+    return sa.cast(decisions.c.policies, sa.Text).contains(f'"{policy}"', autoescape=True)
+
+
+def _agencies(tx: Connection, wanted: Search) -> list[str] | None:
+    """The recipients of the kind and place that are asked for; None when neither is (rules 3, 4)."""
+    if wanted.recipient_kind is None and wanted.jurisdiction is None:
+        return None
+    return agencies_of(tx, wanted.recipient_kind, wanted.jurisdiction)
+
+
+def agencies_of(tx: Connection, kind: RecipientKind | None, place: str | None) -> list[str]:
+    """The recipients of a kind and place; None means any (rule 4)."""
+    query = sa.select(recipients.c.id, recipients.c.details).order_by(recipients.c.id)
+    if kind is not None:
+        query = query.where(recipients.c.kind == kind)
+    return [row.id for row in tx.execute(query) if place is None or _lies_in(row.details, place)]
+
+
+def _lies_in(details: Any, place: str) -> bool:  # noqa: ANN401 - JSON
+    return any(one == place or one.startswith(f"{place}-") for one in details.get("jurisdictions", ()))
+
+
+def _page(tx: Connection, asked: _Asked, after: str | None, limit: int) -> Keys:
+    """The page below `after` (rule 2)."""
+    lead, share = asked.lead, max(SHARE_MIN, WINDOW // len(asked.lead.arms))
+    if not asked.rest:
+        share = min(limit + 1, share)
+    candidates, floor = _candidates(tx, lead, _range(lead.key, asked, after), share)
+    found = _matching(tx, asked, candidates, limit + 1) if asked.rest else candidates[: limit + 1]
+    if len(found) > limit:
+        return Keys(tuple(found[:limit]), found[limit - 1])
+    return Keys(tuple(found), floor)
+
+
+def _range(key: sa.ColumnElement[str], asked: _Asked, after: str | None) -> list[sa.ColumnElement[bool]]:
+    """Rule 1; an id's milliseconds may be rounded down by one, and a moment's own are cut."""
+    found, prefix, wanted = [], asked.prefix, asked.wanted
+    if after is not None:
+        found.append(key < after)
+    if wanted.since is not None:
+        found.append(key >= ids.mint(prefix, wanted.since - _ROUNDED, bytes(ids.RANDOM_BYTES)))
+    if wanted.until is not None:
+        found.append(key < ids.mint(prefix, wanted.until + 2 * _ROUNDED, bytes(ids.RANDOM_BYTES)))
+    return found
+
+
+def _candidates(
+    tx: Connection, lead: _Lead, within: Sequence[sa.ColumnElement[bool]], share: int
+) -> tuple[list[str], str | None]:
+    """The newest ids of all arms, and down to where none is missing (None: to the end)."""
+    found: list[str] = []
+    floor: str | None = None
+    for first in range(0, len(lead.arms), _ARMS):
+        arms = [
+            sa.select(
+                sa.select(lead.key.label("key")).where(*arm, *within).order_by(lead.key.desc()).limit(share).subquery()
+            ).add_columns(sa.literal(number).label("arm"))
+            for number, arm in enumerate(lead.arms[first : first + _ARMS])
+        ]
+        by_arm: dict[int, list[str]] = {}
+        for key, number in tx.execute(sa.union_all(*arms) if len(arms) > 1 else arms[0]):
+            by_arm.setdefault(number, []).append(key)
+        for keys in by_arm.values():
+            found += keys
+            if len(keys) == share:
+                floor = max(floor or "", min(keys))
+    kept = sorted((key for key in found if floor is None or key >= floor), reverse=True)
+    return kept, floor
+
+
+def _matching(tx: Connection, asked: _Asked, candidates: Sequence[str], limit: int) -> list[str]:
+    """The first `limit` candidates that meet every other condition."""
+    key, found = asked.of.selected_columns[0], []
+    for first in range(0, len(candidates), _AT_ONCE):
+        query = asked.of.where(key.in_(candidates[first : first + _AT_ONCE]), *asked.rest).order_by(key.desc())
+        found += list(tx.execute(query).scalars())
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def recalls_of(tx: Connection, made: Disclosure) -> list[str]:
+    """What recalled a disclosure: it stands in the same matter."""
+    query = sa.select(disclosures.c.id).where(
+        disclosures.c.matter_id == made.matter_id, disclosures.c.recalls == made.id
+    )
+    return list(tx.execute(query.order_by(disclosures.c.id)).scalars())

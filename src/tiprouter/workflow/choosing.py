@@ -1,0 +1,139 @@
+"""Which of what is due is tried now?
+
+1. Lane by lane, danger first, the longest due first; as many as the worker's places leave room for (`domain/lanes.py`).
+2. Nothing goes to a recipient whose places are all taken, whose pace is used up (danger is exempt from that), or whose
+   line another process holds at this moment. It stays due, and hides nobody else's: `storage/lanes.py`, rule 2.
+3. What would go to an agency that only pulls, to an endpoint that is gone, or by an open breaker, is parked. What is
+   parked for an endpoint that is gone lets its duties go on at once (`workflow/passing_on.py`).
+4. By an open breaker whose pause is over one delivery goes, the probe: one never tried before others, since a delivery
+   that its recipient cannot stand must not be what every probe is spent on.
+
+Not asked here: whether it may leave. That is decided where it is prepared (`workflow/dispatch.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from tiprouter.domain.breaker import BreakerState
+from tiprouter.domain.lanes import DANGER, Lane, Room
+from tiprouter.domain.pace import Pace
+from tiprouter.storage import lanes, lines
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.deliveries import Delivery
+from tiprouter.storage.lanes import Standing
+from tiprouter.storage.lines import Line
+
+BEYOND: Final = 32
+"""So many more than there is room for are looked at in a lane, before every recipient is asked for."""
+
+PROBES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What to try now, in order; which of it are probes; the lines it goes by; and how much was parked."""
+
+    deliveries: list[Delivery]
+    probes: frozenset[str]
+    lines: dict[str, Line]
+    parked: int
+
+
+def choose(tx: Transaction, now: datetime, room: Room, pace: Pace) -> Chosen:
+    """Choose what is tried now (rules 1-4); the deliveries, their records and their lines are held."""
+    choice = _Choice(tx, now, room, pace, Counter(room.held), room.taken())
+    looked = lanes.windows(tx, now, {lane: choice.limit(lane) for lane in Lane})
+    probing = [lanes.parked_head(tx, one, now) for one in lines.to_probe(tx, now, PROBES)]
+    waiting = [one for one in probing if one is not None]
+    choice.meet([*(one for some in looked.values() for one in some), *waiting])
+    for lane, window in looked.items():
+        full = len(window) >= choice.limit(lane) > 0
+        choice.consider([*(one for one in waiting if one.lane is lane), *window])
+        left = choice.left(lane)
+        if full and left:
+            others = lanes.heads(tx, now, lane, choice.passed, left)
+            choice.meet(others)
+            choice.consider(others)
+    return choice.made()
+
+
+@dataclass(slots=True)
+class _Choice:
+    """A choice in the making."""
+
+    tx: Transaction
+    now: datetime
+    room: Room
+    pace: Pace
+    held: Counter[tuple[str, Lane]]
+    taken: dict[Lane, int]
+    lines: dict[str, Line] = field(default_factory=dict)
+    picked: dict[str, Standing] = field(default_factory=dict)
+    probes: dict[str, str] = field(default_factory=dict)
+    passed: set[str] = field(default_factory=set)
+    parked: dict[str, bool] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)
+
+    def left(self, lane: Lane) -> int:
+        """How many more of a lane there are places for."""
+        return self.room.places.room(lane, self.taken)
+
+    def limit(self, lane: Lane) -> int:
+        """How many of a lane are looked at."""
+        left = self.room.places.room(lane, self.room.taken())
+        return left + BEYOND if left else 0
+
+    def meet(self, found: Iterable[Standing]) -> None:
+        """Hold the lines that these would go by."""
+        self.lines |= lines.at_once(self.tx, {one.recipient_id for one in found} - self.lines.keys())
+
+    def consider(self, found: Sequence[Standing]) -> None:
+        """Pick, park or pass over each of these."""
+        for one in found:
+            line = self.lines.get(one.recipient_id)
+            if line is None:
+                self.passed.add(one.recipient_id)
+            elif one.id not in self.picked and one.id not in self.parked:
+                self._consider(one, line)
+
+    def _consider(self, one: Standing, line: Line) -> None:
+        gone = line.breaker.state is BreakerState.GONE
+        waits = line.breaker.shut_out and one.lane not in DANGER
+        if not line.sends or gone or (waits and not self._may_probe(line)):
+            self.parked[one.id] = line.sends and gone
+        elif self._has_room(one, line):
+            self._pick(one, line)
+            if waits:
+                self.probes[line.recipient_id] = one.id
+
+    def _may_probe(self, line: Line) -> bool:
+        return line.breaker.probes(self.now) and line.recipient_id not in self.probes
+
+    def _has_room(self, one: Standing, line: Line) -> bool:
+        """Rules 1 and 2."""
+        if self.left(one.lane) <= 0:
+            return False
+        open_to = self.room.open_to(one.recipient_id, one.lane, self.held)
+        if not open_to or not (one.lane in DANGER or self.pace.admits(line.free_at, self.now)):
+            self.passed.add(one.recipient_id)
+            return False
+        return True
+
+    def _pick(self, one: Standing, line: Line) -> None:
+        self.picked[one.id] = one
+        self.held[one.recipient_id, one.lane] += 1
+        self.taken[one.lane] += 1
+        self.lines[one.recipient_id] = replace(line, free_at=self.pace.spend(line.free_at, self.now))
+        self.spent.add(one.recipient_id)
+
+    def made(self) -> Chosen:
+        """Park what is parked and hold what was picked."""
+        for pass_on in (False, True):
+            lanes.park(self.tx, [one for one, on in self.parked.items() if on is pass_on], pass_on=pass_on)
+        order = {name: number for number, name in enumerate(self.picked)}
+        found = sorted(lanes.hold(self.tx, list(order)), key=lambda one: order[one.id])
+        going = {recipient_id: self.lines[recipient_id] for recipient_id in self.spent}
+        return Chosen(found, frozenset(self.probes.values()), going, len(self.parked))

@@ -1,0 +1,97 @@
+"""How did one disclosure come about, what was in it, and what became of it?
+
+1. Told from end to end: its decisions with the policies that determined them, the names of the fields that were sent,
+   every attempt, what its recipient said and when, its recall, and where the log tells of each.
+2. Fields are told by name, never by value: the payload is opened within the transaction, its names are taken, and
+   nothing else of it is kept. Once its content was erased, the names went with it.
+3. It is logged before it leaves, like every answer.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tiprouter.audit.entry import Kind
+from tiprouter.errors import NotFoundError
+from tiprouter.policy.annotations import PolicyNote
+from tiprouter.storage import acknowledgements, decisions, deliveries, disclosures, log_places, searches
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.decisions import Decision
+from tiprouter.storage.disclosures import Listed
+from tiprouter.storage.vault import ErasedError
+from tiprouter.workflow.happening import Actor, Desk, engine_of, happening
+from tiprouter.workflow.inquiry import Journey
+from tiprouter.workflow.searching import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One of a disclosure's decisions, and the policies that determined it, in words."""
+
+    decision: Decision
+    notes: Mapping[str, PolicyNote]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A disclosure from end to end; `sent` holds names of fields alone, None once erased (rules 1, 2).
+
+    `around` is the disclosure and, after it, the recall of it if there is one, with the log's indexes; `entries` are
+    the indexes of its decisions.
+    """
+
+    journey: Journey
+    around: Rows[Listed]
+    reasons: tuple[Reason, ...]
+    entries: Mapping[str, int]
+    sent: tuple[str, ...] | None
+
+
+def traced(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) -> Trace:
+    """One disclosure, for the hotline's own. Raises `NotFoundError`."""
+    with happening(tx, desk, actor) as it:
+        listed = disclosures.listed(tx, disclosure_id)
+        if listed is None or actor.recipient_id is not None:
+            raise NotFoundError
+        it.log(Kind.ACCESS, {"role": actor.role, "what": "disclosure", "count": 1, "subject": disclosure_id})
+        said = acknowledgements.of_disclosure(tx, desk.vault, disclosure_id, listed.disclosure.record_id)
+        journey = Journey(listed, tuple(deliveries.attempts_of(tx, listed.delivery_id)), tuple(said))
+        recalls = disclosures.several(tx, searches.recalls_of(tx, listed.disclosure))
+        rows = (listed, *recalls.values())
+        made = {row.disclosure.id: row.disclosure.made_at for row in rows}
+        because = decisions.several(tx, listed.disclosure.decisions)
+        return Trace(
+            journey,
+            Rows(rows, None, log_places.places(tx, made), {}, it.now),
+            tuple(_reason(tx, desk, because[one]) for one in listed.disclosure.decisions if one in because),
+            log_places.places(tx, {one.id: one.decided_at for one in because.values()}),
+            _sent(tx, desk, disclosure_id),
+        )
+
+
+def _reason(tx: Transaction, desk: Desk, decision: Decision) -> Reason:
+    bundle = engine_of(tx, desk, decision.bundle).bundle
+    notes = {name: bundle.note(name) for name in decision.policies}
+    return Reason(decision, {name: note for name, note in notes.items() if note is not None})
+
+
+def _sent(tx: Transaction, desk: Desk, disclosure_id: str) -> tuple[str, ...] | None:
+    """Rule 2."""
+    try:
+        body, _ = disclosures.payloads(tx, desk.vault, [disclosure_id])[disclosure_id]
+    except ErasedError:
+        return None
+    return tuple(sorted(set(_names(json.loads(body)["data"], ""))))
+
+
+def _names(value: Any, at: str) -> Iterator[str]:  # noqa: ANN401 - JSON
+    """The places of all leaves that hold something: members by name, `[]` for the items of a list."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _names(one, f"{at}.{name}" if at else name)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _names(one, f"{at}[]")
+    elif value is not None:
+        yield at

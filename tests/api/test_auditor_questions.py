@@ -1,0 +1,195 @@
+"""What an auditor asks of all decisions and disclosures, and what one of them tells from end to end."""
+
+import csv
+import io
+import json
+from functools import partial
+from typing import Any
+
+from tests.api.calling import MARKER, Api, agency, at, grant, tip, with_agency
+from tiprouter.audit.entry import parse
+from tiprouter.storage import treelog
+from tiprouter.workflow import searching
+
+
+async def _told(api: Api, path: str, role: str = "auditor") -> Any:  # noqa: ANN401 - JSON
+    answer = await api.send(role, "GET", path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def _ids(api: Api, path: str) -> set[str]:
+    return {one["id"] for one in (await _told(api, path))["items"]}
+
+
+async def _happened(api: Api) -> dict[str, str]:
+    """Two agencies; a child's report delivered late, a consent's disclosure recalled, a tip withheld."""
+    police = (await api.send("operator", "POST", "/v1/recipients", agency())).json()["id"]
+    helpers = agency(name="Example Help", kind="service_provider", jurisdictions=["US-CA"])
+    help_id = (await api.send("operator", "POST", "/v1/recipients", helpers)).json()["id"]
+    child = tip("T-child")
+    child["persons"] = [child["persons"][0] | {"ref": "c1", "age": {"years": 14}}]
+    child["signaler"]["ref"], child["statements"][0]["persons"] = "c1", ["c1"]
+    child["statements"][0]["text"] = MARKER
+    reported = (await api.send("intake", "POST", "/v1/tips", child)).json()["id"]
+    api.service.clock.forward(hours=26)
+    await api.service.deliver()
+    withheld = (await api.send("intake", "POST", "/v1/tips", tip(received_at=at(hours=-26)))).json()["id"]
+    consent = await api.send("intake", "POST", "/v1/consents", grant())
+    assert consent.status_code == 201
+    await api.service.deliver()
+    api.service.clock.forward(seconds=1)
+    assert (await api.send("reviewer", "POST", f"/v1/consents/{consent.json()['id']}/withdraw")).status_code == 200
+    await api.service.sequencer.drain()
+    return {"police": police, "help": help_id, "child": reported, "adult": withheld}
+
+
+async def test_every_filter_of_decisions_keeps_what_it_names_and_nothing_else(api: Api) -> None:
+    """Each filter's answer is what a plain look at all rows says it should be, and no filter is empty or all."""
+    known = await _happened(api)
+    every = (await _told(api, "/v1/decisions?limit=200"))["items"]
+    middle = max(one["decided_at"] for one in every)
+    bundle = every[0]["bundle"]
+    policy = next(one["policies"][0] for one in every if one["outcome"] == "REPORT")
+    polices = [one for one in every if (one["recipient"] or {}).get("id") == known["police"]]
+    expected = {
+        f"since={middle}": [one for one in every if one["decided_at"] >= middle],
+        f"until={middle}": [one for one in every if one["decided_at"] < middle],
+        "jurisdiction=US-TX": polices,
+        "recipient_kind=law_enforcement": polices,
+        f"recipient_id={known['police']}": polices,
+        f"record_id={known['child']}": [one for one in every if one["record"] == known["child"]],
+        "outcome=WITHHOLD": [one for one in every if one["outcome"] == "WITHHOLD"],
+        "outcome=WITHHOLD&current=true": [one for one in every if one["outcome"] == "WITHHOLD" and one["current"]],
+        f"basis={policy}": [one for one in every if policy in one["policies"]],
+        f"person_id={every[-1]['person']['id']}": [one for one in every if one["person"] == every[-1]["person"]],
+    }
+    for asked, rows in expected.items():
+        found = (await _told(api, f"/v1/decisions?limit=200&{asked}"))["items"]
+        assert found == rows, asked
+        assert rows, asked
+    assert (await _told(api, f"/v1/decisions?limit=200&bundle={bundle}&record_kind=tip"))["items"] == every
+    for nothing in ("record_kind=case", "jurisdiction=US-NY", f"bundle={'0' * 64}", "basis=no.such"):
+        assert await _ids(api, f"/v1/decisions?{nothing}") == set(), nothing
+    assert (await api.send("auditor", "GET", "/v1/decisions?basis=%22%25")).status_code == 422
+
+
+async def test_every_filter_of_disclosures_keeps_what_it_names_and_nothing_else(api: Api) -> None:
+    """Late, in time, never and not yet; by policy, outcome, bundle, place, kind and state."""
+    known = await _happened(api)
+    every = (await _told(api, "/v1/disclosures?limit=200"))["items"]
+    late = {one["id"] for one in every if one["record"] == known["child"]}
+    recall = {one["id"] for one in every if one["recalls"] is not None}
+    told = {one["id"] for one in every} - late - recall
+    assert all((late, recall, told))
+    assert {one["id"]: one["lateness"] for one in every} == (
+        dict.fromkeys(late, "late") | dict.fromkeys(told, "in_time") | dict.fromkeys(recall)
+    )
+    all_of_them = late | recall | told
+    bundle = (await _told(api, "/v1/decisions?limit=1"))["items"][0]["bundle"]
+    for asked, expected in {
+        "lateness=late": late,
+        "lateness=in_time": told,
+        "lateness=never": set(),
+        "state=queued": recall,
+        "state=delivered": late | told,
+        "outcome=REPORT": late,
+        "outcome=DISCLOSE": told,
+        f"bundle={bundle}": late | told,
+        "jurisdiction=US": all_of_them,
+        "jurisdiction=US-T": set(),
+        "recipient_kind=service_provider": set(),
+        f"recipient_kind=law_enforcement&lateness=late&record_id={known['adult']}": set(),
+        "recipient_kind=law_enforcement&lateness=late": late,
+        "record_kind=tip": all_of_them,
+    }.items():
+        assert await _ids(api, f"/v1/disclosures?{asked}") == expected, asked
+    api.service.clock.forward(days=30)
+    assert await _ids(api, "/v1/disclosures?lateness=never") == recall
+
+
+async def test_a_row_names_the_entry_of_the_log_that_tells_of_it(api: Api) -> None:
+    """The index is that of the decision's, the disclosure's or the recall's own entry, and its proof is there."""
+    await _happened(api)
+    for path, name in (("/v1/decisions", "decision"), ("/v1/disclosures", "disclosure")):
+        for row in (await _told(api, f"{path}?limit=200"))["items"]:
+            entry = partial(treelog.entry, index=row["log"]["index"])
+            stored = await api.service.database.read(entry)
+            assert stored is not None
+            body = parse(stored.entry).body
+            assert body["recall" if row.get("recalls") else name] == row["id"]
+            assert (await api.send("auditor", "GET", row["log"]["proof"])).status_code == 200
+
+
+async def test_what_is_not_yet_in_the_tree_has_no_index(api: Api) -> None:
+    """Until the sequencer comes by, a row says so."""
+    await api.send("operator", "POST", "/v1/recipients", agency())
+    await api.send("intake", "POST", "/v1/tips", tip())
+    assert [one["log"] for one in (await _told(api, "/v1/decisions"))["items"]] == [None]
+
+
+async def test_all_rows_in_lines_or_csv_are_the_rows_of_the_pages(api: Api, monkeypatch: Any) -> None:  # noqa: ANN401
+    """The same URL as NDJSON and CSV, a page of two at a time: every row once, one log entry before the first."""
+    await _happened(api)
+    monkeypatch.setattr(searching, "PAGE", 2)
+    for path in ("/v1/decisions", "/v1/disclosures"):
+        rows = (await _told(api, f"{path}?limit=200"))["items"]
+        assert len(rows) > 2
+        before = await api.counts()
+        lines = await api.send("auditor", "GET", path, headers={"Accept": "application/x-ndjson"})
+        assert (await api.counts())["outbox"] == before["outbox"] + 1
+        assert lines.headers["content-type"] == "application/x-ndjson"
+        assert [json.loads(line) for line in lines.text.splitlines()] == rows
+        table = await api.send("auditor", "GET", path, headers={"Accept": "text/csv, application/json;q=0.5"})
+        cells = list(csv.DictReader(io.StringIO(table.text)))
+        assert [one["id"] for one in cells] == [one["id"] for one in rows]
+        assert [one["log.index"] for one in cells] == [str(one["log"]["index"]) for one in rows]
+        two = await api.send("auditor", "GET", f"{path}?limit=3", headers={"Accept": "application/x-ndjson"})
+        assert [json.loads(line)["id"] for line in two.text.splitlines()] == [one["id"] for one in rows[:3]]
+        assert (await api.send("auditor", "GET", path, headers={"Accept": "text/csv;q=0, */*"})).json()["items"]
+
+
+async def test_a_disclosure_is_explained_from_end_to_end_without_a_value(api: Api) -> None:
+    """Why, by which policies with their sources, which fields, every attempt, its recall; never what they held."""
+    known = await _happened(api)
+    found = await api.send("auditor", "GET", f"/v1/disclosures?record_id={known['adult']}")
+    recall, made = found.json()["items"]
+    answer = await api.send("auditor", "GET", f"/v1/disclosures/{made['id']}")
+    told = answer.json()
+    assert [one["outcome"] for one in told["because"]] == ["DISCLOSE"]
+    assert all(policy["cite"] for one in told["because"] for policy in one["policies"])
+    assert all(one["log"] is not None for one in told["because"])
+    assert "persons[].identity.first_name" in told["sent"]
+    assert "statements[].text" in told["sent"]
+    assert [one["id"] for one in told["recalled_by"]] == [recall["id"]]
+    assert [one["result"] for one in told["attempts"]] == ["success"]
+    for value in ("Example text", "Person", "+1-555"):
+        assert value not in answer.text
+    late = (await _told(api, f"/v1/disclosures?record_id={known['child']}"))["items"][0]["id"]
+    assert MARKER not in (await api.send("auditor", "GET", f"/v1/disclosures/{late}")).text
+
+
+async def test_an_erased_disclosure_says_no_more_which_fields_it_had(api: Api) -> None:
+    """The names went with the content; the rest of the story stays."""
+    known = await _happened(api)
+    made = (await _told(api, f"/v1/disclosures?record_id={known['child']}"))["items"][0]["id"]
+    for role in ("reviewer", "reviewer"):
+        await api.send(role, "POST", f"/v1/records/{known['child']}/erase", {"reason": "request"})
+    await api.service.database.write(
+        lambda tx: api.service.desk.vault.destroy(tx, known["child"], api.service.clock.at)
+    )
+    told = await _told(api, f"/v1/disclosures/{made}")
+    assert told["sent"] is None
+    assert told["because"]
+
+
+async def test_an_agency_asks_by_record_alone_and_is_not_told_why(api: Api) -> None:
+    """A filter by policy or outcome would tell what its own rows do not; such a question finds nothing."""
+    known = await _happened(api)
+    await with_agency(api, "police", known["police"])
+    own = await _told(api, "/v1/disclosures", "police")
+    assert own["items"]
+    assert {one["log"] for one in own["items"]} == {None}
+    assert (await _told(api, f"/v1/disclosures/{own['items'][0]['id']}", "police"))["because"] is None
+    for asked in ("outcome=REPORT", "basis=core.consent", "lateness=late", "since=2026-01-01T00:00:00Z"):
+        assert (await api.send("police", "GET", f"/v1/disclosures?{asked}")).status_code == 404, asked

@@ -1,0 +1,183 @@
+"""What stands first in each lane, whatever else waits (rules 1-4 of the module)."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tests.storage.bare import add_alone, add_recipient
+from tests.support.service import START
+from tiprouter.domain.breaker import Breaker, BreakerState
+from tiprouter.domain.lanes import Lane, Places, Room
+from tiprouter.domain.pace import Pace
+from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import Urgency
+from tiprouter.storage import lanes, lines, migrations
+from tiprouter.storage.database import Database, open_database
+from tiprouter.storage.deliveries_table import deliveries
+from tiprouter.workflow.choosing import BEYOND, Chosen, choose
+
+SECOND = timedelta(seconds=1)
+RETRIED: dict[str, Any] = {"state": DeliveryState.RETRYING, "attempts": 3}
+NOW = START + SECOND
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database with two agencies, on each of the two kinds."""
+    await migrations.migrate(database_url)
+    opened = open_database(database_url)
+    for name in ("rcp_a", "rcp_b"):
+        await opened.write(lambda tx, name=name: add_recipient(tx, name))  # type: ignore[misc]  # bound now
+    yield opened
+    await opened.close()
+
+
+async def chosen(database: Database, places: int = 8, each: int = 4, pace: int = 0) -> Chosen:
+    """What is chosen now."""
+    return await database.write(lambda tx: choose(tx, NOW, Room(Places(places, {}), each), Pace(pace)))
+
+
+async def names(database: Database, places: int = 8, each: int = 4, pace: int = 0) -> list[str]:
+    """The same, by name."""
+    return [one.id for one in (await chosen(database, places, each, pace)).deliveries]
+
+
+def backlog(tx: Connection, count: int, **changes: Any) -> None:  # noqa: ANN401 - columns of the row
+    """So much that one agency has been waiting for longest."""
+    for number in range(count):
+        add_alone(tx, f"old{number:03}", "rcp_a", next_at=START - 60 * SECOND, **changes)
+
+
+async def test_a_backlog_of_retries_hides_no_first_attempt_and_no_danger(database: Database) -> None:
+    """Far more retries are due than are looked at: each other lane shows what it has, and goes before them."""
+
+    def rows(tx: Connection) -> None:
+        backlog(tx, BEYOND + 20, **RETRIED)
+        add_alone(tx, "first", "rcp_b")
+        add_alone(tx, "danger", "rcp_b", urgency=Urgency.IMMINENT)
+
+    await database.write(rows)
+    assert (await names(database))[:3] == ["danger", "first", "old000"]
+    assert "first" in await names(database, places=2)
+
+
+@pytest.mark.parametrize("changes", [{}, RETRIED], ids=["first", "retry"])
+async def test_a_backlog_of_one_agency_hides_no_other_agency_in_its_lane(
+    database: Database, changes: dict[str, Any]
+) -> None:
+    """A lane's window is full of one agency's: the other agency's longest due is found nevertheless."""
+
+    def rows(tx: Connection) -> None:
+        backlog(tx, BEYOND + 20, **changes)
+        add_alone(tx, "other", "rcp_b", **changes)
+
+    await database.write(rows)
+    found = await names(database, places=8, each=4)
+    assert "other" in found
+    assert len(found) == (3 if changes else 5)  # of `each`, retries take half
+
+
+async def test_what_waits_for_a_shut_line_is_parked_once_and_let_go(database: Database) -> None:
+    """By an open breaker nothing standard goes; parked rows are in no lane; released ones are again."""
+
+    def shut(tx: Connection) -> None:
+        backlog(tx, 6)
+        add_alone(tx, "danger", "rcp_a", urgency=Urgency.IMMINENT)
+        (line,) = lines.at_once(tx, ["rcp_a"]).values()
+        later = NOW + 60 * SECOND
+        breaker = Breaker(BreakerState.OPEN, 5, 1, START, later)
+        lines.save(tx, [lines.Line("rcp_a", line.revision, breaker, None, release=False)])
+
+    await database.write(shut)
+    first = await chosen(database)
+    assert [one.id for one in first.deliveries] == ["danger"]
+    assert first.parked == 6
+    assert (await chosen(database)).parked == 0
+    assert await database.write(lambda tx: lanes.release(tx, "rcp_a", 4)) == 4
+    assert await database.write(lambda tx: lanes.release(tx, "rcp_a", 4)) == 2
+    assert (await chosen(database)).parked == 6
+
+
+async def test_one_probe_goes_when_the_pause_is_over_and_it_was_never_tried(database: Database) -> None:
+    """Everything is parked: still the line is probed, by one delivery, and not by the one that failed before."""
+
+    def shut(tx: Connection) -> None:
+        backlog(tx, 3, **RETRIED)
+        add_alone(tx, "new", "rcp_a")
+        lines.at_once(tx, ["rcp_a"])
+        breaker = Breaker(BreakerState.OPEN, 5, 1, START, START)
+        lines.save(tx, [lines.Line("rcp_a", 1, breaker, None, release=False)])
+        tx.execute(deliveries.update().values(parked=True))
+
+    await database.write(shut)
+    found = await chosen(database)
+    assert [one.id for one in found.deliveries] == ["new"]
+    assert found.probes == {"new"}
+
+
+async def test_a_pace_is_one_for_all_claims_and_danger_is_exempt(database: Database) -> None:
+    """Ten a minute, one at once: the second claim finds the first one's mark; imminent danger goes and counts."""
+
+    def rows(tx: Connection) -> None:
+        backlog(tx, 4)
+        add_alone(tx, "danger", "rcp_a", urgency=Urgency.IMMINENT)
+
+    await database.write(rows)
+
+    async def one() -> list[str]:
+        def story(tx: Connection) -> list[str]:
+            found = choose(tx, NOW, Room(Places(8, {}), 4), Pace(10))
+            lines.save(tx, list(found.lines.values()))
+            taken = [one.id for one in found.deliveries]
+            tx.execute(deliveries.delete().where(deliveries.c.id.in_(taken)))
+            return taken
+
+        return await database.write(story)
+
+    assert await one() == ["danger"]
+    assert await one() == []
+    free_at = Pace(10).spend(None, NOW)
+    (line,) = (await database.write(lambda tx: lines.at_once(tx, ["rcp_a"]))).values()
+    assert line.free_at == free_at
+
+
+async def plans(database: Database) -> list[str]:
+    """How the database goes about a window and the heads of a lane."""
+    said: list[str] = []
+
+    def listen(_a: object, cursor: Any, statement: str, parameters: Any, _b: object, _c: object) -> None:  # noqa: ANN401 - the event's own
+        said.append(statement)
+        kept.append(parameters)
+
+    kept: list[Any] = []
+
+    def story(tx: Connection) -> list[str]:
+        sa.event.listen(tx, "before_cursor_execute", listen)
+        lanes.windows(tx, NOW, dict.fromkeys(Lane, 5))
+        lanes.heads(tx, NOW, Lane.RETRY, (), 5)
+        sa.event.remove(tx, "before_cursor_execute", listen)
+        explain = "EXPLAIN QUERY PLAN " if tx.dialect.name == "sqlite" else "EXPLAIN "
+        if tx.dialect.name == "postgresql":
+            tx.exec_driver_sql("SET enable_seqscan = off")  # a table of a few rows is read whole otherwise
+        return [
+            " | ".join(str(row[-1]) for row in tx.exec_driver_sql(explain + one, values))
+            for one, values in zip(said, kept, strict=True)
+        ]
+
+    return await database.write(story)
+
+
+async def test_each_lane_is_read_by_its_own_index_in_order(database: Database) -> None:
+    """No step of a claim's look reads a table whole or sorts a backlog."""
+    await database.write(lambda tx: backlog(tx, 3))
+    windows, heads = await plans(database)
+    assert "ix_deliveries_lane" in windows
+    assert "ix_deliveries_lane_each" in heads
+    for plan in (windows, heads):
+        assert "SCAN deliveries" not in plan.replace("USING", "")
+        assert "Seq Scan on deliveries" not in plan
+    assert "TEMP B-TREE" not in windows
