@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.attacks.agreement import entries_of
+from tests.support.endpoints import change_by_two
 from tests.support.fictional import DANGER, agency, person, tip
-from tests.support.service import OPERATOR, START, Clock, Service, open_service, room
+from tests.support.service import START, Clock, Service, open_service, room
 from tiprouter.delivery.attempts import Attempted, AttemptResult
 from tiprouter.domain import breaker as breakers
 from tiprouter.domain.breaker import TRIP_AFTER
@@ -20,7 +21,7 @@ from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage import deliveries as stored
 from tiprouter.storage import lanes, lines
-from tiprouter.workflow import dispatch, enrolment
+from tiprouter.workflow import dispatch
 from tiprouter.workflow.dispatch import Ready, claim, finish_all
 from tiprouter.workflow.happening import Happening
 from tiprouter.workflow.inbox import end_overdue
@@ -142,7 +143,7 @@ async def test_an_endpoint_that_is_gone_gets_nothing_more_and_its_duties_go_on_a
     assert told.count("endpoint.gone") == 1
     assert told.count("delivery.refused") == 1
     moved_house = replace(police, url="https://new.example/hook")
-    await service.database.write(lambda tx: enrolment.change(tx, service.desk, OPERATOR, moved_house, 1))
+    await service.database.write(lambda tx: change_by_two(tx, service.desk, moved_house, 1))
     await service.tend()
     again = await service.deliver()
     assert {ready.envelope.url for ready in again} == {"https://new.example/hook"}

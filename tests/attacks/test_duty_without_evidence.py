@@ -97,7 +97,7 @@ async def test_an_answer_to_a_disclosure_that_was_recalled(service: Service) -> 
     whose = Whose(person_id=accepted.stored.persons[0])
     given = await service.consent(whose, grant(LE, grantor=Grantor.BOTH))
     await service.deliver()
-    ((old,),) = await service.rows("select id from disclosures where live")
+    ((old,),) = await service.rows("select id from disclosures where state = 'standing'")
     await service.withdraw(given.consent.id)
     recalled = await service.rows(f"select id from disclosures where recalls = '{old}'")  # noqa: S608 - our own ids
     assert len(recalled) == 1

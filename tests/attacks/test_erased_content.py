@@ -93,7 +93,7 @@ async def a_whole_life(service: Service, *persons: Any) -> tuple[str, str]:  # n
         attempted = Attempted(AttemptResult.SUCCESS, 200, None, 5, "203.0.113.9", f"thanks for {HERS}".encode())
         await finished(service, ready, attempted)
     sent = await service.rows(
-        f"select id from disclosures where live and recipient_id = '{police.recipient.id}'"  # noqa: S608 - our own id
+        f"select id from disclosures where state = 'standing' and recipient_id = '{police.recipient.id}'"  # noqa: S608 - our own id
     )
     officer = Actor("cal_agency", "agency", police.recipient.id)
     await service.database.write(

@@ -57,7 +57,7 @@ async def test_an_older_version_is_recalled_beside_one_that_stands(service: Serv
     assert await sent(service) == [("disclosure.made", None)]
     await service.withdraw(given.consent.id)
     assert await sent(service) == [("disclosure.recalled", (await held(service))[0])]
-    assert await service.rows("select count(*) from disclosures where live and recalls is null") == [(1,)]
+    assert await service.rows("select count(*) from disclosures where state = 'standing' and recalls is null") == [(1,)]
     await service.check_house()
 
 

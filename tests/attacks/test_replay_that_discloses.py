@@ -267,7 +267,7 @@ _one, _held = delivery_queries.one, replaying._held  # noqa: SLF001 - a planted 
 
 FAULTS: list[tuple[str, Callable[[Service], Awaitable[None]], object, str, object]] = [
     ("a retry that decides nothing", ran_out_unseen, recovery, "_anew", sends_undecided),
-    ("a retry that leaves the old one standing", each_once, disclosures, "end", lambda *_: None),
+    ("a retry that leaves the old one standing", each_once, disclosures, "move", lambda *_: None),
     ("a confirmation by whoever proposed", one_person_alone, replaying, "_held", somebody_elses),
     (
         "an agency that sees everything",

@@ -113,7 +113,7 @@ async def all_promises_hold(service: Service, hammer: Hammer) -> None:
     )
     assert doubles == []
     versions = await service.rows(
-        "select record_id from disclosures where live and recalls is null"
+        "select record_id from disclosures where state = 'standing' and recalls is null"
         " group by record_id, recipient_id having count(*) > 1"
     )
     assert versions == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tiprouter.domain.breaker import breaker_mermaid
+from tiprouter.domain.disclosure_states import disclosure_mermaid
 from tiprouter.domain.question import question_mermaid
 from tiprouter.domain.replay_states import replay_mermaid
 from tiprouter.domain.states import bundle_mermaid, duty_mermaid, mermaid, review_mermaid
@@ -75,6 +76,7 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
     "diagram",
     [
         mermaid(),
+        disclosure_mermaid(),
         breaker_mermaid(),
         bundle_mermaid(),
         review_mermaid(),

@@ -21,6 +21,7 @@ from tests.machine.log import LogKeeper
 from tests.machine.model import Model, Told
 from tests.machine.telling import Teller
 from tests.machine.watch import Watch, demand
+from tests.support.endpoints import change_by_two
 from tests.support.fictional import agency as fictional_agency
 from tests.support.service import INTAKE, OPERATOR, START, bundle
 from tiprouter.delivery.attempts import Attempted, AttemptResult
@@ -259,7 +260,7 @@ class Agencies(Basics):
         def booked(changed: Recipient) -> None:
             self.model.agencies[old.id] = changed
 
-        self.tell(lambda tx: enrolment.change(tx, desk, OPERATOR, wanted, old.revision), booked)
+        self.tell(lambda tx: change_by_two(tx, desk, wanted, old.revision), booked)
         return f"{wanted.status.value} {wanted.delivery_mode.value}"
 
     def _place(self) -> str:

@@ -7,16 +7,19 @@ from sqlalchemy.engine import Connection
 
 from tests.support.fictional import agency
 from tests.support.service import START
+from tiprouter.domain.endpoint_states import EndpointState
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import RecipientKind, Urgency
-from tiprouter.storage import deliveries, registry
+from tiprouter.storage import deliveries, endpoints, registry
 from tiprouter.storage.deliveries import Delivery
+from tiprouter.storage.endpoints import Endpoint
 from tiprouter.storage.tables import disclosures, matters, records
 
 
 def add_recipient(tx: Connection, name: str) -> None:
     """One registered agency."""
     registry.put(tx, agency(RecipientKind.LAW_ENFORCEMENT, id=name, revision=1), START)
+    endpoints.open_row(tx, Endpoint(name, EndpointState.VERIFIED, START, None, None, START, None))
 
 
 def add_record(tx: Connection, name: str) -> None:
@@ -64,7 +67,7 @@ def add_delivery(tx: Connection, name: str, matter: tuple[str, str, str], **chan
             "revision": 1,
             "recipient_id": made.recipient_id,
             "recalls": None,
-            "live": True,
+            "state": "standing",
             "categories": [],
             "decisions": [],
             "sealed": b"",

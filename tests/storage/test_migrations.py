@@ -16,6 +16,9 @@ from sqlalchemy.engine import Connection
 from tests.support.service import START
 from tiprouter.domain.breaker import BreakerState
 from tiprouter.domain.discharge import CallOutcome, EvidenceKind
+from tiprouter.domain.disclosure_states import DisclosureState
+from tiprouter.domain.endpoint import MessageForm
+from tiprouter.domain.endpoint_states import ChangeState, EndpointState
 from tiprouter.domain.lanes import Lane
 from tiprouter.domain.notice import PageChannel, Severity
 from tiprouter.domain.page_states import PageState
@@ -50,10 +53,14 @@ CHECKED: dict[tuple[str, str], type[StrEnum]] = {
     ("decisions", "outcome"): Outcome,
     ("decisions", "urgency"): Urgency,
     ("bundles", "state"): BundleState,
+    ("disclosures", "state"): DisclosureState,
     ("deliveries", "state"): DeliveryState,
     ("deliveries", "urgency"): Urgency,
     ("deliveries", "lane"): Lane,
     ("lines", "state"): BreakerState,
+    ("endpoints", "state"): EndpointState,
+    ("endpoint_changes", "state"): ChangeState,
+    ("endpoint_messages", "form"): MessageForm,
     ("acknowledgements", "status"): AcknowledgementStatus,
     ("pages", "channel"): PageChannel,
     ("pages", "severity"): Severity,

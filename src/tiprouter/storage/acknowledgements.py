@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from tiprouter.domain.vocabulary import AcknowledgementStatus, Urgency
 from tiprouter.storage.codec import from_bytes, to_bytes
-from tiprouter.storage.tables import acknowledgements, deliveries, disclosures, records
+from tiprouter.storage.tables import STANDS, acknowledgements, deliveries, disclosures, records
 from tiprouter.storage.vault import Place, Vault
 
 
@@ -81,7 +81,7 @@ def awaited(tx: Connection, now: datetime, limit: int) -> list[Awaited]:
     `unanswered` says that it still stands, is a disclosure, and nobody said anything of it.
     """
     said = sa.exists().where(acknowledgements.c.disclosure_id == disclosures.c.id)
-    stands = sa.and_(disclosures.c.live, disclosures.c.recalls.is_(None), disclosures.c.answers.is_(None), ~said)
+    stands = sa.and_(STANDS, disclosures.c.recalls.is_(None), disclosures.c.answers.is_(None), ~said)
     query = (
         sa.select(deliveries, stands.label("unanswered"))
         .join(disclosures, disclosures.c.id == deliveries.c.disclosure_id)

@@ -16,11 +16,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter.domain.disclosure_states import DisclosureState
 from tiprouter.domain.recovery import DEAD
 from tiprouter.domain.states import WAITING, DeliveryState
 from tiprouter.domain.vocabulary import AttemptKind, Urgency
 from tiprouter.storage.deliveries import Delivery, behind_another, from_row
-from tiprouter.storage.tables import attempts, deliveries, disclosures
+from tiprouter.storage.tables import STANDS, attempts, deliveries, disclosures
 
 _DEAD: Final = tuple(sorted(DEAD))
 
@@ -147,7 +148,7 @@ def _seen() -> sa.Select[Any]:
         deliveries,
         disclosures.c.recalls,
         disclosures.c.answers.is_not(None).label("an_answer"),
-        disclosures.c.live,
+        STANDS.label("live"),
         _replaced().label("replaced"),
         behind_another().label("behind"),
         _last_result().label("result"),
@@ -158,7 +159,10 @@ def _replaced() -> sa.Exists:
     newer = disclosures.alias()
     same_recall = newer.c.recalls == disclosures.c.recalls
     same_kind = sa.and_(
-        disclosures.c.recalls.is_(None), newer.c.recalls.is_(None), newer.c.answers.is_(None), newer.c.live
+        disclosures.c.recalls.is_(None),
+        newer.c.recalls.is_(None),
+        newer.c.answers.is_(None),
+        newer.c.state == DisclosureState.STANDING.value,
     )
     return sa.exists().where(
         newer.c.matter_id == disclosures.c.matter_id,
@@ -170,7 +174,7 @@ def _replaced() -> sa.Exists:
 def _dead() -> sa.ColumnElement[bool]:
     """Rule 2. The states are written out, or SQLite would not see that its index holds them."""
     ended = deliveries.c.state.in_(sa.bindparam("dead", _DEAD, expanding=True, literal_execute=True))
-    return sa.and_(ended, sa.or_(disclosures.c.live, disclosures.c.recalls.is_not(None)), ~_replaced())
+    return sa.and_(ended, sa.or_(STANDS, disclosures.c.recalls.is_not(None)), ~_replaced())
 
 
 def _left() -> sa.Exists:

@@ -12,9 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.disclosure_states import DISCLOSURE_TRANSITIONS, DisclosureEvent, DisclosureState
+from tiprouter.domain.states import DeliveryState, IllegalTransitionError
 from tiprouter.domain.vocabulary import AttemptKind
-from tiprouter.storage.tables import attempts, deliveries, disclosures, matters
+from tiprouter.storage.tables import STANDS, attempts, deliveries, disclosures, matters
 from tiprouter.storage.vault import Place, Vault
 
 _AT_ONCE = 500
@@ -42,13 +43,18 @@ class Disclosure:
     revision: int
     recipient_id: str
     recalls: str | None
-    live: bool
+    state: DisclosureState
     categories: tuple[str, ...]
     decisions: tuple[str, ...]
     digest: str
     content_digest: str
     made_at: datetime
     answers: str | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether nothing ended it."""
+        return self.state is DisclosureState.STANDING
 
 
 _COLUMNS = tuple(disclosures.c[name] for name in Disclosure.__slots__)
@@ -91,23 +97,34 @@ def add_all(tx: Connection, vault: Vault, record_id: str, made: Sequence[tuple[D
     )
 
 
-def end(tx: Connection, disclosure_id: str) -> None:
-    """A disclosure that is superseded, cancelled or recalled is no longer live."""
-    end_all(tx, (disclosure_id,))
+def move(tx: Connection, disclosure_ids: Sequence[str], event: DisclosureEvent) -> None:
+    """Let something happen to disclosures, each from where it is; what is already where that leads stays there.
 
-
-def end_all(tx: Connection, disclosure_ids: Sequence[str]) -> None:
-    """The same of many."""
+    Raises `IllegalTransitionError` for any that cannot take the event; then nothing may be committed.
+    """
+    there = {after.value for (what, _), after in DISCLOSURE_TRANSITIONS.items() if what is event}
     for first in range(0, len(disclosure_ids), _AT_ONCE):
-        some = disclosure_ids[first : first + _AT_ONCE]
-        tx.execute(disclosures.update().where(disclosures.c.id.in_(some)).values(live=False))
+        some = disclosures.c.id.in_(disclosure_ids[first : first + _AT_ONCE])
+        tx.execute(moving(event).where(some))
+        if tx.execute(sa.select(disclosures.c.id).where(some, disclosures.c.state.not_in(there)).limit(1)).first():
+            raise IllegalTransitionError(f"A disclosure that is elsewhere cannot take the event {event}.")
+
+
+def moving(event: DisclosureEvent) -> sa.Update:
+    """The change of whatever disclosures can take this event."""
+    to = {before.value: after.value for (what, before), after in DISCLOSURE_TRANSITIONS.items() if what is event}
+    return (
+        disclosures.update()
+        .where(disclosures.c.state.in_(list(to)))
+        .values(state=sa.case(to, value=disclosures.c.state))
+    )
 
 
 def live(tx: Connection, record_id: str) -> dict[str, Disclosure]:
     """What stands about a record, by recipient: at most one disclosure each, answers to questions left out."""
     query = sa.select(*_COLUMNS).where(
         disclosures.c.record_id == record_id,
-        disclosures.c.live,
+        STANDS,
         disclosures.c.recalls.is_(None),
         disclosures.c.answers.is_(None),
     )
@@ -135,7 +152,7 @@ def under_way(tx: Connection, record_id: str) -> dict[str, UnderWay]:
         .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
         .where(
             disclosures.c.record_id == record_id,
-            disclosures.c.live,
+            STANDS,
             disclosures.c.recalls.is_(None),
             disclosures.c.answers.is_(None),
         )
@@ -153,7 +170,7 @@ def standing(tx: Connection, record_ids: Sequence[str]) -> dict[str, DeliverySta
     query = (
         sa.select(disclosures.c.id, deliveries.c.state)
         .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-        .where(disclosures.c.record_id.in_(record_ids), disclosures.c.live, disclosures.c.recalls.is_(None))
+        .where(disclosures.c.record_id.in_(record_ids), STANDS, disclosures.c.recalls.is_(None))
         .order_by(deliveries.c.id)
     )
     return {row.id: DeliveryState(row.state) for row in tx.execute(query.with_for_update(of=deliveries))}
@@ -162,7 +179,7 @@ def standing(tx: Connection, record_ids: Sequence[str]) -> dict[str, DeliverySta
 def live_ids(tx: Connection, record_ids: Sequence[str]) -> set[str]:
     """The live disclosures of these records."""
     query = sa.select(disclosures.c.id).where(
-        disclosures.c.record_id.in_(record_ids), disclosures.c.live, disclosures.c.recalls.is_(None)
+        disclosures.c.record_id.in_(record_ids), STANDS, disclosures.c.recalls.is_(None)
     )
     return set(tx.execute(query).scalars())
 
@@ -276,7 +293,7 @@ def _with_delivery() -> sa.Select[Any]:
     return sa.select(
         *_COLUMNS,
         deliveries.c.id.label("delivery_id"),
-        deliveries.c.state,
+        deliveries.c.state.label("delivery_state"),
         deliveries.c.attempts,
         deliveries.c.deadline,
         deliveries.c.finished_at,
@@ -285,7 +302,8 @@ def _with_delivery() -> sa.Select[Any]:
 
 
 def _listed(row: Any) -> Listed:  # noqa: ANN401 - a SQLAlchemy row
-    return Listed(_disclosure(row), row.delivery_id, row.state, row.attempts, row.deadline, row.finished_at, row.left)
+    delivery = (row.delivery_id, row.delivery_state, row.attempts, row.deadline, row.finished_at)
+    return Listed(_disclosure(row), *delivery, row.left)
 
 
 def _row(made: Disclosure, sealed: bytes) -> dict[str, Any]:
@@ -295,7 +313,8 @@ def _row(made: Disclosure, sealed: bytes) -> dict[str, Any]:
 
 def _disclosure(row: Any) -> Disclosure:  # noqa: ANN401 - a SQLAlchemy row
     values = {name: getattr(row, name) for name in Disclosure.__slots__}
-    return Disclosure(**values | {"categories": tuple(row.categories), "decisions": tuple(row.decisions)})
+    values |= {"categories": tuple(row.categories), "decisions": tuple(row.decisions)}
+    return Disclosure(**values | {"state": DisclosureState(row.state)})
 
 
 def _place(disclosure_id: str) -> Place:

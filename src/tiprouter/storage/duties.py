@@ -19,7 +19,7 @@ from tiprouter.domain.states import OWING, DutyPhase
 from tiprouter.domain.vocabulary import AcknowledgementStatus, RecipientKind
 from tiprouter.storage.codec import from_bytes, from_plain, to_bytes, to_plain
 from tiprouter.storage.duties_table import duties, duty_calls, duty_letters, duty_requests
-from tiprouter.storage.tables import acknowledgements, disclosures
+from tiprouter.storage.tables import STANDS, acknowledgements, disclosures
 from tiprouter.storage.vault import DataKey, ErasedError, Place, Vault
 
 WORDS = TypeVar("WORDS")
@@ -283,7 +283,7 @@ def answers(tx: Connection, record_id: str) -> list[Answered]:
     query = (
         sa.select(acknowledgements.c.id, acknowledgements.c.status, disclosures.c.recipient_id, disclosures.c.decisions)
         .join(disclosures, disclosures.c.id == acknowledgements.c.disclosure_id)
-        .where(disclosures.c.record_id == record_id, disclosures.c.live, disclosures.c.recalls.is_(None))
+        .where(disclosures.c.record_id == record_id, STANDS, disclosures.c.recalls.is_(None))
         .where(disclosures.c.answers.is_(None))
         .where(acknowledgements.c.status.in_(_LAST_WORDS))
         .order_by(acknowledgements.c.made_at, acknowledgements.c.id)

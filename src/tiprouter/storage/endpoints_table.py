@@ -63,7 +63,7 @@ endpoint_messages = sa.Table(
     sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id"), nullable=False),
     sa.Column("form", sa.String(10), nullable=False),
     sa.Column("change_id", Id, sa.ForeignKey("endpoint_changes.id")),
-    sa.Column("target", sa.JSON, comment="the recipient as it was, where the message is for that"),
+    sa.Column("target", sa.JSON(none_as_null=True), comment="the recipient as it was, where the message is for that"),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_at", Moment, nullable=False),
     sa.Column("created_at", Moment, nullable=False),

@@ -22,8 +22,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter.domain.disclosure_states import DisclosureEvent
 from tiprouter.domain.states import FETCHABLE, OWING
 from tiprouter.domain.vocabulary import Outcome, RecordKind
+from tiprouter.storage.disclosures import moving
 from tiprouter.storage.duties_table import duties, duty_calls, duty_letters, duty_requests
 from tiprouter.storage.questions_table import questions
 from tiprouter.storage.recovery_table import retries
@@ -211,7 +213,7 @@ def whole(tx: Connection, vault: Vault, record_id: str, now: datetime) -> None:
     vault.destroy(tx, record_id, now)
     for sealed in SEALED:
         _empty(tx, sealed, sealed.mine(record_id))
-    tx.execute(disclosures.update().where(disclosures.c.record_id == record_id).values(live=False))
+    tx.execute(moving(DisclosureEvent.ERASE).where(disclosures.c.record_id == record_id))
     tx.execute(decisions.update().where(decisions.c.record_id == record_id).values(current=False))
     tx.execute(
         records.update()

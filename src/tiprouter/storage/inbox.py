@@ -23,7 +23,7 @@ from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Urgency
 from tiprouter.storage.deliveries import Delivery, behind_another, from_row, waiting
 from tiprouter.storage.inbox_table import taken
-from tiprouter.storage.tables import deliveries, disclosures
+from tiprouter.storage.tables import STANDS, deliveries, disclosures
 
 PLACE_PATTERN: Final = r"^(imminent|standard)\.[0-9]{1,17}\.[0-9]{1,9}\.msg_[0-9A-Z]{26}$"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -148,7 +148,7 @@ def _waiting(recipient_id: str, now: datetime) -> sa.Select[Any]:
 
 
 def _stands() -> sa.ColumnElement[bool]:
-    return sa.or_(disclosures.c.live, disclosures.c.recalls.is_not(None))
+    return sa.or_(STANDS, disclosures.c.recalls.is_not(None))
 
 
 def _items() -> sa.Select[Any]:

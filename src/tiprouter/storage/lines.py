@@ -16,7 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.breaker import Breaker, BreakerState
+from tiprouter.domain.endpoint_states import SENDS
 from tiprouter.domain.recipient import DeliveryMode
+from tiprouter.storage.endpoints_table import endpoints
 from tiprouter.storage.lines_table import lines
 from tiprouter.storage.tables import recipients
 
@@ -27,7 +29,7 @@ _BREAKER = ("failures", "pauses", "since", "probe_at", "probe")
 class Line:
     """The line to a recipient: its breaker, what its pace remembers, and whether what is parked is to be let go.
 
-    `sends` is whether the recipient has a webhook at all.
+    `sends` is whether the recipient has a webhook at all, and one that proved itself.
     """
 
     recipient_id: str
@@ -82,6 +84,12 @@ def revision_of(tx: Connection, recipient_id: str) -> int:
     return revision
 
 
+def breaker_of(tx: Connection, recipient_id: str) -> BreakerState:
+    """The state of the recipient's breaker; closed where nothing was ever sent."""
+    found = tx.execute(sa.select(lines.c.state).where(lines.c.recipient_id == recipient_id)).scalar_one_or_none()
+    return BreakerState.CLOSED if found is None else BreakerState(found)
+
+
 def save(tx: Connection, changed: Sequence[Line]) -> None:
     """Store lines as they are now."""
     if not changed:
@@ -94,7 +102,9 @@ def save(tx: Connection, changed: Sequence[Line]) -> None:
 
 
 def _read(tx: Connection, which: sa.ColumnElement[bool], *, skip: bool, limit: int | None = None) -> dict[str, Line]:
-    query = sa.select(lines, recipients.c.delivery_mode).join(recipients, recipients.c.id == lines.c.recipient_id)
+    query = sa.select(lines, recipients.c.delivery_mode, endpoints.c.state.label("endpoint"))
+    query = query.join(recipients, recipients.c.id == lines.c.recipient_id)
+    query = query.outerjoin(endpoints, endpoints.c.recipient_id == lines.c.recipient_id)
     query = query.where(which).order_by(lines.c.recipient_id).limit(limit)
     rows = tx.execute(query.with_for_update(of=lines, key_share=True, skip_locked=skip))
     return {row.recipient_id: _line(row) for row in rows}
@@ -127,5 +137,5 @@ def _line(row: Any) -> Line:  # noqa: ANN401 - a SQLAlchemy row
         breaker=Breaker(BreakerState(row.state), *(getattr(row, name) for name in _BREAKER)),
         free_at=row.free_at,
         release=row.release,
-        sends=row.delivery_mode != DeliveryMode.PULL,
+        sends=row.delivery_mode != DeliveryMode.PULL and row.endpoint in SENDS,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter.domain.disclosure_states import DisclosureState
 from tiprouter.domain.question import QuestionState
 from tiprouter.domain.record import Statement
 from tiprouter.domain.states import DeliveryState
@@ -19,7 +20,7 @@ from tiprouter.storage.codec import from_bytes, to_bytes
 from tiprouter.storage.disclosures import Disclosure
 from tiprouter.storage.pages_table import alarms
 from tiprouter.storage.questions_table import questions
-from tiprouter.storage.tables import attempts, deliveries, disclosures, notices
+from tiprouter.storage.tables import STANDS, attempts, deliveries, disclosures, notices
 from tiprouter.storage.vault import Place, Vault
 
 
@@ -120,7 +121,7 @@ def answered(tx: Connection, vault: Vault, record_id: str) -> list[Answered]:
         .outerjoin(disclosures, disclosures.c.id == questions.c.carried_by)
         .outerjoin(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
         .where(questions.c.record_id == record_id, questions.c.state == QuestionState.ANSWERED)
-        .where(questions.c.sealed.is_not(None), sa.or_(disclosures.c.id.is_(None), disclosures.c.live))
+        .where(questions.c.sealed.is_not(None), sa.or_(disclosures.c.id.is_(None), STANDS))
         .order_by(questions.c.id)
     )
     rows = tx.execute(query).all()
@@ -136,11 +137,6 @@ def answered(tx: Connection, vault: Vault, record_id: str) -> list[Answered]:
         for row in rows
         if key is not None
     ]
-
-
-def end(tx: Connection, carrier_id: str) -> None:
-    """The disclosure that carried an answer is no longer live."""
-    tx.execute(disclosures.update().where(disclosures.c.id == carrier_id).values(live=False))
 
 
 def delivery_states(tx: Connection, carriers: Sequence[str]) -> dict[str, DeliveryState]:
@@ -160,7 +156,7 @@ def _carrier(row: Any) -> Disclosure | None:  # noqa: ANN401 - a SQLAlchemy row
         return None
     values = {name: getattr(row, f"carrier_{name}") for name in Disclosure.__slots__}
     lists = {name: tuple(values[name]) for name in ("categories", "decisions")}
-    return Disclosure(**values | lists)
+    return Disclosure(**values | lists | {"state": DisclosureState(row.carrier_state)})
 
 
 def _question(row: Any) -> Question:  # noqa: ANN401 - a SQLAlchemy row

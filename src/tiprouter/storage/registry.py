@@ -19,12 +19,14 @@ from tiprouter.storage.vault import Place, Vault
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A live key of one recipient: its id and its secret, as the signer writes it."""
+    """A key of one recipient: its id, its secret as the signer writes it, and the time in which it signs."""
 
     id: str
     recipient_id: str
     scheme: SignatureScheme
     secret: str
+    begins_at: datetime
+    ends_at: datetime | None = None
 
 
 def put(tx: Connection, recipient: Recipient, now: datetime) -> None:
@@ -74,11 +76,11 @@ def page(tx: Connection, after: str | None, limit: int) -> list[Recipient]:
     return [from_plain(Recipient, row) for row in tx.execute(query).scalars()]
 
 
-def add_key(tx: Connection, vault: Vault, key: SigningKey, now: datetime) -> None:
-    """Store a recipient's first signing key under a new data key."""
-    sealed = vault.create(tx, key.recipient_id, now).seal(
-        key.secret.encode(), Place("signing_keys", key.id, "sealed"), vault.nonce()
-    )
+def add_key(tx: Connection, vault: Vault, key: SigningKey) -> None:
+    """Store a signing key; the recipient's first one under a new data key."""
+    owner = key.recipient_id
+    own = vault.key(tx, owner) if vault.known(tx, owner) else vault.create(tx, owner, key.begins_at)
+    sealed = own.seal(key.secret.encode(), Place("signing_keys", key.id, "sealed"), vault.nonce())
     tx.execute(
         signing_keys.insert(),
         {
@@ -86,15 +88,22 @@ def add_key(tx: Connection, vault: Vault, key: SigningKey, now: datetime) -> Non
             "recipient_id": key.recipient_id,
             "scheme": key.scheme,
             "sealed": sealed,
-            "created_at": now,
+            "created_at": key.begins_at,
+            "retired_at": key.ends_at,
         },
     )
 
 
-def keys_of(tx: Connection, vault: Vault, recipient_id: str) -> list[SigningKey]:
-    """The recipient's live signing keys, newest first."""
+def retire_key(tx: Connection, key_id: str, ends_at: datetime) -> None:
+    """Say when a signing key ends."""
+    tx.execute(signing_keys.update().where(signing_keys.c.id == key_id).values(retired_at=ends_at))
+
+
+def keys_of(tx: Connection, vault: Vault, recipient_id: str, now: datetime) -> list[SigningKey]:
+    """The recipient's signing keys that have not ended, newest first."""
     query = sa.select(signing_keys).where(
-        signing_keys.c.recipient_id == recipient_id, signing_keys.c.retired_at.is_(None)
+        signing_keys.c.recipient_id == recipient_id,
+        sa.or_(signing_keys.c.retired_at.is_(None), signing_keys.c.retired_at > now),
     )
     key = vault.key(tx, recipient_id)
     return [
@@ -103,6 +112,8 @@ def keys_of(tx: Connection, vault: Vault, recipient_id: str) -> list[SigningKey]
             recipient_id=recipient_id,
             scheme=SignatureScheme(row.scheme),
             secret=key.open(row.sealed, Place("signing_keys", row.id, "sealed")).decode(),
+            begins_at=row.created_at,
+            ends_at=row.retired_at,
         )
         for row in tx.execute(query.order_by(signing_keys.c.id.desc()))
     ]

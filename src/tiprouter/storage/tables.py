@@ -6,8 +6,11 @@
 3. The schema is built by the migrations alone; a test holds this page and the migrations equal.
 """
 
+from typing import Final
+
 import sqlalchemy as sa
 
+from tiprouter.domain.disclosure_states import DisclosureState
 from tiprouter.domain.recipient import DeliveryMode
 from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind, RecordKind, Urgency
@@ -215,7 +218,7 @@ disclosures = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id"), nullable=False),
     sa.Column("recalls", Id, comment="the disclosure that this one recalls; null for a disclosure"),
-    sa.Column("live", sa.Boolean, nullable=False, comment="false once superseded, cancelled or recalled"),
+    sa.Column("state", sa.String(10), nullable=False, server_default=DisclosureState.STANDING.value),
     sa.Column("categories", sa.JSON, nullable=False),
     sa.Column("decisions", sa.JSON, nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
@@ -225,7 +228,11 @@ disclosures = sa.Table(
     sa.Column("answers", Id, comment="the question that this one answers; null for every other"),
     sa.UniqueConstraint("matter_id", "sequence"),
     sa.Index("ix_disclosures_recipient", "recipient_id", "id"),
+    one_of("state", DisclosureState),
 )
+
+STANDS: Final = disclosures.c.state == DisclosureState.STANDING.value
+"""A disclosure (or a recall) that nothing ended."""
 
 acknowledgements = sa.Table(
     "acknowledgements",

@@ -21,6 +21,7 @@ from typing import Final
 
 from tiprouter.audit.entry import Kind
 from tiprouter.domain import redaction
+from tiprouter.domain.disclosure_states import DisclosureEvent, DisclosureState
 from tiprouter.domain.question import ANSWER_WITHIN, QuestionEvent, next_question_state
 from tiprouter.domain.redaction import Address, Asked, Made
 from tiprouter.domain.states import WAITING, DeliveryState
@@ -95,7 +96,8 @@ def _follow(
         if draft is not None and same and not found.recalled:
             _rest_on_today(it, stored, draft, delivery)
             return
-        questions.end(it.tx, carrier.id)
+        ends = DisclosureEvent.WITHHOLD if ready is None else DisclosureEvent.REPLACE
+        disclosures.move(it.tx, (carrier.id,), ends)
         cancel(it, delivery, cause)
         if found.left and not found.recalled and cause in TAKEN_BACK:
             recall(it, stored, carrier)
@@ -141,7 +143,7 @@ def _make(
         revision=stored.revision,
         recipient_id=question.recipient_id,
         recalls=None,
-        live=True,
+        state=DisclosureState.STANDING,
         categories=tuple(category.value for category in Category if category in made.categories),
         decisions=because,
         digest=made.redacted.digest,

@@ -18,6 +18,7 @@ from typing import Final
 from tiprouter.audit.entry import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.consent import Question, state_of
+from tiprouter.domain.disclosure_states import DisclosureEvent, DisclosureState
 from tiprouter.domain.duty import served
 from tiprouter.domain.outcome import Verdict
 from tiprouter.domain.recipient import Recipient
@@ -96,7 +97,8 @@ def reconcile(
     same = {to for to, draft in new.items() if to in live and live[to].content_digest == draft.made.content_digest}
     _rest_all_on_today(it, stored, [(new[to], live[to]) for to in same])
     ended = [old for to, old in live.items() if to not in same]
-    disclosures.end_all(it.tx, [old.disclosure_id for old in ended])
+    for event, some in _ends(ended, new).items():
+        disclosures.move(it.tx, some, event)
     cancel_all(it, ended, cause)
     told = disclosures.told_of(it.tx, stored.id) if cause in TAKEN_BACK else {}
     out, because = _Outgoing(), _because(kept)
@@ -109,6 +111,15 @@ def reconcile(
     others = [held for some in told.values() for held in some if held.recipient_id not in recalled]
     _recall_what_ended_before(it, stored, out, [held for held in others if held.id not in standing], kept)
     out.store(it, stored.id)
+
+
+def _ends(ended: Iterable[UnderWay], new: Mapping[str, Draft]) -> dict[DisclosureEvent, list[str]]:
+    """What ends by what: something else takes its place, or nothing may leave any more (rules 3, 4)."""
+    found: dict[DisclosureEvent, list[str]] = {}
+    for old in ended:
+        event = DisclosureEvent.REPLACE if old.recipient_id in new else DisclosureEvent.WITHHOLD
+        found.setdefault(event, []).append(old.disclosure_id)
+    return found
 
 
 def _because(kept: Mapping[tuple[str, str | None], Decision]) -> dict[str, tuple[str, ...]]:
@@ -184,7 +195,7 @@ def _make(it: Happening, stored: Stored, out: _Outgoing, draft: Draft, because: 
         revision=stored.revision,
         recipient_id=draft.recipient.id,
         recalls=None,
-        live=True,
+        state=DisclosureState.STANDING,
         categories=tuple(category.value for category in Category if category in made.categories),
         decisions=because,
         digest=made.redacted.digest,
@@ -230,6 +241,7 @@ def _recall_all(it: Happening, stored: Stored, out: _Outgoing, held: Sequence[Di
     matters = {matter.id: matter.sequence for matter in disclosures.matters_of(it.tx, stored.id)}
     for old in held:
         _recall(it, stored, out, old, (known[old.recipient_id], out.reached.get(old.matter_id, matters[old.matter_id])))
+    disclosures.move(it.tx, [old.id for old in held], DisclosureEvent.RECALL)
     return {old.recipient_id: out.reached[old.matter_id] for old in held}
 
 
@@ -244,6 +256,7 @@ def _recall(it: Happening, stored: Stored, out: _Outgoing, old: Disclosure, to: 
         sequence=address.sequence,
         revision=stored.revision,
         recalls=old.id,
+        state=DisclosureState.STANDING,
         answers=None,
         categories=(),
         decisions=(),

@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import Final
 
 from tiprouter.audit.entry import Kind
+from tiprouter.domain.disclosure_states import DisclosureEvent
 from tiprouter.domain.erasure import without
 from tiprouter.errors import ConflictError, NotFoundError, UnavailableError
 from tiprouter.storage import (
@@ -205,8 +206,8 @@ def _rekey(it: Happening, stored: Stored, person_id: str) -> None:
     """What tells of the person stands no longer and waits no longer; then the key is another."""
     theirs = erasure.about_person(it.tx, stored.id, person_id)
     under_way = deliveries.of_disclosures(it.tx, theirs)
+    disclosures.move(it.tx, theirs, DisclosureEvent.ERASE)
     for disclosure_id in theirs:
-        disclosures.end(it.tx, disclosure_id)
         cancel(it, under_way[disclosure_id], _SUBJECT)
     erasure.one_of_several(it.tx, it.vault, stored.id, person_id, theirs, it.now)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tiprouter.audit.entry import Kind
+from tiprouter.domain.disclosure_states import DisclosureEvent
 from tiprouter.domain.recipient import DeliveryMode, Recipient, RecipientStatus
 from tiprouter.domain.recovery import HELPS, Became, Remedy, RetryReason, Situation, remedy
 from tiprouter.domain.vocabulary import Outcome
@@ -150,7 +151,8 @@ def _anew(it: Happening, found: Seen, cause: str) -> Again:
         recall(it, stored, recalled)
         return Again(Became.SENT, delivery_queries.newest_recall(it.tx, delivery.matter_id, recalled.id))
     # It stands no longer, whatever is decided now: what is permitted still is made once more, and nothing else is.
-    disclosures.end(it.tx, delivery.disclosure_id)
+    if found.stands:
+        disclosures.move(it.tx, (delivery.disclosure_id,), DisclosureEvent.REPLACE)
     assessed = assess(it, stored, cause)
     outcomes = {one.outcome for one in assessed.decisions if one.recipient_id == delivery.recipient_id}
     said = tuple(outcome for outcome in Outcome if outcome in outcomes)

@@ -1,0 +1,64 @@
+"""Where can a disclosure be, from when it was made on, and what may happen to it there?
+
+A table of its own beside those of `states`; the database constraint and the diagram derive from it.
+
+1. One that stands is what its recipient may be told now. It ends once: another takes its place, or nothing may leave.
+2. What ended is recalled when the person took it back and its recipient may hold it.
+3. Erasing its record takes its content; nothing comes after that.
+
+Its delivery has a table of its own (`states`): a disclosure that stands may long be delivered, and one that ended too.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum, unique
+from types import MappingProxyType
+
+from tiprouter.domain.states import diagram, next_in
+
+
+@unique
+class DisclosureState(StrEnum):
+    """Where a disclosure is."""
+
+    STANDING = "standing"
+    REPLACED = "replaced"
+    WITHHELD = "withheld"  # nothing of it may leave any more
+    RECALLED = "recalled"
+    ERASED = "erased"
+
+
+@unique
+class DisclosureEvent(StrEnum):
+    """What can happen to it."""
+
+    REPLACE = "replace"
+    WITHHOLD = "withhold"
+    RECALL = "recall"
+    ERASE = "erase"
+
+
+_S, _E = DisclosureState, DisclosureEvent
+
+DISCLOSURE_TRANSITIONS: Mapping[tuple[DisclosureEvent, DisclosureState], DisclosureState] = MappingProxyType(
+    {
+        (_E.REPLACE, _S.STANDING): _S.REPLACED,
+        (_E.WITHHOLD, _S.STANDING): _S.WITHHELD,
+        (_E.RECALL, _S.REPLACED): _S.RECALLED,
+        (_E.RECALL, _S.WITHHELD): _S.RECALLED,
+        (_E.ERASE, _S.STANDING): _S.ERASED,
+        (_E.ERASE, _S.REPLACED): _S.ERASED,
+        (_E.ERASE, _S.WITHHELD): _S.ERASED,
+        (_E.ERASE, _S.RECALLED): _S.ERASED,
+    }
+)
+
+
+def next_disclosure_state(state: DisclosureState, event: DisclosureEvent) -> DisclosureState:
+    """Return a disclosure's state after `event`, or raise `IllegalTransitionError`."""
+    return next_in(DISCLOSURE_TRANSITIONS, "A disclosure", state, event)
+
+
+def disclosure_mermaid() -> str:
+    """Return the table as a Mermaid state diagram for the documentation."""
+    ends = [state for state in _S if state not in {before for _, before in DISCLOSURE_TRANSITIONS}]
+    return diagram(DISCLOSURE_TRANSITIONS, _S.STANDING, ends)
