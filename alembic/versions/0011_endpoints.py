@@ -84,9 +84,7 @@ def _endpoints() -> None:
             nullable=True,
             comment="when it is asked next; null while it is, or where nobody asks",
         ),
-        sa.Column(
-            "looked_at", sa.BigInteger(), nullable=False, comment="what ends was told of up to this moment"
-        ),
+        sa.Column("looked_at", sa.BigInteger(), nullable=False, comment="what ends was told of up to this moment"),
         sa.Column("look_at", sa.BigInteger(), nullable=True, comment="when the next end is to be told of"),
         sa.CheckConstraint(STATES, name=op.f("ck_endpoints_state_known")),
         sa.ForeignKeyConstraint(["recipient_id"], ["recipients.id"], name=op.f("fk_endpoints_recipient_id")),
@@ -103,9 +101,7 @@ def _changes() -> None:
         "endpoint_changes",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("recipient_id", sa.String(length=40), nullable=False),
-        sa.Column(
-            "revision", sa.Integer(), nullable=False, comment="of the recipient that it was proposed against"
-        ),
+        sa.Column("revision", sa.Integer(), nullable=False, comment="of the recipient that it was proposed against"),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("wanted", sa.JSON(), nullable=False, comment="the recipient as it would be"),
         sa.Column("changes", sa.JSON(), nullable=False, comment="the names of what differs"),
@@ -137,9 +133,7 @@ def _messages() -> None:
         sa.Column("recipient_id", sa.String(length=40), nullable=False),
         sa.Column("form", sa.String(length=10), nullable=False),
         sa.Column("change_id", sa.String(length=40), nullable=True),
-        sa.Column(
-            "target", sa.JSON(), nullable=True, comment="the recipient as it was, where the message is for that"
-        ),
+        sa.Column("target", sa.JSON(), nullable=True, comment="the recipient as it was, where the message is for that"),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -149,9 +143,7 @@ def _messages() -> None:
         sa.Column("duration_ms", sa.Integer(), nullable=True),
         sa.CheckConstraint(FORMS, name=op.f("ck_endpoint_messages_form_known")),
         sa.ForeignKeyConstraint(["recipient_id"], ["recipients.id"], name=op.f("fk_endpoint_messages_recipient_id")),
-        sa.ForeignKeyConstraint(
-            ["change_id"], ["endpoint_changes.id"], name=op.f("fk_endpoint_messages_change_id")
-        ),
+        sa.ForeignKeyConstraint(["change_id"], ["endpoint_changes.id"], name=op.f("fk_endpoint_messages_change_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoint_messages")),
         comment="What the router says to endpoints beside disclosures: challenges, changes, tests.",
     )

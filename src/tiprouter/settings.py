@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     page_routine: PagedBy = Field(
         default="both", description="what pages routine notices: `webhook`, `email`, `both` or `none`"
     )
+    verify_endpoints: str = Field(
+        default="live",
+        pattern="^(always|live|never)$",
+        description="endpoints prove themselves before they get disclosures: `always`, `live` (in no sandbox), `never`",
+    )
     confirm_after_minutes: int = Field(
         default=10, ge=1, le=10_080, description="minutes before a person may confirm a grant that widens"
     )
@@ -118,11 +123,19 @@ class Settings(BaseSettings):
         le=36_500,
         description="days after which the content of what is closed and not held is erased; 0 keeps it",
     )
+    transparency_threshold: int = Field(
+        default=11, ge=2, le=1_000, description="least count that the public tables tell; zeros are told"
+    )
 
     @property
     def bundle_path(self) -> Path | None:
         """The bundle's folder, when the setting is a path rather than a shipped name."""
         return Path(self.bundle) if "/" in self.bundle else None
+
+    @property
+    def verifies(self) -> bool:
+        """Whether endpoints prove themselves before they are sent disclosures."""
+        return self.verify_endpoints == "always" or (self.verify_endpoints == "live" and not self.sandbox)
 
     @property
     def places_kept(self) -> dict[str, int]:

@@ -101,6 +101,8 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
             retention=timedelta(days=settings.retention_days),
             routing=routing_of(settings),
             pace=Pace(settings.rate_each),
+            verify_endpoints=settings.verifies,
+            small_cell=settings.transparency_threshold,
         )
         yield House(settings, database, desk, Signer(settings.log_origin, seed))
     finally:

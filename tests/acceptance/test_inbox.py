@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.attacks.agreement import entries_of, log_agrees_with_rows
+from tests.support.endpoints import change_by_two
 from tests.support.fictional import DANGER, agency, grant, person, statement, tip
 from tests.support.inbox import LE, consenting_adult, ended_in, office, states
 from tests.support.service import OPERATOR, Service
@@ -200,7 +201,7 @@ async def test_an_agency_that_changes_its_mode_loses_nothing(service: Service) -
     await consenting_adult(service)
     assert await service.claim() == []
     pushed = replace(police.recipient, delivery_mode=DeliveryMode.PUSH, url="https://agency.example/hook")
-    await service.database.write(lambda tx: enrolment.change(tx, service.desk, OPERATOR, pushed, 1))
+    await service.database.write(lambda tx: change_by_two(tx, service.desk, pushed, 1))
     await service.tend()
     (ready,) = await service.deliver(AttemptResult.HTTP_ERROR)
     pulls = replace(pushed, delivery_mode=DeliveryMode.PULL, url=None)

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from tests.attacks.agreement import log_agrees_with_rows
+from tests.support.endpoints import change_by_two
 from tests.support.fictional import grant, statement, tip
 from tests.support.inbox import office
 from tests.support.recovering import (
@@ -118,7 +119,7 @@ async def test_one_whose_endpoint_was_gone_is_sent_to_where_it_moved(service: Se
     await adult(service)
     (gone,) = await service.deliver(AttemptResult.GONE)
     moved = replace(recipient, url="https://moved.example/hook")
-    await service.database.write(lambda tx: enrolment.change(tx, service.desk, OPERATOR, moved, 1))
+    await service.database.write(lambda tx: change_by_two(tx, service.desk, moved, 1))
     assert await dead(service) == [gone.delivery_id]
     await retry(service, gone.delivery_id, Wish(RetryReason.ENDPOINT_MOVED))
     await service.database.write(partial(tend_lines, desk=service.desk))

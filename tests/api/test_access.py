@@ -28,6 +28,7 @@ ABSENT = {
     "notice_id": "ntc_01KJQH0CC0BX86ENBVMH4TY5PG",
     "review_id": "rvw_01KJQH0CC0BX86ENBVMH4TY5PG",
     "acknowledgement_id": "ack_01KJQH0CC0BX86ENBVMH4TY5PG",
+    "change_id": "chg_01KJQH0CC0BX86ENBVMH4TY5PG",
     "question_id": "qst_01KJQH0CC0BX86ENBVMH4TY5PG",
     "credential_id": "cal_01KJQH0CC0BX86ENBVMH4TY5PG",
     "digest": "0" * 64,

@@ -92,9 +92,10 @@ def test_every_route_is_documented_with_its_roles_and_refusals(written: dict[str
 
 
 def test_the_webhooks_are_documented(written: dict[str, Any]) -> None:
-    """Both events, with the headers of Standard Webhooks."""
+    """Every event, with the headers of Standard Webhooks."""
     assert set(written["webhooks"]) == {
-        *("disclosure.made", "disclosure.recalled", "disclosure.available"),
+        *("disclosure.made", "disclosure.recalled", "disclosure.available", "disclosure.answered"),
+        *("endpoint.challenge", "endpoint.changing", "endpoint.test"),
         "notice.raised",
     }
     for webhook in written["webhooks"].values():

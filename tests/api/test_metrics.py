@@ -20,6 +20,8 @@ from tests.support.service import open_service
 from tiprouter import telemetry
 from tiprouter.api import access, metrics
 from tiprouter.delivery.attempts import AttemptResult
+from tiprouter.domain.breaker import BreakerState
+from tiprouter.domain.lanes import Lane
 from tiprouter.domain.notice import Severity
 from tiprouter.domain.states import DeliveryState, DutyPhase
 from tiprouter.domain.vocabulary import AttemptKind, RecipientKind, Urgency
@@ -29,10 +31,11 @@ CLOSED: dict[str, set[str]] = {
     "method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "other"},
     "route": {template for _, template in access.TABLE} | {"none"},
     "status": {"none", "1xx", "2xx", "3xx", "4xx", "5xx"},
-    "lane": {one.value for one in Urgency},
+    "lane": {one.value for one in Lane},
+    "urgency": {one.value for one in Urgency},
     "kind": {one.value for one in AttemptKind},
     "result": {one.value for one in AttemptResult},
-    "state": {one.value for one in DeliveryState},
+    "state": {one.value for one in DeliveryState} | {one.value for one in BreakerState},
     "phase": {one.value for one in DutyPhase},
     "severity": {one.value for one in Severity},
 }
@@ -81,12 +84,12 @@ async def test_what_waits_and_what_was_answered_is_counted(api: Api) -> None:
     child["persons"][0]["age"] = {"years": 12}
     port, labels = free_port(), {"method": "POST", "route": "/v1/tips", "status": "2xx"}
     with metrics.exposed(api.service.database, api.service.desk, "127.0.0.1", port):
-        assert value(await scraped(port), "tiprouter_deliveries", lane="standard", state="queued") == 0
+        assert value(await scraped(port), "tiprouter_deliveries", lane="first", state="queued") == 0
         await api.send("intake", "POST", "/v1/tips", child)
         first = await scraped(port)
         api.service.clock.forward(seconds=60)
         second = await scraped(port)
-    queued = await api.service.rows("select urgency, deadline from deliveries")
+    queued = await api.service.rows("select lane, deadline from deliveries")
     assert queued, "nothing waits, so nothing would be shown"
     lane = queued[0][0]
     assert value(second, "tiprouter_deliveries", lane=lane, state="queued") == len(queued)

@@ -8,6 +8,7 @@ import pytest
 
 from tiprouter.domain.breaker import breaker_mermaid
 from tiprouter.domain.disclosure_states import disclosure_mermaid
+from tiprouter.domain.endpoint_states import change_mermaid, endpoint_mermaid
 from tiprouter.domain.question import question_mermaid
 from tiprouter.domain.replay_states import replay_mermaid
 from tiprouter.domain.states import bundle_mermaid, duty_mermaid, mermaid, review_mermaid
@@ -78,6 +79,8 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
         mermaid(),
         disclosure_mermaid(),
         breaker_mermaid(),
+        endpoint_mermaid(),
+        change_mermaid(),
         bundle_mermaid(),
         review_mermaid(),
         duty_mermaid(),
@@ -86,7 +89,20 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
         question_mermaid(),
         replay_mermaid(),
     ],
-    ids=["delivery", "breaker", "bundle", "review", "duty", "consent", "subject notice", "question", "replay"],
+    ids=[
+        "delivery",
+        "disclosure",
+        "breaker",
+        "endpoint",
+        "change",
+        "bundle",
+        "review",
+        "duty",
+        "consent",
+        "subject notice",
+        "question",
+        "replay",
+    ],
 )
 def test_the_diagrams_are_the_state_tables(diagram: str) -> None:
     """What the disclosure cycle shows is what `domain/states.py` says."""

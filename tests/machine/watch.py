@@ -77,7 +77,7 @@ REACH: Final = {
 QUERIES: Final = {
     "deliveries": "select id, state, disclosure_id, record_id, recipient_id, attempts, lease from deliveries",
     "attempts": "select id, number, delivery_id, kind, finished_at from attempts",
-    "disclosures": "select id, state = 'standing' as live, recalls, record_id, recipient_id, matter_id from disclosures",
+    "disclosures": "select id, state = 'standing', recalls, record_id, recipient_id, matter_id from disclosures",
     "decisions": "select id, record_id, person_id, recipient_id, outcome, categories from decisions where current",
     "notices": "select id, reason, subject from notices",
     "duties": (

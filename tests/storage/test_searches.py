@@ -30,7 +30,8 @@ SEARCHES: list[Search] = [
 
 def walked(found: Callable[[str | None], Keys]) -> tuple[list[str], int]:
     """All ids of a walk from page to page, and how many pages it took."""
-    keys, after, pages = [], None, 0
+    keys: list[str] = []
+    after, pages = None, 0
     while pages < 10_000:
         page = found(after)
         keys += page.ids
@@ -42,14 +43,14 @@ def walked(found: Callable[[str | None], Keys]) -> tuple[list[str], int]:
     raise AssertionError("it never ends")
 
 
-@pytest.mark.parametrize("window", [3, 40, 2_000])
+@pytest.mark.parametrize(("window", "arms"), [(3, 32), (40, 32), (40, 0), (2_000, 32)])
 async def test_a_walk_finds_every_row_once_whatever_the_window(
-    service: Service, window: int, monkeypatch: pytest.MonkeyPatch
+    service: Service, window: int, arms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Short pages and empty ones on the way; together they are what a plain look at every row finds."""
     await lengthen(service, 400, 60)
     monkeypatch.setattr(searches, "WINDOW", window)
-    monkeypatch.setattr(searches, "SHARE_MIN", 1)
+    monkeypatch.setattr(searches, "ARMS_MAX", arms)
     monkeypatch.setattr(searches, "_AT_ONCE", 7)
 
     def look(tx: Any) -> None:  # noqa: ANN401 - a transaction

@@ -10,7 +10,11 @@ from tiprouter.storage.columns import metadata
 from tiprouter.storage.tables import data_keys
 from tiprouter.storage.vault import DataKey, Place, SealError
 
-NAMES: dict[str, tuple[str, ...]] = {"revisions": ("record_id", "number"), "answers": ("caller", "route", "key_digest")}
+NAMES: dict[str, tuple[str, ...]] = {
+    "revisions": ("record_id", "number"),
+    "answers": ("caller", "route", "key_digest"),
+    "client_keys": ("recipient_id", "certificate"),
+}
 """By which columns a row is called inside its seals; `id` where nothing stands here."""
 
 

@@ -27,10 +27,12 @@ from tiprouter.api.routes import (
     disclosures,
     documents,
     duties,
+    endpoints,
     health,
     history,
     inbox,
     notices,
+    periods,
     questions,
     recipients,
     records,
@@ -39,6 +41,7 @@ from tiprouter.api.routes import (
     subject_notices,
     subjects,
     tips,
+    transparency,
 )
 from tiprouter.errors import NotFoundError, TiprouterError
 
@@ -47,6 +50,8 @@ _NOUNS = (
     cases,
     consents,
     recipients,
+    endpoints,
+    periods,
     decisions,
     reviews,
     bundles,
@@ -63,6 +68,7 @@ _NOUNS = (
     records,
     subject_notices,
     audit,
+    transparency,
     credentials,
     health,
     documents,

@@ -197,7 +197,7 @@ def _refusals(method: str, template: str, operation: dict[str, Any]) -> set[int]
         found.add(503)
     if access.TABLE[method, template] is not access.PUBLIC:
         found |= {401, 404}
-    elif template.startswith("/v1/audit"):
+    elif template.startswith(("/v1/audit", "/v1/transparency")):
         found.add(404)
     if any(parameter["in"] == "query" for parameter in operation["parameters"]):
         found.add(422)

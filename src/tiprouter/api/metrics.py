@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tiprouter.domain.breaker import BreakerState
+from tiprouter.domain.lanes import Lane
 from tiprouter.domain.notice import Severity
 from tiprouter.domain.states import OWING, TERMINAL, DeliveryState
 from tiprouter.domain.vocabulary import Urgency
@@ -82,22 +84,26 @@ class Whole(Collector):
 def _families(vitals: Vitals) -> Iterator[Metric]:
     counted = {(one.lane, one.state): one.count for one in vitals.waiting}
     waiting = _family("deliveries", "Deliveries that have not ended.", "lane", "state")
-    for lane in Urgency:
+    for lane in Lane:
         for state in DeliveryState:
             if state not in TERMINAL:
                 waiting.add_metric([lane.value, state.value], counted.get((lane.value, state.value), 0))
     yield waiting
     lag = _family("lag_seconds", "How long the first delivery that is due has waited; nought when none is.", "lane")
     margin = _family("margin_seconds", "Time to the nearest deadline of what waits; absent when nothing does.", "lane")
-    for lane in Urgency:
+    for lane in Lane:
         lag.add_metric([lane.value], vitals.lag_seconds.get(lane.value, 0.0))
         if lane.value in vitals.margin_seconds:
             margin.add_metric([lane.value], vitals.margin_seconds[lane.value])
     yield lag
     yield margin
+    breakers = {one.value: vitals.breakers.get(one, 0) for one in BreakerState}
+    yield _by("breakers", "Endpoints by where their breaker is.", "state", breakers)
     yield _gauge("unlogged_entries", "Committed audit entries that no checkpoint covers yet.", vitals.unlogged)
     yield _by("duties", "Duties that are owed.", "phase", {one.value: vitals.duties.get(one, 0) for one in OWING})
-    yield _by("reviews", "Reviews to be answered.", "lane", {one.value: vitals.reviews.get(one, 0) for one in Urgency})
+    yield _by(
+        "reviews", "Reviews to be answered.", "urgency", {one.value: vitals.reviews.get(one, 0) for one in Urgency}
+    )
     pages = {one.value: vitals.pages.get(one, 0) for one in Severity}
     yield _by("unsent_pages", "Pages that nobody has got yet.", "severity", pages)
 

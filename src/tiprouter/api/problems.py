@@ -22,9 +22,11 @@ from tiprouter.errors import ConflictError, InvalidError, NotFoundError, Unavail
 from tiprouter.policy.gate.extras import GateUnavailableError
 from tiprouter.policy.gate.solver import UndecidedError
 from tiprouter.storage.vault import ErasedError
-from tiprouter.workflow import erasing, holding, noticing, questions, recovery, replaying
+from tiprouter.workflow import endpoint_changes, erasing, holding, noticing, questions, recovery, replaying
 from tiprouter.workflow.acknowledging import RepeatedError, UntrustedError
 from tiprouter.workflow.consenting import NothingToConfirmError, NothingToNarrowError, WithdrawnError
+from tiprouter.workflow.endpoint_messages import NoEndpointError
+from tiprouter.workflow.enrolment import SecondPersonError
 from tiprouter.workflow.evidence import NoLongerOwedError
 from tiprouter.workflow.governing import LapsedError, NothingToRollBackError, NotNowError, UnacceptedError
 from tiprouter.workflow.intake import DuplicateError, StaleError
@@ -94,6 +96,12 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     replaying.UnderWayError: Kind(409, "replay-under-way", "Another replay is under way"),
     replaying.EndedError: Kind(409, "replay-ended", "The replay does not wait for this"),
     replaying.SamePersonError: Kind(409, "replay-same-person", "A second credential must confirm"),
+    endpoint_changes.ChangeWaitsError: Kind(409, "change-waits", "Another change waits"),
+    endpoint_changes.ChangeEndedError: Kind(409, "change-ended", "The change does not wait for this"),
+    endpoint_changes.OneCredentialError: Kind(409, "change-same-person", "A second credential must confirm"),
+    endpoint_changes.EntryMovedError: Kind(409, "change-moved-on", "The entry has changed"),
+    NoEndpointError: Kind(409, "no-endpoint", "There is no endpoint"),
+    SecondPersonError: Kind(422, "second-person", "This takes a second person", "Nothing was changed."),
     NoLongerOwedError: Kind(409, "duty-not-owed", "The duty is owed no longer"),
     StaleError: Kind(412, "stale", "The record is at another revision"),
     ConflictError: Kind(412, "stale", "This is at another revision"),

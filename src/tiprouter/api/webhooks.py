@@ -12,6 +12,9 @@ from tiprouter.api.schemas.webhooks import (
     DisclosureAvailable,
     DisclosureMade,
     DisclosureRecalled,
+    EndpointChallenge,
+    EndpointChanging,
+    EndpointTest,
     NoticeRaised,
 )
 
@@ -68,6 +71,36 @@ async def disclosure_available(
     webhook_signature: WebhookSignature,
 ) -> None:
     """Something waits in your inbox: for agencies that want ids alone. Its webhook-id is not the payload's."""
+
+
+@router.post("endpoint.challenge", operation_id="endpointChallenge", responses=ANSWERS, status_code=200)
+async def endpoint_challenge(
+    body: EndpointChallenge,
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
+    """Prove that this endpoint is yours: until then no disclosure is sent here. Each question is another."""
+
+
+@router.post("endpoint.changing", operation_id="endpointChanging", responses=ANSWERS, status_code=200)
+async def endpoint_changing(
+    body: EndpointChanging,
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
+    """Somebody proposes to send your disclosures elsewhere, or by other keys. If you know nothing of it, call."""
+
+
+@router.post("endpoint.test", operation_id="endpointTest", responses=ANSWERS, status_code=200)
+async def endpoint_test(
+    body: EndpointTest,
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
+    """A test that holds nothing of anybody; any 2xx will do."""
 
 
 @router.post("notice.raised", operation_id="noticeRaised", responses=ANSWERS, status_code=200)

@@ -83,6 +83,9 @@ class Kind(StrEnum):
     BREAKER_OPENED = "breaker.opened"
     BREAKER_CLOSED = "breaker.closed"
     ENDPOINT_GONE = "endpoint.gone"
+    ENDPOINT_STANDING = "endpoint.standing"
+    ENDPOINT_CHANGE = "endpoint.change"
+    ENDPOINT_MESSAGE = "endpoint.message"
     ACKNOWLEDGEMENT = "acknowledgement"
     NOTICE = "notice"
     NOTICE_ACKNOWLEDGED = "notice.acknowledged"
@@ -143,13 +146,7 @@ def _fields(names: str) -> frozenset[str]:
 FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.RECORD_ACCEPTED: _fields(_RECORD),
     Kind.RECORD_REVISED: _fields(_RECORD),
-    Kind.CONSENT_GRANTED: _fields(_CONSENT),
-    Kind.CONSENT_REFUSED: _fields(_CONSENT),
-    Kind.CONSENT_WITHDRAWN: _fields(_CONSENT),
-    Kind.CONSENT_PENDING: _fields(_CONSENT),
-    Kind.CONSENT_CONFIRMED: _fields(_CONSENT),
-    Kind.CONSENT_NARROWED: _fields(_CONSENT),
-    Kind.CONSENT_LAPSED: _fields(_CONSENT),
+    **dict.fromkeys((kind for kind in Kind if kind.startswith("consent.")), _fields(_CONSENT)),
     Kind.RECORD_ERASED: _fields("record revision cause persons whole"),
     Kind.SUBJECT_ERASED: _fields("person records cause approver"),
     Kind.ERASURE_REQUESTED: _fields("erasure subject"),
@@ -179,14 +176,17 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.BREAKER_OPENED: _fields("recipient revision failures"),
     Kind.BREAKER_CLOSED: _fields("recipient revision failures cause"),
     Kind.ENDPOINT_GONE: _fields("recipient revision failures"),
+    Kind.ENDPOINT_STANDING: _fields("recipient state cause"),
+    Kind.ENDPOINT_CHANGE: _fields("change recipient revision state changes proposer until"),
+    Kind.ENDPOINT_MESSAGE: _fields("message recipient form number change result status duration_ms"),
     Kind.ACKNOWLEDGEMENT: _fields("acknowledgement disclosure recipient status commitment key"),
     Kind.NOTICE: _fields("notice reason subject deadline record disclosure recipient"),
     Kind.NOTICE_ACKNOWLEDGED: _fields("notice reason subject record"),
     Kind.NOTICE_REPEATED: _fields("notice reason subject record number channels"),
     Kind.PAGE_STARTED: _fields("page notice channel number repeat digest"),
     Kind.PAGE_FINISHED: _fields("page notice channel number result status state next_at"),
-    Kind.KEY_CREATED: _fields("key algorithm purpose role"),
-    Kind.KEY_REVOKED: _fields("key purpose"),
+    Kind.KEY_CREATED: _fields("key algorithm purpose role recipient"),
+    Kind.KEY_REVOKED: _fields("key purpose recipient until"),
     Kind.BUNDLE_LOADED: _fields("bundle name cause"),
     Kind.BUNDLE_PROPOSED: _fields("bundle name"),
     Kind.BUNDLE_CHECKED: _fields("bundle result points failed"),

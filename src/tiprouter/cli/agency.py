@@ -8,6 +8,7 @@
 5. Every request is a line of `receipts.jsonl`, written before it is answered: what came, when, and what became of it.
 6. `tiprouter agency --behaviour NAME` is another agency: one that misbehaves in one way of
    `tiprouter.receiver.misbehaving`, for whoever wants to see what the router, or their own sender, makes of it.
+7. A challenge is answered with its proof, and is no receipt.
 
 For fictional data only: the bodies are kept in plain text.
 """
@@ -25,7 +26,7 @@ from typing import Any
 
 import typer
 
-from tiprouter.receiver import VerificationError, verify
+from tiprouter.receiver import VerificationError, answer_challenge, verify
 from tiprouter.receiver.misbehaving import BEHAVIOURS, opened
 
 KEYS_FILE = "agency-keys.json"
@@ -43,24 +44,26 @@ class Desks:
         self._accepted: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
-    def receive(self, agency: str, headers: dict[str, str], body: bytes) -> int:
-        """Take one message; the status to answer with (rules 2-5)."""
+    def receive(self, agency: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """Take one message; the status and the body to answer with (rules 2-5 and 7)."""
         now = datetime.now(UTC)
         with self._lock:
             receipt: dict[str, Any] = {"at": now.timestamp(), "agency": agency}
             try:
                 message = verify(headers, body, [self._key(agency)], now)
             except VerificationError as error:
-                return self._write(receipt | {"became": "refused", "reason": str(error)}, 401)
+                return self._write(receipt | {"became": "refused", "reason": str(error)}, 401), b""
+            if (proof := answer_challenge(message, [self._key(agency)])) is not None:
+                return 200, proof
             receipt |= {"webhook_id": message.webhook_id, "body": json.loads(body)}
             if self._busy[agency] > 0:
                 self._busy[agency] -= 1
-                return self._write(receipt | {"became": "busy"}, 503)
+                return self._write(receipt | {"became": "busy"}, 503), b""
             if (agency, message.webhook_id) in self._accepted:
-                return self._write(receipt | {"became": "duplicate"}, 200)
+                return self._write(receipt | {"became": "duplicate"}, 200), b""
             status = self._write(receipt | {"became": "accepted"}, 200)
             self._accepted.add((agency, message.webhook_id))
-            return status
+            return status, b""
 
     def _key(self, agency: str) -> str:
         if agency not in self._keys:
@@ -85,15 +88,16 @@ class Door(BaseHTTPRequestHandler):
         """Receive a message."""
         length = int(self.headers.get("content-length") or 0)
         if length > BODY_BYTES_MAX:
-            self._answer(413)
+            self._answer(413, b"")
             return
         body = self.rfile.read(length)
-        self._answer(self.desks.receive(self.path.strip("/"), dict(self.headers.items()), body))
+        self._answer(*self.desks.receive(self.path.strip("/"), dict(self.headers.items()), body))
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("content-length", "0")
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own parameter
         """Say nothing: the receipts say it all."""

@@ -95,10 +95,13 @@ def next_change_state(state: ChangeState, event: ChangeEvent) -> ChangeState:
 
 def endpoint_mermaid() -> str:
     """Return the endpoints' table as a Mermaid state diagram for the documentation."""
-    return diagram(ENDPOINT_TRANSITIONS, EndpointState.UNVERIFIED, [])
+    goes_on = {state for _, state in ENDPOINT_TRANSITIONS}
+    ended = [state for state in EndpointState if state not in goes_on]
+    return diagram(ENDPOINT_TRANSITIONS, EndpointState.UNVERIFIED, ended)
 
 
 def change_mermaid() -> str:
     """Return the changes' table as a Mermaid state diagram for the documentation."""
-    ended = [state for state in ChangeState if state is not ChangeState.PROPOSED]
+    goes_on = {state for _, state in CHANGE_TRANSITIONS}
+    ended = [state for state in ChangeState if state not in goes_on]
     return diagram(CHANGE_TRANSITIONS, ChangeState.PROPOSED, ended)

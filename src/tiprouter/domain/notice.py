@@ -128,6 +128,42 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "Make the call before the deadline and keep its time and reference.",
             _DECISION,
         ),
+        "agreement.ending": Reason(
+            _S.ROUTINE,
+            "A sharing agreement ends within 30 days, within 7 days, or has ended now.",
+            "Renew it with the agency, and correct its entry.",
+            _RECIPIENT,
+        ),
+        "endpoint.change-proposed": Reason(
+            _S.ROUTINE,
+            "Somebody proposes to change where or how an agency's disclosures are sent.",
+            "Call the agency at a number known from before; a second person confirms within a week, or withdraws it.",
+            _RECIPIENT,
+        ),
+        "endpoint.untold": Reason(
+            _S.URGENT,
+            "A change of an endpoint is proposed, and the endpoint as it is could not be told of it for a day.",
+            "Call the agency at a number known from before, and withdraw the change if it knows nothing of it.",
+            _RECIPIENT,
+        ),
+        "endpoint.unverified": Reason(
+            _S.URGENT,
+            "A recipient's endpoint has not proved that it is the agency's; nothing is sent there, its inbox is open.",
+            "Call the agency: its endpoint is to answer endpoint.challenge; report by hand what cannot wait.",
+            _RECIPIENT,
+        ),
+        "endpoint.silent": Reason(
+            _S.ROUTINE,
+            "A recipient's endpoint that proved itself before does not do so now; after 14 days nothing is sent there.",
+            "Call the agency: its endpoint is to answer endpoint.challenge.",
+            _RECIPIENT,
+        ),
+        "endpoint.keys-ending": Reason(
+            _S.ROUTINE,
+            "A certificate or the last encryption key of a recipient ends within 30 or 7 days, or has ended now.",
+            "Ask the agency for the next one and register it; without it nothing is sent there.",
+            _RECIPIENT,
+        ),
         "endpoint.failing": Reason(
             _S.ROUTINE,
             "A recipient's endpoint has failed several times in a row; what is not imminent waits until it answers.",

@@ -184,7 +184,7 @@ def challenge(recipient_id: str, token: str, made_at: datetime) -> Redacted:
     return _sealed("endpoint.challenge", {"recipient_id": recipient_id, "token": token}, made_at)
 
 
-def test(recipient_id: str, made_at: datetime) -> Redacted:
+def trial(recipient_id: str, made_at: datetime) -> Redacted:
     """A message that asks for nothing but an answer."""
     return _sealed("endpoint.test", {"recipient_id": recipient_id}, made_at)
 

@@ -10,10 +10,13 @@ message delivers some of them twice, always under the same id. `Desk` does both,
     desk = Desk(["whpk_..."], private_keys=[jwk], recipient_id="rcp_...")
     message = desk.receive(request.headers, raw_body, datetime.now(UTC))
 
+Answer a challenge, by which the router asks whether an endpoint is yours, with `answer_challenge`.
+
 `tiprouter.receiver.examples` has whole programs, docs/vectors what an implementation in another language must accept
 and refuse.
 """
 
+from tiprouter.receiver.challenge import answer_challenge
 from tiprouter.receiver.decryption import decrypt
 from tiprouter.receiver.desk import Desk, Received
 from tiprouter.receiver.replays import BoundedReplays, Claim, ReplayMemory
@@ -27,6 +30,7 @@ __all__ = [
     "Received",
     "ReplayMemory",
     "VerificationError",
+    "answer_challenge",
     "decrypt",
     "verify",
 ]

@@ -13,6 +13,8 @@
 3. A desk with private keys takes encrypted messages only: one in the clear is refused, whoever signed it.
 4. Whatever is wrong, the only exception is `VerificationError`; answer 401 to it, or 400, and log its text if you like.
 5. Old and new keys may be given side by side, for signatures and for decryption.
+6. A challenge, by which the router asks whether the endpoint is yours, comes with the `answer` to give: 200, and these
+   bytes as application/json. There is nothing in it to store.
 
 It does not store anything for you: what `receive` returns is yours to keep before you answer.
 """
@@ -21,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tiprouter.receiver.challenge import answer_challenge
 from tiprouter.receiver.decryption import decrypt
 from tiprouter.receiver.replays import BoundedReplays, Claim, ReplayMemory
 from tiprouter.receiver.verification import TOLERANCE_SECONDS, Message, VerificationError, verify
@@ -30,7 +33,7 @@ from tiprouter.receiver.verification import TOLERANCE_SECONDS, Message, Verifica
 class Received:
     """A message that is the router's, recent, and readable: `body` is JSON, `raw` the bytes that were signed.
 
-    `repeated` says that `done` was said of an earlier attempt.
+    `repeated` says that `done` was said of an earlier attempt. `answer` is the body that a challenge wants (rule 6).
     """
 
     webhook_id: str
@@ -38,6 +41,7 @@ class Received:
     body: bytes = field(repr=False)
     raw: bytes = field(repr=False)
     repeated: bool = False
+    answer: bytes | None = field(default=None, repr=False)
 
     @property
     def message(self) -> Message:
@@ -79,7 +83,8 @@ class Desk:
         text = message.body
         if self._private_keys:
             text = decrypt(text, self._private_keys, recipient_id=self._recipient_id, webhook_id=message.webhook_id)
-        return Received(message.webhook_id, message.timestamp, text, body, claim is Claim.DONE)
+        answer = answer_challenge(Message(message.webhook_id, message.timestamp, text), self._keys)
+        return Received(message.webhook_id, message.timestamp, text, body, claim is Claim.DONE, answer)
 
     def done(self, message: Received, now: datetime) -> None:
         """Say that the message is stored; later attempts of it come back `repeated`."""

@@ -49,4 +49,4 @@ def _name(certificate: str) -> str:
 
 
 def _place(recipient_id: str, name: str) -> Place:
-    return Place("client_keys", f"{recipient_id}:{name}", "sealed")
+    return Place("client_keys", f"{recipient_id}#{name}", "sealed")

@@ -84,29 +84,6 @@ def several(tx: Connection, decision_ids: Sequence[str]) -> dict[str, Decision]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which decisions a question is about; None means any."""
-
-    record_id: str | None = None
-    person_id: str | None = None
-    recipient_id: str | None = None
-    outcome: Outcome | None = None
-    current: bool | None = None
-
-
-def page(tx: Connection, wanted: Filter, after: str | None, limit: int) -> list[Decision]:
-    """Decisions that match, newest first, below `after`."""
-    query = sa.select(*_COLUMNS).order_by(decisions.c.id.desc()).limit(limit)
-    for column in ("record_id", "person_id", "recipient_id", "outcome", "current"):
-        value = getattr(wanted, column)
-        if value is not None:
-            query = query.where(decisions.c[column] == value)
-    if after is not None:
-        query = query.where(decisions.c.id < after)
-    return [_decision(row) for row in tx.execute(query)]
-
-
 def _row(decision: Decision) -> dict[str, Any]:
     row = {name: getattr(decision, name) for name in Decision.__slots__}
     return row | {name: list(row[name]) for name in ("categories", "policies", "errors")}

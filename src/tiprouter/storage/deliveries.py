@@ -12,10 +12,11 @@
 """
 
 import contextlib
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -30,6 +31,27 @@ _DUE = tuple(sorted(DUE))
 _WAITING = tuple(sorted(WAITING))
 _AT_ONCE = 500
 """So many ids are named in one statement: databases bound the number of parameters."""
+
+# Made once, each: SQLAlchemy takes longer to make a statement than to run it.
+_CLAIM: Final = (
+    deliveries.update()
+    .where(deliveries.c.id == sa.bindparam("which"), sa.or_(*(deliveries.c.state == state for state in _DUE)))
+    .values(
+        state=DeliveryState.CLAIMED,
+        attempts=deliveries.c.attempts + 1,
+        parked=False,
+        **{name: sa.bindparam(name) for name in ("lease", "lease_until", "lane")},
+    )
+)
+_LEASES: Final = sa.select(deliveries.c.id, deliveries.c.lease).where(
+    deliveries.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_START: Final = attempts.insert()
+_FINISH: Final = (
+    attempts.update()
+    .where(attempts.c.id == sa.bindparam("which"))
+    .values({name: sa.bindparam(name) for name in ("finished_at", "result", "status", "sealed")})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +89,22 @@ def change(tx: Connection, delivery_id: str, **values: Any) -> None:  # noqa: AN
     tx.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(**values))
 
 
+def change_each(tx: Connection, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Set columns of several deliveries, of each its own."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for delivery_id, values in changes.items():
+        alike.setdefault(tuple(sorted(values)), []).append({"which": delivery_id, **values})
+    for names, rows in alike.items():
+        tx.execute(_setting(names), rows)
+
+
+@functools.lru_cache
+def _setting(names: tuple[str, ...]) -> sa.Update:
+    """The change of these columns of one delivery. Made once: SQLAlchemy takes longer to make it than to run it."""
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    return deliveries.update().where(deliveries.c.id == sa.bindparam("which")).values(values)
+
+
 def load(tx: Connection, delivery_id: str) -> Delivery | None:
     """One delivery, or None; on PostgreSQL, held until this story commits."""
     row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()).one_or_none()
@@ -99,19 +137,19 @@ def behind_another() -> sa.Exists:
 
 def claim(tx: Connection, delivery: Delivery, lease: str, lease_until: datetime) -> bool:
     """Take one due delivery; False when somebody else has it or it is due no more."""
-    taken = tx.execute(
-        deliveries.update()
-        .where(deliveries.c.id == delivery.id, due_state())
-        .values(
-            state=DeliveryState.CLAIMED,
-            lease=lease,
-            lease_until=lease_until,
-            attempts=deliveries.c.attempts + 1,
-            lane=lane_of(delivery.urgency, 1),
-            parked=False,
-        )
-    )
-    return taken.rowcount == 1
+    return tx.execute(_CLAIM, _claimed(delivery, lease, lease_until)).rowcount == 1
+
+
+def claim_all(tx: Connection, wanted: Sequence[tuple[Delivery, str]], lease_until: datetime) -> set[str]:
+    """Take due deliveries, each under its lease; the ids of those that nobody else has and that were still due."""
+    tx.execute(_CLAIM, [_claimed(delivery, lease, lease_until) for delivery, lease in wanted])
+    # Of several changed at once no driver says which were there to be changed.
+    leases = {delivery.id: lease for delivery, lease in wanted}
+    return {row.id for row in tx.execute(_LEASES, {"ids": list(leases)}) if row.lease == leases[row.id]}
+
+
+def _claimed(delivery: Delivery, lease: str, lease_until: datetime) -> dict[str, Any]:
+    return {"which": delivery.id, "lease": lease, "lease_until": lease_until, "lane": lane_of(delivery.urgency, 1)}
 
 
 def renew(tx: Connection, leases: Sequence[str], lease_until: datetime) -> None:
@@ -187,30 +225,39 @@ class Attempt:
     kind: AttemptKind = AttemptKind.PUSH
 
 
-def start(tx: Connection, attempt: Attempt) -> None:
-    """Store an attempt before it is made."""
-    tx.execute(attempts.insert(), {name: getattr(attempt, name) for name in Attempt.__slots__})
+def start(tx: Connection, begun: Sequence[Attempt]) -> None:
+    """Store attempts before they are made."""
+    if begun:
+        tx.execute(_START, [{name: getattr(attempt, name) for name in Attempt.__slots__} for attempt in begun])
 
 
-def finish(tx: Connection, vault: Vault, attempt: Attempt, owner: str, snippet: bytes) -> None:
-    """Store what came of an attempt; the snippet is sealed under the record's (`owner`'s) key.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt with what came of it, its record (`owner`), and the first bytes of the answer."""
+
+    attempt: Attempt
+    owner: str
+    snippet: bytes = b""
+
+
+def finish(tx: Connection, vault: Vault, ended: Sequence[Ended]) -> None:
+    """Store what came of attempts; each snippet is sealed under its record's key.
 
     When that key was destroyed meanwhile the snippet is forgotten; what came of the attempt is not.
     """
-    sealed = None
-    if snippet:
-        with contextlib.suppress(SealError):
-            sealed = vault.key(tx, owner).seal(snippet, Place("attempts", attempt.id, "sealed"), vault.nonce())
-    tx.execute(
-        attempts.update()
-        .where(attempts.c.id == attempt.id)
-        .values(
-            finished_at=attempt.finished_at,
-            result=attempt.result,
-            status=attempt.status,
-            sealed=sealed,
-        )
-    )
+    owners = {one.owner for one in ended if one.snippet}
+    keys = vault.keys(tx, owners) if owners else None
+    rows = []
+    for one in ended:
+        sealed = None
+        if one.snippet and keys is not None:
+            with contextlib.suppress(SealError):
+                place = Place("attempts", one.attempt.id, "sealed")
+                sealed = keys.key(one.owner).seal(one.snippet, place, vault.nonce())
+        told = {name: getattr(one.attempt, name) for name in ("finished_at", "result", "status")}
+        rows.append({"which": one.attempt.id, "sealed": sealed} | told)
+    if rows:
+        tx.execute(_FINISH, rows)
 
 
 def attempts_of(tx: Connection, delivery_id: str) -> list[Attempt]:

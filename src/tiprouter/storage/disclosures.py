@@ -7,7 +7,7 @@ put them in order and a recall never overtakes what it recalls.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,7 +16,7 @@ from tiprouter.domain.disclosure_states import DISCLOSURE_TRANSITIONS, Disclosur
 from tiprouter.domain.states import DeliveryState, IllegalTransitionError
 from tiprouter.domain.vocabulary import AttemptKind
 from tiprouter.storage.tables import STANDS, attempts, deliveries, disclosures, matters
-from tiprouter.storage.vault import Place, Vault
+from tiprouter.storage.vault import Keyring, Place, Vault
 
 _AT_ONCE = 500
 """So many ids are named in one statement: databases bound the number of parameters."""
@@ -224,14 +224,35 @@ def load(tx: Connection, disclosure_id: str) -> Disclosure | None:
     return None if row is None else _disclosure(row)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedPayload:
+    """A payload as stored, and the digest of what is in it."""
+
+    id: str
+    record_id: str
+    sealed: bytes
+    digest: str
+
+    def open(self, keys: Keyring) -> bytes:
+        """The payload. Raises `SealError` when its key is gone."""
+        return keys.key(self.record_id).open(self.sealed, _place(self.id))
+
+
+_PAYLOADS: Final = sa.select(*(disclosures.c[name] for name in SealedPayload.__slots__)).where(
+    disclosures.c.id.in_(sa.bindparam("which", expanding=True))
+)
+
+
+def sealed_payloads(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, SealedPayload]:
+    """The payload of each of these disclosures."""
+    return {row.id: SealedPayload(*row) for row in tx.execute(_PAYLOADS, {"which": list(disclosure_ids)})}
+
+
 def payloads(tx: Connection, vault: Vault, disclosure_ids: Sequence[str]) -> dict[str, tuple[bytes, str]]:
     """Payload and digest of each disclosure. Raises `SealError` when a key is gone."""
-    query = sa.select(disclosures.c.id, disclosures.c.record_id, disclosures.c.sealed, disclosures.c.digest).where(
-        disclosures.c.id.in_(disclosure_ids)
-    )
-    return {
-        row.id: (vault.key(tx, row.record_id).open(row.sealed, _place(row.id)), row.digest) for row in tx.execute(query)
-    }
+    found = sealed_payloads(tx, disclosure_ids).values()
+    keys = vault.keys(tx, {one.record_id for one in found})
+    return {one.id: (one.open(keys), one.digest) for one in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
 3. A message is sent under a lease of a minute: who comes later finds `attempts` grown, and changes nothing.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,6 +22,10 @@ from tiprouter.storage.lines_table import lines
 
 LEASE: Final = timedelta(minutes=1)
 OPENINGS_KEPT: Final = timedelta(days=32)
+_AMONG: Final = sa.select(endpoints.c.recipient_id).where(
+    endpoints.c.recipient_id.in_(sa.bindparam("whose", expanding=True)),
+    endpoints.c.state.in_(sa.bindparam("states", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,11 @@ def load(tx: Connection, recipient_id: str, *, lock: bool = False) -> Endpoint |
     query = sa.select(endpoints).where(endpoints.c.recipient_id == recipient_id)
     row = tx.execute(query.with_for_update() if lock else query).one_or_none()
     return None if row is None else _endpoint(row)
+
+
+def among(tx: Connection, recipient_ids: Collection[str], states: Collection[EndpointState]) -> set[str]:
+    """Those of these recipients whose endpoint is in one of these states."""
+    return set(tx.execute(_AMONG, {"whose": sorted(recipient_ids), "states": sorted(states)}).scalars())
 
 
 def change(tx: Connection, recipient_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table

@@ -7,10 +7,10 @@
    found by walking the log.
 """
 
-import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -22,6 +22,7 @@ _AT_ONCE: Final = 200
 _KINDS: Final = sa.text("log_entries.kind IN ('decision', 'disclosure.made', 'recall.made')")
 """As the partial index spells it."""
 
+_ABOUT: Final = re.compile(rb'"(recall|disclosure|decision)":"([^"]*)"')
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -48,6 +49,10 @@ def _cut(at: datetime) -> datetime:
 
 
 def _subject(data: bytes) -> str:
-    """What an entry is about: a recall's names what it recalls as its disclosure."""
-    body: Any = json.loads(data)["body"]
-    return str(body.get("recall") or body.get("disclosure") or body.get("decision"))
+    """What an entry is about, from where it stands in the bytes: a recall's names what it recalls as its disclosure.
+
+    Not `parse`, which costs ten times as much: no value of an entry holds a quote, so a member cannot be feigned.
+    """
+    found = dict(_ABOUT.findall(data))
+    subject: bytes = found.get(b"recall") or found.get(b"disclosure") or found.get(b"decision") or b""
+    return subject.decode("ascii")

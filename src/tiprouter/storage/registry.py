@@ -3,9 +3,10 @@
 An agency's name and address are not personal data and stand open; its signing secrets are sealed under its own key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,7 +15,7 @@ from tiprouter.domain.recipient import Recipient, SignatureScheme
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage.codec import from_plain, to_plain
 from tiprouter.storage.tables import recipients, signing_keys
-from tiprouter.storage.vault import Place, Vault
+from tiprouter.storage.vault import Keyring, Place, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,21 @@ def load(tx: Connection, recipient_id: str, *, lock: bool = False) -> Recipient 
     query = sa.select(recipients.c.details).where(recipients.c.id == recipient_id)
     row = tx.execute(query.with_for_update(key_share=True) if lock else query).scalar_one_or_none()
     return None if row is None else from_plain(Recipient, row)
+
+
+_DETAILS: Final = sa.select(recipients.c.id, recipients.c.details).where(
+    recipients.c.id.in_(sa.bindparam("which", expanding=True))
+)
+
+
+def details(tx: Connection, recipient_ids: Collection[str]) -> dict[str, Any]:
+    """What is stored of each of these recipients, for `parse` to read."""
+    return {row.id: row.details for row in tx.execute(_DETAILS, {"which": sorted(recipient_ids)})}
+
+
+def parse(stored: Any) -> Recipient:  # noqa: ANN401 - as JSON gives it
+    """A recipient as it was stored."""
+    return from_plain(Recipient, stored)
 
 
 def everyone(tx: Connection) -> list[Recipient]:
@@ -99,21 +115,47 @@ def retire_key(tx: Connection, key_id: str, ends_at: datetime) -> None:
     tx.execute(signing_keys.update().where(signing_keys.c.id == key_id).values(retired_at=ends_at))
 
 
+@dataclass(frozen=True, slots=True)
+class SealedKeys:
+    """Signing keys of several recipients, as stored; each recipient's are opened when they are asked for."""
+
+    rows: Mapping[str, Sequence[Any]]
+    keyring: Keyring
+
+    def of(self, recipient_id: str) -> list[SigningKey]:
+        """The recipient's signing keys that have not ended, newest first. Raises `SealError`."""
+        key = self.keyring.key(recipient_id)
+        return [
+            SigningKey(
+                id=row.id,
+                recipient_id=recipient_id,
+                scheme=SignatureScheme(row.scheme),
+                secret=key.open(row.sealed, Place("signing_keys", row.id, "sealed")).decode(),
+                begins_at=row.created_at,
+                ends_at=row.retired_at,
+            )
+            for row in self.rows.get(recipient_id, ())
+        ]
+
+
+_LIVE_KEYS: Final = (
+    sa.select(signing_keys)
+    .where(
+        signing_keys.c.recipient_id.in_(sa.bindparam("whose", expanding=True)),
+        sa.or_(signing_keys.c.retired_at.is_(None), signing_keys.c.retired_at > sa.bindparam("now")),
+    )
+    .order_by(signing_keys.c.id.desc())
+)
+
+
+def sealed_keys(tx: Connection, vault: Vault, recipient_ids: Collection[str], now: datetime) -> SealedKeys:
+    """The signing keys of these recipients that have not ended."""
+    found: dict[str, list[Any]] = {}
+    for row in tx.execute(_LIVE_KEYS, {"whose": sorted(recipient_ids), "now": now}):
+        found.setdefault(row.recipient_id, []).append(row)
+    return SealedKeys(found, vault.keys(tx, recipient_ids))
+
+
 def keys_of(tx: Connection, vault: Vault, recipient_id: str, now: datetime) -> list[SigningKey]:
     """The recipient's signing keys that have not ended, newest first."""
-    query = sa.select(signing_keys).where(
-        signing_keys.c.recipient_id == recipient_id,
-        sa.or_(signing_keys.c.retired_at.is_(None), signing_keys.c.retired_at > now),
-    )
-    key = vault.key(tx, recipient_id)
-    return [
-        SigningKey(
-            id=row.id,
-            recipient_id=recipient_id,
-            scheme=SignatureScheme(row.scheme),
-            secret=key.open(row.sealed, Place("signing_keys", row.id, "sealed")).decode(),
-            begins_at=row.created_at,
-            ends_at=row.retired_at,
-        )
-        for row in tx.execute(query.order_by(signing_keys.c.id.desc()))
-    ]
+    return sealed_keys(tx, vault, (recipient_id,), now).of(recipient_id)

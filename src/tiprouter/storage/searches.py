@@ -4,7 +4,8 @@
 2. One condition leads: the one that an index answers in the order of the key. It names the newest `WINDOW` candidates
    below the page's beginning; every other condition is tried on these alone. So no question reads more than that, and
    a page may be short, even empty, and still have a next one.
-3. The registry is small: agencies of a kind or a place are found first, and each one's rows in that agency's index.
+3. The registry is small: agencies of a kind or a place are found first. Of a few, each one's rows are taken from that
+   agency's index; many are looked for among all rows, of which they have many.
 4. A place matches itself and what lies in it: `US-TX` matches `US-TX` and `US-TX-201`, never `US`.
 5. A disclosure is matched by outcome, policy or bundle when one of its decisions is.
 
@@ -29,9 +30,8 @@ from tiprouter.storage.tables import decisions, deliveries, disclosures, recipie
 WINDOW: Final = 2_000
 """So many candidates does one page look at, at most (rule 2)."""
 
-SHARE_MIN: Final = 8
-_ARMS: Final = 50
-"""So many agencies are asked for in one statement."""
+ARMS_MAX: Final = 32
+"""So many agencies' own indexes lead at once; the rows of more are looked for among all (rule 3)."""
 
 _AT_ONCE: Final = 500
 _ROUNDED: Final = timedelta(milliseconds=1)
@@ -81,13 +81,17 @@ class _Lead:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question taken apart: whose ids, what leads, and what every candidate `of` the table must meet besides."""
+    """A question taken apart: whose ids, what leads, and what every candidate `of` the table must meet besides.
+
+    `because` is what one of the decisions that a candidate names must meet.
+    """
 
     prefix: str
     wanted: Search
     lead: _Lead
     of: sa.Select[Any]
     rest: Sequence[sa.ColumnElement[bool]]
+    because: Sequence[sa.ColumnElement[bool]] = ()
 
 
 def decision_keys(tx: Connection, wanted: Search, after: str | None, limit: int) -> Keys:
@@ -113,9 +117,10 @@ def disclosure_keys(tx: Connection, wanted: Search, after: str | None, limit: in
         return Keys((), None)
     lead, rest = _leading_disclosures(wanted, agencies)
     rest += _exactly(disclosures, disclosures.c.made_at, wanted)
-    rest += _of_delivery(wanted, now) + _of_decisions(tx, wanted)
-    of = sa.select(disclosures.c.id).join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-    return _page(tx, _Asked("dis", wanted, lead, of, rest), after, limit)
+    rest += _of_delivery(wanted, now)
+    of = sa.select(disclosures.c.id, disclosures.c.decisions)
+    of = of.join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+    return _page(tx, _Asked("dis", wanted, lead, of, rest, _of_decisions(wanted)), after, limit)
 
 
 def _leading_decisions(wanted: Search, agencies: Sequence[str] | None) -> tuple[_Lead, list[sa.ColumnElement[bool]]]:
@@ -126,7 +131,8 @@ def _leading_decisions(wanted: Search, agencies: Sequence[str] | None) -> tuple[
         for name in ("record_id", "recipient_id", "outcome", "bundle")
         if getattr(wanted, name) is not None
     ]
-    if agencies is None or wanted.record_id is not None or wanted.recipient_id is not None:
+    alone = wanted.record_id is not None or wanted.recipient_id is not None
+    if agencies is None or alone or len(agencies) > ARMS_MAX:
         among = [] if agencies is None else [theirs.in_(agencies)]
         return _Lead(key, (tuple(conditions[:1]),)), [*conditions[1:], *among]
     return _Lead(key, tuple((theirs == one,) for one in agencies)), conditions
@@ -148,9 +154,9 @@ def _leading_disclosures(wanted: Search, agencies: Sequence[str] | None) -> tupl
     arrived = (DeliveryState.DELIVERED, DeliveryState.CANCELLED)
     if wanted.lateness is Lateness.NEVER or (wanted.state is not None and wanted.state not in arrived):
         return _Lead(deliveries.c.disclosure_id, ((_UNMET,),)), among
-    if agencies is not None:
+    if agencies is not None and len(agencies) <= ARMS_MAX:
         return _Lead(key, tuple((theirs == one,) for one in agencies)), []
-    return _Lead(key), []
+    return _Lead(key), among
 
 
 def _exactly(table: sa.Table, made: sa.ColumnElement[datetime], wanted: Search) -> list[sa.ColumnElement[bool]]:
@@ -185,25 +191,14 @@ def _of_delivery(wanted: Search, now: datetime) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _of_decisions(tx: Connection, wanted: Search) -> list[sa.ColumnElement[bool]]:
-    """Rule 5."""
+def _of_decisions(wanted: Search) -> list[sa.ColumnElement[bool]]:
+    """Rule 5: what one of a disclosure's decisions must be."""
     found = [
         decisions.c[name] == getattr(wanted, name)
         for name in ("outcome", "bundle")
         if getattr(wanted, name) is not None
     ]
-    if wanted.basis is not None:
-        found.append(_names(wanted.basis))
-    if not found:
-        return []
-    named = elements(tx, disclosures.c.decisions)
-    return [sa.exists().where(decisions.c.id == named.c.value, *found)]
-
-
-def elements(tx: Connection, column: sa.ColumnElement[Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's table-valued alias
-    """The texts of a JSON array as rows of one column, `value`."""
-    each = sa.func.json_each if tx.dialect.name == "sqlite" else sa.func.json_array_elements_text
-    return each(column).table_valued("value")
+    return found if wanted.basis is None else [*found, _names(wanted.basis)]
 
 
 def _names(policy: str) -> sa.ColumnElement[bool]:
@@ -232,11 +227,12 @@ def _lies_in(details: Any, place: str) -> bool:  # noqa: ANN401 - JSON
 
 def _page(tx: Connection, asked: _Asked, after: str | None, limit: int) -> Keys:
     """The page below `after` (rule 2)."""
-    lead, share = asked.lead, max(SHARE_MIN, WINDOW // len(asked.lead.arms))
-    if not asked.rest:
+    lead, share = asked.lead, max(1, WINDOW // len(asked.lead.arms))
+    tried = bool(asked.rest or asked.because)
+    if not tried:
         share = min(limit + 1, share)
     candidates, floor = _candidates(tx, lead, _range(lead.key, asked, after), share)
-    found = _matching(tx, asked, candidates, limit + 1) if asked.rest else candidates[: limit + 1]
+    found = _matching(tx, asked, candidates, limit + 1) if tried else candidates[: limit + 1]
     if len(found) > limit:
         return Keys(tuple(found[:limit]), found[limit - 1])
     return Keys(tuple(found), floor)
@@ -260,33 +256,46 @@ def _candidates(
     """The newest ids of all arms, and down to where none is missing (None: to the end)."""
     found: list[str] = []
     floor: str | None = None
-    for first in range(0, len(lead.arms), _ARMS):
-        arms = [
-            sa.select(
-                sa.select(lead.key.label("key")).where(*arm, *within).order_by(lead.key.desc()).limit(share).subquery()
-            ).add_columns(sa.literal(number).label("arm"))
-            for number, arm in enumerate(lead.arms[first : first + _ARMS])
-        ]
-        by_arm: dict[int, list[str]] = {}
-        for key, number in tx.execute(sa.union_all(*arms) if len(arms) > 1 else arms[0]):
-            by_arm.setdefault(number, []).append(key)
-        for keys in by_arm.values():
-            found += keys
-            if len(keys) == share:
-                floor = max(floor or "", min(keys))
+    arms = [
+        sa.select(
+            sa.select(lead.key.label("key")).where(*arm, *within).order_by(lead.key.desc()).limit(share).subquery()
+        ).add_columns(sa.literal(number).label("arm"))
+        for number, arm in enumerate(lead.arms)
+    ]
+    by_arm: dict[int, list[str]] = {}
+    for key, number in tx.execute(sa.union_all(*arms) if len(arms) > 1 else arms[0]):
+        by_arm.setdefault(number, []).append(key)
+    for keys in by_arm.values():
+        found += keys
+        if len(keys) == share:
+            floor = max(floor or "", min(keys))
     kept = sorted((key for key in found if floor is None or key >= floor), reverse=True)
     return kept, floor
 
 
 def _matching(tx: Connection, asked: _Asked, candidates: Sequence[str], limit: int) -> list[str]:
     """The first `limit` candidates that meet every other condition."""
-    key, found = asked.of.selected_columns[0], []
-    for first in range(0, len(candidates), _AT_ONCE):
-        query = asked.of.where(key.in_(candidates[first : first + _AT_ONCE]), *asked.rest).order_by(key.desc())
-        found += list(tx.execute(query).scalars())
-        if len(found) >= limit:
-            break
+    key = asked.of.selected_columns[0]
+    found: list[str] = []
+    first, size = 0, min(_AT_ONCE, 2 * limit)  # often the newest few are enough
+    while first < len(candidates) and len(found) < limit:
+        query = asked.of.where(key.in_(candidates[first : first + size]), *asked.rest).order_by(key.desc())
+        rows = tx.execute(query).all()
+        if asked.because:
+            met = _met(tx, sorted({one for row in rows for one in row.decisions}), asked.because)
+            rows = [row for row in rows if not met.isdisjoint(row.decisions)]
+        found += [row[0] for row in rows]
+        first, size = first + size, _AT_ONCE
     return found[:limit]
+
+
+def _met(tx: Connection, named: Sequence[str], because: Sequence[sa.ColumnElement[bool]]) -> set[str]:
+    """Those of the decisions that meet every condition: asked by their keys, for a plan that cannot go wrong."""
+    found: set[str] = set()
+    for first in range(0, len(named), _AT_ONCE):
+        query = sa.select(decisions.c.id).where(decisions.c.id.in_(named[first : first + _AT_ONCE]), *because)
+        found.update(tx.execute(query).scalars())
+    return found
 
 
 def recalls_of(tx: Connection, made: Disclosure) -> list[str]:

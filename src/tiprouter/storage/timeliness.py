@@ -24,7 +24,6 @@ from sqlalchemy.engine import Connection
 from tiprouter import ids
 from tiprouter.domain.states import DeliveryState, DutyPhase
 from tiprouter.storage.duties_table import duties
-from tiprouter.storage.searches import elements
 from tiprouter.storage.tables import acknowledgements, decisions, deliveries, disclosures, recipients, records
 
 _ROUNDED: Final = timedelta(milliseconds=1)
@@ -139,6 +138,8 @@ def _waits(tx: Connection, measure: Measure, by: Grouping, since: datetime, unti
         )
         conditions.append(sa.exists().where(acknowledgements.c.disclosure_id == disclosures.c.id))
     source, group = _grouped(tx, source, disclosures.c.recipient_id, by)
+    # SQLite makes a row of an array that is not there.
+    conditions.append(group.is_not(None))
     span = (_number(end) - _number(records.c.received_at)).label("took")
     query = sa.select(group.label("told_apart"), span, disclosures.c.id).select_from(source).where(*conditions)
     # Several persons' decisions may name one policy; the disclosure counts once under it.
@@ -155,11 +156,11 @@ def _grouped(
         case Grouping.RECIPIENT_KIND:
             return source.join(recipients, recipients.c.id == recipient_id), recipients.c.kind
         case Grouping.JURISDICTION:
-            places = elements(tx, recipients.c.details["jurisdictions"])
+            places = _elements(tx, recipients.c.details["jurisdictions"])
             return source.join(recipients, recipients.c.id == recipient_id).join(places, sa.true()), places.c.value
         case Grouping.BASIS:
-            named = elements(tx, disclosures.c.decisions)
-            policies = elements(tx, decisions.c.policies)
+            named = _elements(tx, disclosures.c.decisions)
+            policies = _elements(tx, decisions.c.policies)
             joined = source.join(named, sa.true()).join(decisions, decisions.c.id == named.c.value)
             return joined.join(policies, sa.true()), policies.c.value
 
@@ -182,12 +183,19 @@ def _kept(tx: Connection, by: Grouping, period: tuple[datetime, datetime], now: 
             duties.c.id < _last("dut", until),
             duties.c.opened_at >= since,
             duties.c.opened_at < until,
+            group.is_not(None),
         )
         .group_by(group)
     )
     for told_apart, *how in sorted(tx.execute(query).all()):
         if any(how):
             yield Kept(by, told_apart, *(int(one) for one in how))
+
+
+def _elements(tx: Connection, column: sa.ColumnElement[Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's table-valued alias
+    """The texts of a JSON array as rows of one column, `value`."""
+    each = sa.func.json_each if tx.dialect.name == "sqlite" else sa.func.json_array_elements_text
+    return each(column).table_valued("value")
 
 
 def _number(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:

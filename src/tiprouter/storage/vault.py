@@ -14,11 +14,11 @@ Not promised: protection from whoever holds both the database and the key file.
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
@@ -33,6 +33,9 @@ KEY_BYTES: Final = 32
 WRAPPED_BYTES: Final = KEY_BYTES + 8
 NONCE_BYTES: Final = 12
 _VERSION: Final = b"\x01"
+_KEYS: Final = sa.select(data_keys.c.owner, data_keys.c.wrapped, data_keys.c.kek_id, data_keys.c.destroyed_at).where(
+    data_keys.c.owner.in_(sa.bindparam("owners", expanding=True))
+)
 
 
 class SealError(TiprouterError):
@@ -126,6 +129,20 @@ class DataKey:
         return f"{place.table}|{place.row}|{place.field}|{self.owner}".encode()
 
 
+class Keyring:
+    """Several owners' data keys, read at once; each is unwrapped when it is asked for, and once."""
+
+    def __init__(self, vault: "Vault", rows: Mapping[str, Any]) -> None:
+        self._vault, self._rows = vault, rows
+        self._opened: dict[str, DataKey] = {}
+
+    def key(self, owner: str) -> DataKey:
+        """As `Vault.key`, for the owners that were named."""
+        if owner not in self._opened:
+            self._opened[owner] = self._vault.unwrap(owner, self._rows.get(owner))
+        return self._opened[owner]
+
+
 class Vault:
     """Data keys in the database, wrapped by a provider outside it."""
 
@@ -157,8 +174,15 @@ class Vault:
         Raises `ErasedError` when it was destroyed, `SealError` when there is none or it belongs to another
         key-encryption key.
         """
-        columns = (data_keys.c.wrapped, data_keys.c.kek_id, data_keys.c.destroyed_at)
-        row = tx.execute(sa.select(*columns).where(data_keys.c.owner == owner)).one_or_none()
+        return self.keys(tx, (owner,)).key(owner)
+
+    def keys(self, tx: Connection, owners: Collection[str]) -> Keyring:
+        """The data keys of these owners, as they are now; what is wrong with one shows when it is asked for."""
+        rows = tx.execute(_KEYS, {"owners": sorted(owners)})
+        return Keyring(self, {row.owner: row for row in rows})
+
+    def unwrap(self, owner: str, row: Any) -> DataKey:  # noqa: ANN401 - a SQLAlchemy row, or None
+        """The data key in its row. Raises as `key` does."""
         if row is not None and row.destroyed_at is not None:
             raise ErasedError
         if row is None or row.kek_id != self._provider.kek_id:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.page_states import PageState
 from tiprouter.domain.states import OWING, UNANSWERED, WAITING, DeliveryState
 from tiprouter.storage.duties_table import duties
+from tiprouter.storage.lines_table import lines
 from tiprouter.storage.pages_table import pages
 from tiprouter.storage.reviews_table import reviews
 from tiprouter.storage.tables import deliveries, outbox
@@ -32,11 +33,17 @@ class Waiting:
 
 def waiting(tx: Connection) -> list[Waiting]:
     """Everything that has not ended, by lane and state."""
-    columns = (deliveries.c.urgency, deliveries.c.state)
+    columns = (deliveries.c.lane, deliveries.c.state)
     query = sa.select(
         *columns, sa.func.count(), sa.func.min(deliveries.c.next_at), sa.func.min(deliveries.c.deadline)
     ).where(deliveries.c.state.in_(_OPEN))
     return [Waiting(*row) for row in tx.execute(query.group_by(*columns).order_by(*columns))]
+
+
+def breakers(tx: Connection) -> dict[str, int]:
+    """Endpoints that something was tried to be sent to, by where their breaker is."""
+    query = sa.select(lines.c.state, sa.func.count()).group_by(lines.c.state)
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def unlogged(tx: Connection) -> int:

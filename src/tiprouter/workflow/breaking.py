@@ -18,7 +18,7 @@ from tiprouter.audit.entry import Kind
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.breaker import Breaker, BreakerState, Heard, hear, lose, renew
 from tiprouter.domain.vocabulary import AttemptKind
-from tiprouter.storage import lanes, lines
+from tiprouter.storage import endpoints, lanes, lines
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.lines import Line
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening
@@ -99,6 +99,7 @@ def _moved(it: Happening, line: Line, after: Breaker, cause: str = "succeeded") 
         return replace(moved, release=True)
     if after.shut_out:
         it.log(Kind.BREAKER_OPENED, about)
+        endpoints.note_opening(it.tx, line.recipient_id, it.now)
         it.tell(FAILING, line.recipient_id, None, None, again_after=TOLD_AGAIN_AFTER)
         return moved
     it.log(Kind.BREAKER_CLOSED, about | {"cause": cause})

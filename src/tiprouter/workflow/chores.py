@@ -18,6 +18,7 @@ from tiprouter.workflow.log_watch import watch_log
 from tiprouter.workflow.noticing import owe_notices, resume_notices
 from tiprouter.workflow.overdue import watch_duties
 from tiprouter.workflow.passing_on import pass_on
+from tiprouter.workflow.proving import tend_endpoints
 from tiprouter.workflow.replaying import work_replays
 from tiprouter.workflow.review_queue import tell_of_late_reviews
 from tiprouter.workflow.revisit import revisit
@@ -30,6 +31,7 @@ CHORES: Final[tuple[Chore, ...]] = (
     watch_duties,
     watch_acknowledgements,
     tend_lines,
+    tend_endpoints,
     end_overdue,
     pass_on,
     find_undelivered,

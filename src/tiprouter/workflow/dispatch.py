@@ -3,19 +3,21 @@
 1. Claiming is one transaction: leases of dead workers are ended, people are told of what may be late, what goes next is
    chosen (`workflow/choosing.py`) and decided again where anything it rests on has changed, and the attempt and its
    audit entry are written. Only then is anything sent.
-2. What cannot be decided or prepared is not sent: it is held for a minute at a time, and a human is told.
+2. What cannot be decided or prepared is not sent: it is held for a minute at a time, and a human is told. What rests on
+   nothing that changed is read and written together; where that fails, each by itself, so that the others go on.
 3. Finishing is one transaction: the attempt's answer, the delivery's next state, what it says of the line, and the
    audit entry, fenced by the lease's token. A worker that lost its lease changes nothing but its own attempt. Several
    may be finished in one transaction: one that cannot be does not undo the others.
 4. A delivery that was cancelled in flight stays cancelled; the answer is recorded.
 5. Trying ends when `deliver_by` passes, or when the endpoint says it is gone; then a human is told.
 6. An agency in thin mode is sent ids; the delivery is announced then, and delivered when the agency pulled it.
+7. An endpoint that has not proved itself is sent nothing (`workflow/proving.py`): what is for it waits.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import structlog
 
@@ -29,14 +31,16 @@ from tiprouter.domain.redaction import Address, Redacted, announce
 from tiprouter.domain.states import DUE, WAITING, DeliveryEvent, DeliveryState, next_state
 from tiprouter.domain.vocabulary import AttemptKind, Urgency
 from tiprouter.errors import NotFoundError
-from tiprouter.storage import deliveries, lines, registry
+from tiprouter.storage import deliveries, lines
 from tiprouter.storage.database import DatabaseError, Transaction
-from tiprouter.storage.deliveries import Attempt, Delivery
+from tiprouter.storage.deliveries import Attempt, Delivery, Ended
 from tiprouter.workflow.awaiting import awaited
 from tiprouter.workflow.breaking import Answer, listen, lose_probes, said
 from tiprouter.workflow.choosing import Chosen, choose
+from tiprouter.workflow.gathering import Gathered, gather
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening, moment
-from tiprouter.workflow.leaving import Begun, begin, exhaust, payload, secrets_of, still_permitted, tell_of_end
+from tiprouter.workflow.leaving import Begun, begin_all, exhaust, still_permitted, tell_of_end
+from tiprouter.workflow.wrapping import trust_of, wrapped
 
 log = structlog.get_logger()
 
@@ -54,6 +58,8 @@ class Ready(Begun):
 
     envelope: Envelope
     urgency: Urgency
+    made_at: datetime
+    deadline: datetime
 
 
 def claim(tx: Transaction, desk: Desk, room: Room) -> list[Ready]:
@@ -81,8 +87,10 @@ def _sweep(it: Happening) -> None:
 def _claim_all(it: Happening, chosen: Chosen) -> list[Ready]:
     ready, going = [], dict(chosen.lines)
     # Records are locked in one order everywhere, so that a claim and a withdrawal never wait for each other.
-    for delivery in sorted(chosen.deliveries, key=lambda one: (one.record_id, one.sequence)):
-        one = _claim_one(it, delivery)
+    order = sorted(chosen.deliveries, key=lambda one: (one.record_id, one.sequence))
+    together = _claim_together(it, order) if order else {}
+    for delivery in order:
+        one = together.get(delivery.id) or _claim_one(it, delivery)
         if one is None:
             continue
         ready.append(one)
@@ -100,9 +108,10 @@ def finish(tx: Transaction, desk: Desk, ready: Begun, attempted: Attempted) -> D
         delivery = deliveries.load(tx, ready.delivery_id)
         if delivery is None:
             raise NotFoundError
-        after, answer = _finish(it, delivery, ready, attempted)
-        listen(it, held, [answer] if answer else [])
-        return after
+        done = _finish(it, delivery, ready, attempted)
+        _write(it, [done])
+        listen(it, held, [done.answer] if done.answer else [])
+        return done.state
 
 
 def finish_all(
@@ -116,50 +125,71 @@ def finish_all(
         ours = {ready.recipient_id for ready, _ in ended if ready.attempt.kind is not AttemptKind.FETCH}
         held = lines.waited_for(tx, ours)
         found = deliveries.held_at_once(tx, [ready.delivery_id for ready, _ in ended])
-        states: list[DeliveryState | Exception | None] = []
-        answers = []
-        for ready, attempted in ended:
-            delivery = found.get(ready.delivery_id)
-            if delivery is None:
-                states.append(None)
-                continue
-            try:
-                with it.forgiving():
-                    after, answer = _finish(it, delivery, ready, attempted)
-            except Exception as error:  # noqa: BLE001 - handed to whoever waits for this one; the others stand
-                states.append(error)
-            else:
-                states.append(after)
-                answers += [answer] if answer else []
-        listen(it, held, answers)
-        return states
+        here = [(found[one.delivery_id], one, attempted) for one, attempted in ended if one.delivery_id in found]
+        try:
+            done: list[_Finished | Exception] = [*_finish_some(it, here)]
+        except Exception:  # noqa: BLE001 - one of them at least: each by itself, so that the others stand
+            done = [_finish_alone(it, *one) for one in here]
+        listen(it, held, [one.answer for one in done if isinstance(one, _Finished) and one.answer])
+        ends = iter([one.state if isinstance(one, _Finished) else one for one in done])
+        return [next(ends) if ready.delivery_id in found else None for ready, _ in ended]
 
 
-def _finish(
-    it: Happening, delivery: Delivery, ready: Begun, attempted: Attempted
-) -> tuple[DeliveryState, Answer | None]:
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """What is to be written of an attempt that ended, and what it says of its line."""
+
+    delivery_id: str
+    state: DeliveryState
+    ended: Ended
+    changes: dict[str, Any]
+    answer: Answer | None
+
+
+def _finish_some(it: Happening, some: Sequence[tuple[Delivery, Begun, Attempted]]) -> list[_Finished]:
+    """All of these or none."""
+    with it.forgiving():
+        done = [_finish(it, *one) for one in some]
+        _write(it, done)
+    return done
+
+
+def _finish_alone(it: Happening, delivery: Delivery, ready: Begun, attempted: Attempted) -> _Finished | Exception:
+    try:
+        (done,) = _finish_some(it, [(delivery, ready, attempted)])
+    except Exception as error:  # noqa: BLE001 - handed to whoever waits for this one; the others stand
+        return error
+    return done
+
+
+def _finish(it: Happening, delivery: Delivery, ready: Begun, attempted: Attempted) -> _Finished:
+    """What came of an attempt; logged and told here, written by `_write`."""
     done = replace(ready.attempt, finished_at=it.now, result=attempted.result.value, status=attempted.status)
-    deliveries.finish(it.tx, it.vault, done, ready.record_id, attempted.snippet)
+    ended = Ended(done, ready.record_id, attempted.snippet)
     if delivery.lease != ready.lease:
         _log_finished(it, delivery, done, attempted.duration_ms)
-        return delivery.state, None
+        return _Finished(delivery.id, delivery.state, ended, {}, None)
     after = _after(it, delivery, ready.attempt.kind, attempted)
-    deliveries.change(
-        it.tx,
-        delivery.id,
-        state=after.state,
-        next_at=after.next_at,
-        lane=lane_of(after.urgency, after.attempts),
-        lease=None,
-        lease_until=None,
-        warn_at=delivery.warn_at if after.state in WAITING else None,
-        finished_at=None if after.state in WAITING else delivery.finished_at or it.now,
-        pass_on=after.state in (DeliveryState.EXHAUSTED, DeliveryState.REFUSED),
+    changes = {
+        "state": after.state,
+        "next_at": after.next_at,
+        "lane": lane_of(after.urgency, after.attempts),
+        "lease": None,
+        "lease_until": None,
+        "warn_at": delivery.warn_at if after.state in WAITING else None,
+        "finished_at": None if after.state in WAITING else delivery.finished_at or it.now,
+        "pass_on": after.state in (DeliveryState.EXHAUSTED, DeliveryState.REFUSED),
         **awaited(it, delivery, after),
-    )
+    }
     _log_finished(it, after, done, attempted.duration_ms)
     tell_of_end(it, after)
-    return after.state, said(ready.attempt.kind, delivery.recipient_id, ready.lease, attempted.result)
+    answer = said(ready.attempt.kind, delivery.recipient_id, ready.lease, attempted.result)
+    return _Finished(delivery.id, after.state, ended, changes, answer)
+
+
+def _write(it: Happening, done: Sequence[_Finished]) -> None:
+    deliveries.finish(it.tx, it.vault, [one.ended for one in done])
+    deliveries.change_each(it.tx, {one.delivery_id: one.changes for one in done if one.changes})
 
 
 def _claim_one(it: Happening, delivery: Delivery) -> Ready | None:
@@ -182,27 +212,83 @@ def _prepare(it: Happening, delivery: Delivery) -> Ready | None:
         return None
     if not still_permitted(it, delivery, DUE, "dispatch"):
         return None
-    recipient = registry.load(it.tx, delivery.recipient_id)
+    made = _envelope(it, delivery, gather(it, [delivery]))
+    return None if made is None else _take(it, [(delivery, *made)]).get(delivery.id)
+
+
+def _claim_together(it: Happening, order: Sequence[Delivery]) -> dict[str, Ready]:
+    """Write the attempts for which there is nothing to decide; what is left out is looked at by itself.
+
+    That is every delivery of a record of which anything has to be decided again, and each that cannot be prepared. If
+    the rest cannot be written together, none of it was.
+    """
+    known = gather(it, order)
+    changed = {one.record_id for one in order if it.now >= one.deliver_by or not known.rests_on_today(one)}
+    prepared = []
+    for delivery in order:
+        if delivery.record_id not in changed:
+            try:
+                made = _envelope(it, delivery, known)
+            except DatabaseError:
+                raise
+            except Exception:  # noqa: BLE001, S112 - by itself it fails again, and is held and told of there
+                continue
+            prepared += [] if made is None else [(delivery, *made)]
+    if not prepared:
+        return {}
+    try:
+        with it.forgiving():
+            return _take(it, prepared)
+    except DatabaseError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above: one of them at least fails again by itself
+        log.warning("claim.apart", count=len(prepared), error=type(error).__name__)
+        return {}
+
+
+def _take(it: Happening, prepared: Sequence[tuple[Delivery, AttemptKind, Envelope]]) -> dict[str, Ready]:
+    """Lease these, and write an attempt of each; what somebody else has taken is left out."""
+    leases = {delivery.id: it.id("lse") for delivery, _, _ in prepared}
+    wanted = [(delivery, leases[delivery.id]) for delivery, _, _ in prepared]
+    taken = deliveries.claim_all(it.tx, wanted, it.now + LEASE)
+    mine = [one for one in prepared if one[0].id in taken]
+    begun = begin_all(it, [(delivery, kind, leases[delivery.id]) for delivery, kind, _ in mine])
+    return {
+        delivery.id: Ready(
+            one.delivery_id,
+            one.recipient_id,
+            one.record_id,
+            one.lease,
+            one.attempt,
+            envelope,
+            delivery.urgency,
+            delivery.created_at,
+            delivery.deadline,
+        )
+        for one, (delivery, _, envelope) in zip(begun, mine, strict=True)
+    }
+
+
+def _envelope(it: Happening, delivery: Delivery, known: Gathered) -> tuple[AttemptKind, Envelope] | None:
+    """What to send; None where nothing may be sent (rule 7).
+
+    Raises `SealError`, `RedactionError`, `SigningError`, `EncryptionError`.
+    """
+    recipient = known.recipient(delivery)
     if recipient is None or recipient.url is None:
         # It only pulls, since a moment ago: what waits lies in its inbox.
         return None
-    lease = it.id("lse")
-    if not deliveries.claim(it.tx, delivery, lease, it.now + LEASE):
-        return None
     thin = recipient.delivery_mode is DeliveryMode.THIN
-    begun = begin(it, delivery, AttemptKind.ANNOUNCE if thin else AttemptKind.PUSH, lease)
     # Opened even where ids alone are sent: what cannot be opened is not announced either.
-    body = payload(it, delivery)
-    envelope = Envelope(
+    body, webhook_id = known.payload(delivery), _announcement_id(delivery) if thin else delivery.id
+    return AttemptKind.ANNOUNCE if thin else AttemptKind.PUSH, Envelope(
         url=recipient.url,
-        webhook_id=_announcement_id(delivery) if thin else delivery.id,
+        webhook_id=webhook_id,
         timestamp=int(it.now.timestamp()),
-        body=_announcement(recipient, delivery) if thin else body,
-        secrets=secrets_of(it, delivery.recipient_id),
+        body=wrapped(it, recipient, _announcement(recipient, delivery) if thin else body, webhook_id),
+        secrets=known.secrets(delivery.recipient_id),
         timeout_seconds=ATTEMPT_SECONDS,
-    )
-    return Ready(
-        begun.delivery_id, begun.recipient_id, begun.record_id, begun.lease, begun.attempt, envelope, delivery.urgency
+        trust=trust_of(it, recipient),
     )
 
 
@@ -229,7 +315,7 @@ def _end_lease(it: Happening, delivery: Delivery) -> None:
     for attempt in deliveries.attempts_of(it.tx, delivery.id):
         if attempt.finished_at is None:
             done = replace(attempt, finished_at=it.now, result="unknown")
-            deliveries.finish(it.tx, it.vault, done, delivery.record_id, b"")
+            deliveries.finish(it.tx, it.vault, [Ended(done, delivery.record_id)])
             _log_finished(it, replace(delivery, state=state), done, None)
 
 

@@ -1,28 +1,40 @@
 """How does an agency become a recipient, and how does its entry change?
 
-1. A recipient's endpoint, unless it only pulls, is checked before it is stored; its signing key is made here and
-   sealed. What the agency needs to verify with is in the answer, once (an ed25519 public key may be shown again, a
-   shared secret never).
+1. A recipient's endpoint, unless it only pulls, is checked before it is stored, and so are its keys and certificates;
+   its signing key is made here and sealed. What the agency needs to verify with is in the answer, once (an ed25519
+   public key may be shown again, a shared secret never).
 2. A change carries the revision it was made against: two people cannot overwrite each other unseen. What waits for the
    recipient is decided again before it is sent, because its revision is part of what a delivery rests on.
 3. A new or changed recipient may be the one a duty waits for: every open record is decided again (`workflow/revisit`).
+4. Where disclosures go, how, and by which keys takes a second person (`workflow/endpoint_changes.py`); here one person
+   changes the rest, suspends, and takes a webhook away.
+5. No disclosure is sent to an endpoint before it proved itself (`workflow/proving.py`).
 """
 
 from dataclasses import dataclass, replace
 
 from tiprouter.audit.entry import Kind
 from tiprouter.delivery.addresses import ForbiddenAddressError, check_url
+from tiprouter.delivery.encryption import EncryptionError, parse_key
 from tiprouter.delivery.jws import usable
 from tiprouter.delivery.signing import Ed25519Secret, SigningSecret, generate_ed25519, generate_hmac, parse_secret
-from tiprouter.domain.recipient import DeliveryMode, Recipient, SignatureScheme
+from tiprouter.delivery.trust import TrustError, parse_trust
+from tiprouter.domain.endpoint import guarded
+from tiprouter.domain.recipient import DeliveryMode, EncryptionKey, Recipient, SignatureScheme
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
-from tiprouter.storage import records, registry
+from tiprouter.storage import client_keys, records, registry
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.registry import SigningKey
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening
+from tiprouter.workflow.proving import changed, opened
 
 SECRET_BYTES = 32
+KEYS_MAX = 8
 _NO_ENDPOINT = "This delivery mode needs an endpoint."
+
+
+class SecondPersonError(InvalidError):
+    """This changes where disclosures go, or by which keys: propose it, and another credential confirms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +46,31 @@ class Enrolled:
     verification_key: str
 
 
-def register(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient) -> Enrolled:
-    """Register a recipient (`wanted`'s id and revision are set here); rule 1. Raises `InvalidError`."""
+def register(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient, private_key: str = "") -> Enrolled:
+    """Register a recipient (`wanted`'s id and revision are set here); rules 1 and 5.
+
+    `private_key` is that of its `certificate`. Raises `InvalidError`.
+    """
     with happening(tx, desk, actor) as it:
-        _refuse_endpoint(it, wanted)
+        check_entry(it, wanted, private_key)
         records.look_again_at_open(tx, it.now)
         recipient = replace(wanted, id=it.id("rcp"), revision=1)
         registry.put(tx, recipient, it.now)
-        secret = _make_secret(desk, recipient.scheme)
-        key = SigningKey(it.id("key"), recipient.id, recipient.scheme, secret.reveal())
-        registry.add_key(tx, desk.vault, key, it.now)
-        _log(it, Kind.RECIPIENT_REGISTERED, recipient)
+        secret = make_secret(desk, recipient.scheme)
+        key = SigningKey(it.id("key"), recipient.id, recipient.scheme, secret.reveal(), it.now)
+        registry.add_key(tx, desk.vault, key)
+        keep_key(it, recipient, private_key)
+        log_entry(it, Kind.RECIPIENT_REGISTERED, recipient)
         it.log(Kind.KEY_CREATED, {"key": key.id, "algorithm": key.scheme.value, "purpose": "webhook"})
+        opened(it, recipient)
         return Enrolled(recipient, key.id, shown(secret))
 
 
 def change(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient, expected: int) -> Recipient:
-    """Store what a recipient is from now on (rule 2). Raises `NotFoundError`, `ConflictError`, `InvalidError`."""
+    """Store what a recipient is from now on (rules 2 and 4); its encryption keys and certificates stay.
+
+    Raises `NotFoundError`, `ConflictError`, `InvalidError`, `SecondPersonError`.
+    """
     with happening(tx, desk, actor) as it:
         # Records before the recipient, as a claim holds them, so that the two never wait for each other in a circle.
         records.look_again_at_open(tx, it.now)
@@ -62,15 +82,26 @@ def change(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient, expecte
         if wanted.scheme is not old.scheme:
             raise InvalidError("A signature scheme is chosen once, at registration.", "/signature_scheme")
         _refuse_endpoint(it, wanted)
-        recipient = replace(wanted, revision=old.revision + 1)
+        recipient = replace(
+            wanted,
+            revision=old.revision + 1,
+            encryption_keys=old.encryption_keys,
+            authorities=old.authorities,
+            certificate=old.certificate,
+        )
+        names = guarded(old, recipient)
+        if names:
+            raise SecondPersonError(None, f"/{names[0]}")
         registry.put(tx, recipient, it.now)
-        _log(it, Kind.RECIPIENT_CHANGED, recipient)
+        changed(it, old, recipient)
+        log_entry(it, Kind.RECIPIENT_CHANGED, recipient)
         return recipient
 
 
 def public_key(tx: Transaction, desk: Desk, recipient_id: str) -> str | None:
-    """The recipient's `whpk_...`; None when it verifies with a shared secret, which is not shown twice."""
-    for key in registry.keys_of(tx, desk.vault, recipient_id):
+    """The recipient's newest `whpk_...`; None when it verifies with a shared secret, which is not shown twice."""
+    live = registry.keys_of(tx, desk.vault, recipient_id, desk.now())
+    for key in sorted(live, key=lambda one: one.ends_at is not None):  # what ends is not the newest
         secret = parse_secret(key.secret)
         if isinstance(secret, Ed25519Secret):
             return secret.public()
@@ -82,9 +113,44 @@ def shown(secret: SigningSecret) -> str:
     return secret.public() if isinstance(secret, Ed25519Secret) else secret.reveal()
 
 
-def _make_secret(desk: Desk, scheme: SignatureScheme) -> SigningSecret:
+def make_secret(desk: Desk, scheme: SignatureScheme) -> SigningSecret:
+    """A new signing secret of a scheme."""
     random = desk.entropy(SECRET_BYTES)
     return generate_ed25519(random) if scheme is SignatureScheme.ED25519 else generate_hmac(random)
+
+
+def check_entry(it: Happening, wanted: Recipient, private_key: str) -> None:
+    """Whether an entry could be used as it is (rule 1). Raises `InvalidError`."""
+    _refuse_endpoint(it, wanted)
+    if len(wanted.encryption_keys) > KEYS_MAX:
+        raise InvalidError(f"An agency has at most {KEYS_MAX} encryption keys.", "/encryption_keys")
+    for key in wanted.encryption_keys:
+        _refuse_key(key)
+    try:
+        parse_trust(wanted.authorities, wanted.certificate, private_key, it.now)
+    except TrustError as error:
+        raise InvalidError(str(error), "/certificate" if wanted.certificate else "/authorities") from None
+
+
+def keep_key(it: Happening, recipient: Recipient, private_key: str) -> None:
+    """Seal the private key of its certificate, if it has one."""
+    if recipient.certificate:
+        client_keys.put(it.tx, it.vault, recipient.id, (recipient.certificate, private_key), it.now)
+
+
+def log_entry(it: Happening, kind: Kind, recipient: Recipient) -> None:
+    """Log that an entry is as it is now."""
+    it.log(
+        kind,
+        {
+            "recipient": recipient.id,
+            "kind": recipient.kind.value,
+            "jurisdictions": list(recipient.jurisdictions),
+            "change": recipient.status.value,
+            "delivery_mode": recipient.delivery_mode.value,
+            "key": None if recipient.acknowledgement_key is None else recipient.acknowledgement_key.thumbprint,
+        },
+    )
 
 
 def _refuse_endpoint(it: Happening, wanted: Recipient) -> None:
@@ -101,15 +167,8 @@ def _refuse_endpoint(it: Happening, wanted: Recipient) -> None:
         raise InvalidError("Disclosures cannot be sent to this address.", "/url") from error
 
 
-def _log(it: Happening, kind: Kind, recipient: Recipient) -> None:
-    it.log(
-        kind,
-        {
-            "recipient": recipient.id,
-            "kind": recipient.kind.value,
-            "jurisdictions": list(recipient.jurisdictions),
-            "change": recipient.status.value,
-            "delivery_mode": recipient.delivery_mode.value,
-            "key": None if recipient.acknowledgement_key is None else recipient.acknowledgement_key.thumbprint,
-        },
-    )
+def _refuse_key(key: EncryptionKey) -> None:
+    try:
+        parse_key(key.jwk, key.not_before, key.until)
+    except EncryptionError as error:
+        raise InvalidError(str(error), "/encryption_keys") from None

@@ -18,6 +18,7 @@ from tiprouter.audit.entry import NONCE_BYTES, Kind, commit, compose
 from tiprouter.domain.notice import REPEAT_EVERY, PageChannel, Routing, give_up_at, reason_of, repeats_max
 from tiprouter.domain.pace import Pace
 from tiprouter.domain.page_states import PageState
+from tiprouter.domain.suppression import THRESHOLD
 from tiprouter.errors import UnavailableError
 from tiprouter.policy.engine import Engine
 from tiprouter.policy.library import Library
@@ -45,7 +46,9 @@ class Desk:
     """What the stories are told with.
 
     `blind_key` keys the blind indexes. A widened consent may be confirmed after `confirm_after`. What is closed is
-    erased after `retention`; zero keeps it. `pace` is how much one recipient gets a minute.
+    erased after `retention`; zero keeps it. `pace` is how much one recipient gets a minute. `verify_endpoints` has
+    endpoints prove themselves before they are sent disclosures. `small_cell` is what a published count reaches, or is
+    withheld.
     """
 
     now: Callable[[], datetime]
@@ -58,6 +61,8 @@ class Desk:
     retention: timedelta = timedelta()
     routing: Routing = field(default_factory=Routing)
     pace: Pace = field(default_factory=Pace)
+    verify_endpoints: bool = True
+    small_cell: int = THRESHOLD
 
     def blind(self, *parts: str) -> str:
         """The blind index of an outside name."""

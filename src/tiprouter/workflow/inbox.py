@@ -4,7 +4,7 @@
 2. What is listed and what is taken is permitted at that moment: whatever it rests on that has changed since is decided
    again in the same transaction (`workflow/leaving.py`). A suspended agency's inbox is empty, recalls included.
 3. A fetch is an attempt and an access, both written and logged before a byte leaves. What it gets is what the webhook
-   would carry, to the byte, signed anew: one code verifies both.
+   would carry, signed anew, and encrypted anew where its agency registered keys: one code reads both.
 4. A fetch holds the delivery like a claim does, until its payload was handed to the connection; then it is delivered.
    When the process dies in between, how the attempt ended is unknown and the delivery waits again. Two fetches at once
    both get the payload: the later one holds.
@@ -27,6 +27,7 @@ import structlog
 from tiprouter.audit.entry import Kind
 from tiprouter.delivery import signing
 from tiprouter.delivery.attempts import Attempted, AttemptResult
+from tiprouter.delivery.encryption import Encrypted
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.redaction import Redacted
 from tiprouter.domain.states import FETCHABLE, DeliveryEvent, DeliveryState, next_state
@@ -35,11 +36,13 @@ from tiprouter.errors import NotFoundError
 from tiprouter.storage import deliveries, inbox, records, registry
 from tiprouter.storage.acknowledgements import Acknowledgement, Words
 from tiprouter.storage.database import DatabaseError, Transaction
+from tiprouter.storage.deliveries import Delivery
 from tiprouter.storage.inbox import Item, Place
 from tiprouter.workflow.acknowledging import acknowledge
 from tiprouter.workflow.dispatch import SWEEP_MAX, finish
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening
-from tiprouter.workflow.leaving import Begun, begin, exhaust, payload, rests_on_today, secrets_of, still_permitted
+from tiprouter.workflow.leaving import Begun, begin, exhaust, payload, rests_on_today, still_permitted
+from tiprouter.workflow.wrapping import secrets_of, wrapped
 
 log = structlog.get_logger()
 
@@ -73,7 +76,7 @@ class Fetched:
     """A payload that may leave: its bytes, the headers that vouch for them, and what handing it over needs."""
 
     begun: Begun
-    body: Redacted = field(repr=False)
+    body: Redacted | Encrypted = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
 
 
@@ -194,7 +197,7 @@ def _take(it: Happening, item: Item) -> Fetched | None:
     if found is None:
         return None
     delivery, lease = found.delivery, it.id("lse")
-    body, secrets = payload(it, delivery), secrets_of(it, delivery.recipient_id)
+    body, secrets = _body(it, delivery), secrets_of(it, delivery.recipient_id)
     headers = signing.headers(delivery.id, int(it.now.timestamp()), body.body, secrets)
     again = delivery.state is DeliveryState.DELIVERED
     state = delivery.state if again else next_state(delivery.state, DeliveryEvent.FETCH)
@@ -203,6 +206,14 @@ def _take(it: Happening, item: Item) -> Fetched | None:
     inbox.take(it.tx, replace(delivery, state=state, lease=lease, lease_until=until, attempts=number), it.now)
     _accessed(it, "inbox.delivery", 1, delivery.disclosure_id)
     return Fetched(begun, body, headers)
+
+
+def _body(it: Happening, delivery: Delivery) -> Redacted | Encrypted:
+    """Rule 3: encrypted where the webhook would be."""
+    recipient = registry.load(it.tx, delivery.recipient_id)
+    if recipient is None:
+        raise NotFoundError
+    return wrapped(it, recipient, payload(it, delivery), delivery.id)
 
 
 def _withheld_if_wrong(it: Happening, item: Item, story: Callable[[], T | None]) -> T | None:

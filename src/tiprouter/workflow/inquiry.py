@@ -161,16 +161,6 @@ def list_recipients(tx: Transaction, after: str | None, limit: int) -> Page[Reci
     return _page(registry.page(tx, after, limit + 1), limit, lambda row: row.id)
 
 
-def list_decisions(
-    tx: Transaction, desk: Desk, actor: Actor, wanted: decisions.Filter, after: str | None, limit: int
-) -> Page[Decision]:
-    """Decisions, the withheld ones too, newest first."""
-    with happening(tx, desk, actor) as it:
-        page = _page(decisions.page(tx, wanted, after, limit + 1), limit, lambda row: row.id)
-        _seen(it, "decisions", len(page.items))
-        return page
-
-
 def decision(tx: Transaction, desk: Desk, actor: Actor, decision_id: str) -> Explained:
     """One decision and the policies that determined it. Raises `NotFoundError`."""
     with happening(tx, desk, actor) as it:

@@ -5,19 +5,17 @@ The same for both ways out: a worker that sends (`workflow/dispatch.py`) and an 
 1. Whatever a delivery rests on that has changed since is decided again, here and now, in the transaction that lets it
    leave; what is no longer permitted is cancelled in it.
 2. The attempt and its audit entry are written in that transaction too, before a byte leaves.
-3. What leaves is what redaction made, unchanged since, under every live key of its recipient.
+3. What leaves is what redaction made, unchanged since; `workflow/wrapping.py` says for whose eyes.
 4. Trying ends when `deliver_by` passes; then a human is told, and the duties it was made for go on.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from tiprouter.audit.entry import Kind
-from tiprouter.delivery.signing import SigningSecret, parse_secret
 from tiprouter.domain.redaction import Redacted, reopen
 from tiprouter.domain.states import DeliveryEvent, DeliveryState, next_state
 from tiprouter.domain.vocabulary import AttemptKind
-from tiprouter.errors import NotFoundError
 from tiprouter.storage import deliveries, disclosures, records, registry
 from tiprouter.storage.deliveries import Attempt, Delivery
 from tiprouter.workflow.assess import assess
@@ -42,6 +40,13 @@ def rests_on_today(it: Happening, delivery: Delivery) -> bool:
         return True
     epoch = records.epochs(it.tx, (delivery.record_id,))[delivery.record_id]
     revision = registry.revisions(it.tx, (delivery.recipient_id,))[delivery.recipient_id]
+    return rests_on(it, delivery, epoch, revision)
+
+
+def rests_on(it: Happening, delivery: Delivery, epoch: int, revision: int) -> bool:
+    """The same, where the epoch of its record and the revision of its recipient are known, and held."""
+    if delivery.basis == RECALL_BASIS:
+        return True
     fresh = delivery.valid_until is None or it.now < delivery.valid_until
     return fresh and delivery.basis == basis(epoch, revision, it.engine.bundle.digest)
 
@@ -63,13 +68,26 @@ def still_permitted(it: Happening, delivery: Delivery, states: Collection[Delive
 
 def begin(it: Happening, delivery: Delivery, kind: AttemptKind, lease: str) -> Begun:
     """Write the next attempt and its entry (rule 2)."""
-    attempt = Attempt(it.id("att"), delivery.id, delivery.attempts + 1, it.now, kind=kind)
-    deliveries.start(it.tx, attempt)
+    return begin_all(it, [(delivery, kind, lease)])[0]
+
+
+def begin_all(it: Happening, leaving: Sequence[tuple[Delivery, AttemptKind, str]]) -> list[Begun]:
+    """Write the next attempt of each of these, and its entry (rule 2)."""
+    begun = []
+    for delivery, kind, lease in leaving:
+        attempt = Attempt(it.id("att"), delivery.id, delivery.attempts + 1, it.now, kind=kind)
+        begun.append(Begun(delivery.id, delivery.recipient_id, delivery.record_id, lease, attempt))
+        _log_started(it, delivery, attempt)
+    deliveries.start(it.tx, [one.attempt for one in begun])
+    return begun
+
+
+def _log_started(it: Happening, delivery: Delivery, attempt: Attempt) -> None:
     it.log(
         Kind.ATTEMPT_STARTED,
         {
             "attempt": attempt.id,
-            "attempt_kind": kind.value,
+            "attempt_kind": attempt.kind.value,
             "delivery": delivery.id,
             "disclosure": delivery.disclosure_id,
             "recipient": delivery.recipient_id,
@@ -78,21 +96,12 @@ def begin(it: Happening, delivery: Delivery, kind: AttemptKind, lease: str) -> B
             "lane": delivery.urgency.value,
         },
     )
-    return Begun(delivery.id, delivery.recipient_id, delivery.record_id, lease, attempt)
 
 
 def payload(it: Happening, delivery: Delivery) -> Redacted:
     """The payload as redaction made it (rule 3). Raises `SealError`, `RedactionError`."""
     body, digest = disclosures.payloads(it.tx, it.vault, (delivery.disclosure_id,))[delivery.disclosure_id]
     return reopen(body, digest)
-
-
-def secrets_of(it: Happening, recipient_id: str) -> list[SigningSecret]:
-    """The recipient's live signing keys (rule 3). Raises `NotFoundError` when there is none."""
-    keys = registry.keys_of(it.tx, it.vault, recipient_id)
-    if not keys:
-        raise NotFoundError("There is no key to sign with.")
-    return [parse_secret(key.secret) for key in keys]
 
 
 def exhaust(it: Happening, delivery: Delivery) -> None:

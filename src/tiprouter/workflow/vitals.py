@@ -25,6 +25,7 @@ class Vitals:
     waiting: tuple[Waiting, ...]
     lag_seconds: Mapping[str, float]
     margin_seconds: Mapping[str, float]
+    breakers: Mapping[str, int]
     unlogged: int
     duties: Mapping[str, int]
     reviews: Mapping[str, int]
@@ -41,6 +42,7 @@ def measure(tx: Transaction, now: datetime) -> Vitals:
         waiting=tuple(waiting),
         lag_seconds={lane: max((now - min(since)).total_seconds(), 0.0) for lane, since in due.items() if since},
         margin_seconds={lane: (deadline - now).total_seconds() for lane, deadline in nearest.items()},
+        breakers=vitals.breakers(tx),
         unlogged=vitals.unlogged(tx),
         duties=vitals.open_duties(tx),
         reviews=vitals.open_reviews(tx),

@@ -7,7 +7,8 @@
 4. A database that does not answer is waited for, with growing pauses; nothing is sent meanwhile.
 5. Told to stop, it claims nothing more and waits for the attempts in flight.
 6. Beside it the chores are done (`workflow/chores.py`): what is due without anybody asking.
-7. And beside it pages go out to people (`workflow/pager.py`); it waits for those in flight too.
+7. And beside it pages go out to people (`workflow/pager.py`), and what is said to endpoints beside disclosures
+   (`workflow/messenger.py`); it waits for those in flight too.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from typing import Final
 
 import structlog
 
+from tiprouter import telemetry
 from tiprouter.delivery.sender import Sender
 from tiprouter.domain.lanes import Lane, Places, Room, lane_of
+from tiprouter.domain.states import DeliveryState
 from tiprouter.errors import UnavailableError
 from tiprouter.storage import deliveries
 from tiprouter.storage.database import Database, Transaction
@@ -25,6 +28,7 @@ from tiprouter.workflow.chores import CHORES, Chore
 from tiprouter.workflow.dispatch import LEASE, Ready, claim
 from tiprouter.workflow.finishing import Answers, until_the_database_answers
 from tiprouter.workflow.happening import Desk
+from tiprouter.workflow.messenger import Messenger
 from tiprouter.workflow.pager import Pager
 
 log = structlog.get_logger()
@@ -53,6 +57,7 @@ class Worker:
         self._pager = pager or Pager(database, desk, {})
         self._places = Places.share(places) if isinstance(places, int) else places
         self._each = each
+        self._messenger = Messenger(database, desk, sender)
         self._answers = Answers(database, desk)
         self._held: dict[asyncio.Task[None], Ready] = {}
         self._stopping = asyncio.Event()
@@ -62,6 +67,7 @@ class Worker:
         renewing = asyncio.create_task(self._renew_leases())
         tending = asyncio.create_task(self._tend())
         paging = asyncio.create_task(self._pager.run())
+        saying = asyncio.create_task(self._messenger.run())
         answering = asyncio.create_task(self._answers.run())
         try:
             while not self._stopping.is_set():
@@ -78,7 +84,9 @@ class Worker:
             tending.cancel()
             answering.cancel()
             self._pager.stop()
+            self._messenger.stop()
             await paging
+            await saying
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -108,10 +116,18 @@ class Worker:
         self._database.changed.set()
 
     async def _deliver(self, ready: Ready) -> None:
-        attempted = await self._sender.send(ready.envelope)
+        lane = _place(ready)[1].value
+        with telemetry.span("attempt", lane=lane):
+            attempted = await self._sender.send(ready.envelope)
+        telemetry.attempted(
+            lane, ready.attempt.kind.value, attempted.result.value, attempted.status, attempted.duration_ms / 1_000
+        )
         # If we were to crash here, the attempt's end would be unknown: its lease runs out and it is made again, under
         # the same webhook-id.
         state = await self._answers.write(ready, attempted)
+        if state is DeliveryState.DELIVERED:
+            now = self._desk.now()
+            telemetry.delivered(lane, (now - ready.made_at).total_seconds(), (ready.deadline - now).total_seconds())
         log.info(
             "attempt.finished",
             delivery=ready.delivery_id,

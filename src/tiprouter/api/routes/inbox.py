@@ -23,6 +23,8 @@ from tiprouter.api.schemas.acknowledgements import AcknowledgementBody, Acknowle
 from tiprouter.api.schemas.inbox import InboxItem, InboxList
 from tiprouter.api.schemas.queries import InboxQuery
 from tiprouter.api.schemas.webhooks import DisclosureAnswered, DisclosureMade, DisclosureRecalled
+from tiprouter.delivery.encryption import CONTENT_TYPE as ENCRYPTED_TYPE
+from tiprouter.delivery.encryption import Encrypted
 from tiprouter.errors import NotFoundError, UnavailableError
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.inbox import Place
@@ -59,7 +61,8 @@ async def take_from_inbox(delivery_id: DeliveryId, office: Desks, actor: Caller)
         raise NotFoundError
     # If we were to crash here, the log tells of an attempt whose end is unknown; its hold runs out and it waits again.
     done = BackgroundTask(_hand_over, office, fetched)
-    return Response(fetched.body.body, 200, dict(fetched.headers), "application/json", done)
+    kind = ENCRYPTED_TYPE if isinstance(fetched.body, Encrypted) else "application/json"
+    return Response(fetched.body.body, 200, dict(fetched.headers), kind, done)
 
 
 @router.post(

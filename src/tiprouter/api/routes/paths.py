@@ -21,6 +21,7 @@ AcknowledgementId = Annotated[str, Path(pattern="^ack" + _SUFFIX, examples=["ack
 QuestionId = Annotated[str, Path(pattern="^qst" + _SUFFIX, examples=["qst_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 DeliveryId = Annotated[str, Path(pattern="^msg" + _SUFFIX, examples=["msg_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 ReplayId = Annotated[str, Path(pattern="^rpl" + _SUFFIX, examples=["rpl_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+ChangeId = Annotated[str, Path(pattern="^chg" + _SUFFIX, examples=["chg_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 NoticeId = Annotated[str, Path(pattern="^ntc" + _SUFFIX, examples=["ntc_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 CredentialId = Annotated[str, Path(pattern="^cal" + _SUFFIX, examples=["cal_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 BundleDigest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=["0123456789abcdef" * 4])]

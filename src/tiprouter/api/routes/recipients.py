@@ -1,5 +1,6 @@
 """How are agencies registered and changed?"""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,6 +11,7 @@ from tiprouter.api.idempotency import Asking, answer_once
 from tiprouter.api.paging import answer_page
 from tiprouter.api.preconditions import Required, etag
 from tiprouter.api.routes.paths import RecipientId
+from tiprouter.api.schemas.endpoints import RecipientNew
 from tiprouter.api.schemas.queries import Paging
 from tiprouter.api.schemas.recipients import (
     RecipientBody,
@@ -20,6 +22,7 @@ from tiprouter.api.schemas.recipients import (
     enrolled,
     shown,
 )
+from tiprouter.storage import endpoints
 from tiprouter.storage.database import Transaction
 from tiprouter.workflow import enrolment, inquiry
 from tiprouter.workflow.once import Answer
@@ -28,11 +31,17 @@ router = APIRouter(route_class=Route, tags=["recipients"])
 
 
 @router.post("/v1/recipients", status_code=201, operation_id="registerRecipient", response_model=RecipientEnrolled)
-async def register_recipient(body: RecipientBody, office: Desks, actor: Caller, asked: Asking) -> Response:
-    """Register an agency. The answer holds what it verifies disclosures with."""
+async def register_recipient(body: RecipientNew, office: Desks, actor: Caller, asked: Asking) -> Response:
+    """Register an agency. The answer holds what it verifies disclosures with; its endpoint is then asked for proof."""
 
     def story(tx: Transaction) -> Answer:
-        done = enrolment.register(tx, office.desk, actor, body.to_domain())
+        wanted = replace(
+            body.to_domain(),
+            encryption_keys=tuple(key.to_domain(office.desk.now()) for key in body.encryption_keys),
+            authorities=body.authorities,
+            certificate=body.certificate,
+        )
+        done = enrolment.register(tx, office.desk, actor, wanted, body.private_key)
         return done.recipient.id, 201, enrolled(done).rendered()
 
     return await answer_once(office, asked, story)
@@ -47,7 +56,7 @@ async def change_recipient(
     asked: Asking,
     expected: Required,
 ) -> Response:
-    """Say what an agency is from now on, against the revision in If-Match. Its signature scheme cannot change."""
+    """Say what an agency is from now on, against the revision in If-Match. Its endpoint and keys take two persons."""
 
     def story(tx: Transaction) -> Answer:
         done = enrolment.change(tx, office.desk, actor, body.to_domain(recipient_id), expected)
@@ -71,7 +80,7 @@ async def read_recipient(recipient_id: RecipientId, office: Desks) -> Response:
     def question(tx: Transaction) -> tuple[bytes, int]:
         found = inquiry.recipient(tx, recipient_id)
         key = enrolment.public_key(tx, office.desk, recipient_id)
-        return shown(found, key).rendered(), found.revision
+        return shown(found, key, endpoints.load(tx, recipient_id)).rendered(), found.revision
 
     body, revision = await office.database.read(question)
     return Response(body, 200, {"ETag": etag(revision)}, "application/json")

@@ -6,10 +6,12 @@ from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.words import LAX, County, Message, Moment, Place, ShortText, Some
+from tiprouter.domain.endpoint_states import EndpointState
 from tiprouter.domain.proof import PublicKey
 from tiprouter.domain.recipient import DeliveryMode, Recipient, RecipientStatus, SignatureScheme
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.errors import InvalidError
+from tiprouter.storage.endpoints import Endpoint
 from tiprouter.workflow.enrolment import Enrolled
 
 Url = Annotated[
@@ -72,7 +74,8 @@ class RecipientBody(Message):
 
     def to_domain(self, recipient_id: str = "") -> Recipient:
         """The recipient, its revision still to be given."""
-        values = {name: value for name, value in self if name not in ("signature_scheme", "acknowledgement_key")}
+        own = RecipientBody.model_fields.keys() - {"signature_scheme", "acknowledgement_key"}
+        values = {name: value for name, value in self if name in own}
         values["acknowledgement_key"] = (
             None if self.acknowledgement_key is None else self.acknowledgement_key.to_domain()
         )
@@ -105,7 +108,7 @@ class RecipientStanding(Message):
     @classmethod
     def of(cls, recipient: Recipient) -> Self:
         """A recipient."""
-        values = {name: getattr(recipient, name) for name in Recipient.__slots__ if name != "scheme"}
+        values = {name: getattr(recipient, name) for name in Recipient.__slots__ if name in cls.model_fields}
         key = recipient.acknowledgement_key
         values["acknowledgement_key"] = None if key is None else AcknowledgementKeyShown.of(key)
         return cls(**values, signature_scheme=recipient.scheme)
@@ -118,9 +121,14 @@ class RecipientEnrolled(RecipientStanding):
 
 
 class RecipientShown(RecipientStanding):
-    """A recipient and its public key; null when it verifies with a shared secret."""
+    """A recipient, its public key (null when it verifies with a shared secret), and whom and what it trusts."""
 
     verification_key: str | None
+    endpoint: EndpointState | None
+    endpoint_verified_at: Moment | None
+    encryption_key_ids: tuple[str, ...]
+    authorities: str
+    certificate: str
 
 
 class RecipientList(Message):
@@ -135,6 +143,14 @@ def enrolled(done: Enrolled) -> RecipientEnrolled:
     return RecipientEnrolled(**dict(RecipientStanding.of(done.recipient)), signing_key=key)
 
 
-def shown(recipient: Recipient, public_key: str | None) -> RecipientShown:
+def shown(recipient: Recipient, public_key: str | None, endpoint: Endpoint | None) -> RecipientShown:
     """One recipient."""
-    return RecipientShown(**dict(RecipientStanding.of(recipient)), verification_key=public_key)
+    return RecipientShown(
+        **dict(RecipientStanding.of(recipient)),
+        verification_key=public_key,
+        endpoint=None if endpoint is None else endpoint.state,
+        endpoint_verified_at=None if endpoint is None else endpoint.verified_at,
+        encryption_key_ids=tuple(key.id for key in recipient.encryption_keys),
+        authorities=recipient.authorities,
+        certificate=recipient.certificate,
+    )

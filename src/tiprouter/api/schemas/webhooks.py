@@ -206,6 +206,60 @@ class DisclosureAvailable(Message):
     data: AvailableData
 
 
+class ChallengeData(Message):
+    """The token to prove with: HMAC-SHA-256 of `endpoint.challenge.<webhook-id>.<token>` under the verification key."""
+
+    recipient_id: str
+    token: str
+
+
+class TestData(Message):
+    """Nothing but whom it is for."""
+
+    __test__ = False
+
+    recipient_id: str
+
+
+class ChangingData(Message):
+    """The names of what would differ, and until when a second person may confirm it."""
+
+    recipient_id: str
+    change_id: str
+    changes: Some[str]
+    confirm_before: Moment
+
+
+class EndpointChallenge(Message):
+    """A question whether this endpoint is yours; answer 200 with `{"proof": "<hex>"}`."""
+
+    model_config = _TITLED
+
+    type: Literal["endpoint.challenge"]
+    timestamp: Moment
+    data: ChallengeData
+
+
+class EndpointTest(Message):
+    """A test."""
+
+    model_config = _TITLED
+
+    type: Literal["endpoint.test"]
+    timestamp: Moment
+    data: TestData
+
+
+class EndpointChanging(Message):
+    """A proposed change of this endpoint."""
+
+    model_config = _TITLED
+
+    type: Literal["endpoint.changing"]
+    timestamp: Moment
+    data: ChangingData
+
+
 class RaisedData(Message):
     """What happened, what to do, and where to look (a path of the API). Ids, fixed sentences and times only."""
 

@@ -25,6 +25,8 @@ def build(desk: Desk, store: Callable[[Received], None]) -> FastAPI:
             message = desk.receive(request.headers, body, datetime.now(UTC))
         except VerificationError:
             return Response(status_code=401)
+        if message.answer is not None:
+            return Response(message.answer, media_type="application/json")
         if not message.repeated:
             # If this raises, the answer is 500 and the router comes again; `done` was not said, so it is new then too.
             store(message)

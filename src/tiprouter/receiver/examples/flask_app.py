@@ -25,6 +25,8 @@ def build(desk: Desk, store: Callable[[Received], None]) -> Flask:
             message = desk.receive(dict(request.headers), body, datetime.now(UTC))
         except VerificationError:
             return Response(status=401)
+        if message.answer is not None:
+            return Response(message.answer, mimetype="application/json")
         if not message.repeated:
             store(message)
             desk.done(message, datetime.now(UTC))

@@ -1,0 +1,54 @@
+"""How does an agency get another key to verify its disclosures with?
+
+1. The new key signs from now on. The old ones sign beside it for the overlap, nought to seven days, and then end: an
+   agency that registers the new key in that time notices nothing.
+2. Each key that is live signs every message; what was sealed of an ended one is not used again.
+3. What the agency verifies with is in the answer, once for a shared secret.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tiprouter.audit.entry import Kind
+from tiprouter.delivery.signing import LiveKey, SigningError, parse_secret, rotate
+from tiprouter.errors import InvalidError, NotFoundError
+from tiprouter.storage import registry
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.registry import SigningKey
+from tiprouter.workflow.enrolment import make_secret, shown
+from tiprouter.workflow.happening import Actor, Desk, happening, moment
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The new key, what to verify with, and when the old ones end."""
+
+    key_id: str
+    verification_key: str = field(repr=False)
+    old_end_at: datetime
+
+
+def rotate_key(tx: Transaction, desk: Desk, actor: Actor, recipient_id: str, overlap: timedelta) -> Rotated:
+    """Make another signing key (rules 1 and 3). Raises `NotFoundError`, `InvalidError`."""
+    with happening(tx, desk, actor) as it:
+        recipient = registry.load(tx, recipient_id, lock=True)
+        if recipient is None:
+            raise NotFoundError
+        secret = make_secret(desk, recipient.scheme)
+        old = registry.keys_of(tx, desk.vault, recipient_id, it.now)
+        live = [LiveKey(parse_secret(key.secret), key.begins_at, key.ends_at) for key in old]
+        try:
+            kept = rotate(live, secret, it.now, overlap)
+        except SigningError as error:
+            raise InvalidError(str(error), "/overlap_days") from None
+        key = SigningKey(it.id("key"), recipient_id, recipient.scheme, secret.reveal(), it.now)
+        ends = {one.secret.reveal(): one.ends_at for one in kept[1:]}
+        for one in old:
+            until = ends.get(one.secret) or it.now
+            registry.retire_key(tx, one.id, until)
+            said = {"key": one.id, "purpose": "webhook", "recipient": recipient_id}
+            it.log(Kind.KEY_REVOKED, said | {"until": moment(until)})
+        registry.add_key(tx, desk.vault, key)
+        said = {"key": key.id, "purpose": "webhook", "recipient": recipient_id}
+        it.log(Kind.KEY_CREATED, said | {"algorithm": key.scheme.value})
+        return Rotated(key.id, shown(secret), it.now + overlap)

@@ -1,0 +1,79 @@
+"""What does the hotline tell the public about its work?
+
+1. Tables of closed quarters, and nothing about an open one. What must not be told is left out before anything is stored
+   (`domain/suppression.py`); the counts themselves are kept nowhere.
+2. A quarter is counted once, when it is first asked for after it closed, and never again: two answers about it are the
+   same for ever, so nothing is learnt from their difference. A later threshold is for later quarters.
+3. Counting is asked of a snapshot, so that no story waits for it; that a quarter was published stands in the log.
+
+Not promised: that a word about the open quarter cannot be had elsewhere. Auditors see what is not withheld.
+"""
+
+import asyncio
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from tiprouter.audit.entry import Kind
+from tiprouter.domain.quarter import Quarter, closed_quarters
+from tiprouter.domain.suppression import published
+from tiprouter.errors import NotFoundError
+from tiprouter.storage import quarters
+from tiprouter.storage.database import Database, Transaction
+from tiprouter.storage.quarters import Counted, Published
+from tiprouter.workflow.happening import ROUTER, Desk, happening
+
+
+def told(tx: Transaction, quarter: str | None) -> tuple[list[str], Published | None]:
+    """The quarters that were published, newest first, and one of them: the newest when none is named.
+
+    Raises `NotFoundError` for one that was not published.
+    """
+    known = quarters.names(tx)
+    if quarter is None:
+        return known, quarters.load(tx, known[0]) if known else None
+    found = quarters.load(tx, quarter)
+    if found is None:
+        raise NotFoundError
+    return known, found
+
+
+def missing(tx: Transaction, now: datetime) -> list[Quarter]:
+    """Closed quarters that were not published yet, oldest first."""
+    first = quarters.begun(tx)
+    if first is None:
+        return []
+    known = set(quarters.names(tx))
+    return [one for one in closed_quarters(first, now) if one.name not in known]
+
+
+async def publish(database: Database, desk: Desk) -> None:
+    """Count and publish the closed quarters that were not (rules 1-3)."""
+    now = desk.now()
+    for quarter in await database.read(lambda tx: missing(tx, now)):
+        counts = await database.read(partial(quarters.counted, quarter=quarter, now=now))
+        tables = await asyncio.to_thread(_safe, counts, desk.small_cell)
+        made = Published(quarter.name, desk.small_cell, tables, now)
+        await database.write(partial(_freeze, desk=desk, made=made), quietly=True)
+
+
+def _safe(counts: list[Counted], threshold: int) -> list[dict[str, Any]]:
+    return [safe(one, threshold) for one in counts]
+
+
+def safe(table: Counted, threshold: int) -> dict[str, Any]:
+    """A table as it may be told, as JSON: null where a count is withheld."""
+    axes = [sorted({cell[number] for cell in table.counts}) for number in range(len(table.axes))]
+    cells = published(axes, table.counts, threshold)
+    return {
+        "name": table.name,
+        "axes": [{"name": name, "places": places} for name, places in zip(table.axes, axes, strict=True)],
+        "cells": [{"at": list(cell), "count": count} for cell, count in sorted(cells.items())],
+    }
+
+
+def _freeze(tx: Transaction, desk: Desk, made: Published) -> None:
+    with happening(tx, desk, ROUTER) as it:
+        if quarters.freeze(tx, made):
+            # If we were to crash before the commit, it is counted again; after it, it never is.
+            it.log(Kind.ACCESS, {"role": ROUTER.role, "what": "transparency.published", "subject": made.quarter})

@@ -1,0 +1,72 @@
+"""Does each benchmark run, and say all that it promises? (cli/benches.py, and one module each)
+
+Nothing here looks at how fast anything was: a figure is there, and of the right kind.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import CommandLine
+from tiprouter.cli import bench_house
+from tiprouter.cli.deliver_bench import shapes
+from tiprouter.errors import ConfigurationError
+
+MACHINE = {"cores", "python", "database", "load"}
+
+
+def figures(tiprouter: CommandLine, *arguments: object) -> list[dict[str, Any]]:
+    """The rows of a benchmark that ended well."""
+    done = tiprouter("bench", *arguments, "--json")
+    assert done.returncode in {0, 1}, done.stderr
+    said = json.loads(done.stdout)
+    assert said["machine"].keys() == MACHINE
+    rows: list[dict[str, Any]] = said["rows"]
+    return rows
+
+
+def test_deliveries_are_measured_beside_the_bare_limit(tiprouter: CommandLine) -> None:
+    """A row for each shape; everything that was to arrive at a live endpoint did."""
+    rows = figures(tiprouter, "deliver", "--endpoints", "2", "--dead", "0,50", "--deliveries", 4)
+    assert [(row["endpoints"], row["dead %"]) for row in rows] == [(2, 0), (2, 50)]
+    for row in rows:
+        assert (row["deliveries"], row["left"]) == (4, 0)
+        assert min(row[name] for name in ("per second", "bare", "CPU ms each", "bare CPU ms", "p50 ms at half")) > 0
+        assert row["p50 ms at half"] <= row["p99 ms at half"]
+
+
+def test_a_killed_workers_deliveries_are_timed_each(tiprouter: CommandLine) -> None:
+    """One kill, two deliveries: both are attempted again, and the longest wait decides the exit code."""
+    (row,) = figures(tiprouter, "resume", "--rounds", 1, "--in-flight", 2)
+    assert (row["rounds"], row["in flight"], row["target s"]) == (1, 2, 5.0)
+    assert 0 < row["median s"] <= row["max s"]
+
+
+def test_tips_are_measured_beside_a_bare_endpoint_and_bare_commits(tiprouter: CommandLine) -> None:
+    """Every tip is taken by the real edge; a row for it and for each of the two limits."""
+    edge, bare, commits = figures(tiprouter, "intake", "--callers", 2, "--tips", 4)
+    for row in (edge, bare):
+        assert row["per second"] > 0
+        assert 0 < row["p50 ms alone"] <= row["p99 ms alone"]
+        assert 0 < row["p50 ms at half"] <= row["p99 ms at half"]
+    assert edge["times tips"] == 1.0
+    assert commits["per second"] > 0
+
+
+@pytest.mark.parametrize(("endpoints", "dead"), [("0", "0"), ("1", "100"), ("many", "0"), (",".join("1" * 13), "0")])
+def test_shapes_that_cannot_be_measured_are_refused(endpoints: str, dead: str) -> None:
+    """No endpoint, none alive, no number, or more shapes than there are places for."""
+    with pytest.raises(ConfigurationError):
+        shapes(endpoints, dead)
+
+
+def test_a_table_names_the_machine_and_every_column(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people: a line about the machine, a head, a row for each."""
+    machine = {"cores": 2, "python": "3.11.0", "database": "sqlite 3.40.1", "load": 7.5}
+    bench_house.tell(machine, [{"what": "tips", "per second": 1234.5}], as_json=False)
+    first, head, row = capsys.readouterr().out.splitlines()
+    assert "2 cores" in first
+    assert "load average 7.5" in first
+    assert head.split() == ["what", "per", "second"]
+    assert row.split() == ["tips", "1,234.5"]
