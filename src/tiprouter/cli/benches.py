@@ -39,6 +39,56 @@ def bench_log(
     raise typer.Exit(log_bench.run(entries, database_url))
 
 
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="An empty PostgreSQL database of its own; else a temporary SQLite file.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+
+
+@bench.command("deliver")
+def bench_deliver(
+    *,
+    endpoints: Annotated[str, typer.Option(help="How many live endpoints, one shape each.")] = "1,64,1000",
+    dead: Annotated[str, typer.Option(help="Percent of all endpoints that are dead, one shape each.")] = "0,50",
+    deliveries: Annotated[int, typer.Option(min=1, help="How many go to live endpoints in each shape.")] = 1_000,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """How many deliveries a second a worker makes, and how long one takes at half of that, beside a bare client."""
+    from tiprouter.cli import deliver_bench
+
+    shapes = deliver_bench.shapes(endpoints, dead)
+    raise typer.Exit(deliver_bench.run(database_url, shapes, deliveries, as_json=as_json))
+
+
+@bench.command("resume")
+def bench_resume(
+    *,
+    rounds: Annotated[int, typer.Option(min=1, help="How many workers are killed.")] = 5,
+    in_flight: Annotated[int, typer.Option(min=1, max=36, help="How many attempts each of them has begun.")] = 24,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """How long a delivery waits whose worker was killed. Exit 1 when one waits for more than five seconds."""
+    from tiprouter.cli import resume_bench
+
+    raise typer.Exit(resume_bench.run(database_url, rounds, in_flight, as_json=as_json))
+
+
+@bench.command("intake")
+def bench_intake(
+    *,
+    callers: Annotated[int, typer.Option(min=1, help="How many send at once.")] = 16,
+    tips: Annotated[int, typer.Option(min=1, help="How many are sent in each way.")] = 300,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """How many tips a second the edge takes, and how long a caller waits, beside a bare endpoint."""
+    from tiprouter.cli import intake_bench
+
+    raise typer.Exit(intake_bench.run(database_url, callers, tips, as_json=as_json))
+
+
 @bench.callback()
 def _group() -> None:
     """One command alone is named too."""
