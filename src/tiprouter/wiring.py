@@ -369,7 +369,8 @@ async def _keep_first_credential(house: House) -> None:
 def _listen(settings: Settings) -> Iterator[socket.socket]:
     """The socket to serve on; bound here so that a taken port is one clear line."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # With the protocol named, asyncio sends what it writes at once (TCP_NODELAY); a lone caller waits 40 ms less.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.attacks.agreement import entries_of
+from tests.support.endpoints import moved
 from tests.support.fictional import BLAMELESS, DANGER, agency, grant, person, tip
 from tests.support.service import OPERATOR, START, Service, bundle
 from tiprouter.delivery.attempts import AttemptResult
@@ -111,7 +112,7 @@ async def test_an_agency_that_is_no_longer_the_one_that_was_consented_to(service
 async def test_an_agency_that_only_moved_its_endpoint_still_gets_it_there(service: Service) -> None:
     """The control of the above: a change that touches no fact lets the disclosure leave, to the new address."""
     recipient = await queued_by_consent(service)
-    await change(service, replace(recipient, url="https://new.example/hook"))
+    await moved(service, replace(recipient, url="https://new.example/hook"), recipient.revision)
     (ready,) = await service.claim()
     assert ready.envelope.url == "https://new.example/hook"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiprouter.domain.lanes import DANGER, KEPT, Lane, Places, Room, lane_of
+from tiprouter.domain.lanes import DANGER, KEPT, SLOW_FOR_EACH, Lane, Places, Room, lane_of
 from tiprouter.domain.pace import MINUTE, Pace
 from tiprouter.domain.vocabulary import Urgency
 
@@ -85,6 +85,16 @@ def test_to_one_recipient_danger_has_places_of_its_own_and_retries_half() -> Non
     assert not may(Lane.AGAIN, again=2)
     assert Room(Places(64, {}), 1).open_to("rcp", Lane.RETRY, {})
     assert {lane_of(Urgency.IMMINENT, tried) for tried in (0, 1)} == DANGER
+
+
+def test_what_is_slow_gives_its_place_back_up_to_a_bound() -> None:
+    """Rule 5: a full worker whose attempts are slow is free again; what is beyond the bound takes places as before."""
+    held = {("rcp", Lane.FIRST): 4, ("other", Lane.RETRY): 2}
+    assert sum(Room(Places(4, {}), 4, held).taken().values()) == 6
+    aside = Room(Places(4, {}), 4, held, {Lane.FIRST: 4, Lane.RETRY: 2})
+    assert (sum(aside.taken().values()), aside.open_to("rcp", Lane.FIRST, held)) == (0, False)
+    many = {("rcp", Lane.FIRST): 4 * SLOW_FOR_EACH + 3}
+    assert Room(Places(4, {}), 4, many, {Lane.FIRST: 4 * SLOW_FOR_EACH + 3}).taken()[Lane.FIRST] == 3
 
 
 @given(st.integers(1, 500), st.lists(st.floats(0, 20), min_size=1, max_size=300))

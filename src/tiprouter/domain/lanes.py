@@ -8,6 +8,10 @@
    answers never stand before danger, and danger cannot knock an agency over either. Of both numbers retries take half
    at most (one at least), so that what is new gets through to an agency that answers slowly.
 
+5. An attempt that is slow gives its place back and goes on beside the others, so that agencies that never answer hold
+   nobody up: of slow ones `SLOW_FOR_EACH` may be under way for each place, and more than that take places again. To
+   its own recipient it counts as before.
+
 Not promised: places across processes. Each worker has its own; what all share is the pace (`domain/pace.py`).
 """
 
@@ -38,6 +42,10 @@ KEPT: Final[Mapping[Lane, int]] = MappingProxyType({Lane.IMMINENT: 10, Lane.AGAI
 """Percent of the places that each lane keeps, unless told otherwise."""
 
 
+SLOW_FOR_EACH: Final = 8
+"""So many slow attempts may be under way for each place (rule 5)."""
+
+
 def lane_of(urgency: Urgency, attempts: int) -> Lane:
     """The lane of a delivery after so many attempts."""
     return (_RETRIES if attempts else _FIRSTS)[urgency]
@@ -65,17 +73,25 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a claim may take: a worker's places, `each` to one recipient, and what the worker holds already."""
+    """What a claim may take: a worker's places, `each` to one recipient, and what the worker holds already.
+
+    `slow` is how much of that is slow, by lane (rule 5).
+    """
 
     places: Places
     each: int
     held: Mapping[tuple[str, Lane], int] = field(default_factory=dict)
+    slow: Mapping[Lane, int] = field(default_factory=dict)
 
     def taken(self) -> dict[Lane, int]:
-        """What is held in each lane."""
+        """How many places are taken in each lane."""
         found = dict.fromkeys(Lane, 0)
         for (_, lane), count in self.held.items():
             found[lane] += count
+        beside = self.places.total * SLOW_FOR_EACH
+        for lane in Lane:
+            aside = min(self.slow.get(lane, 0), beside)
+            found[lane], beside = found[lane] - aside, beside - aside
         return found
 
     def open_to(self, recipient_id: str, lane: Lane, held: Mapping[tuple[str, Lane], int]) -> bool:

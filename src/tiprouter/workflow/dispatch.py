@@ -44,7 +44,7 @@ from tiprouter.workflow.wrapping import trust_of, wrapped
 
 log = structlog.get_logger()
 
-LEASE: Final = timedelta(seconds=5)
+LEASE: Final = timedelta(seconds=4)
 HELD_FOR: Final = timedelta(minutes=1)
 ATTEMPT_SECONDS: Final = 15.0
 SWEEP_MAX: Final = 100

@@ -34,6 +34,8 @@ from tiprouter.workflow.pager import Pager
 log = structlog.get_logger()
 
 IDLE_SECONDS: Final = 1.0
+SLOW_SECONDS: Final = 1.0
+"""An attempt under way for so long is slow, and gives its place back (`domain/lanes.py`, rule 5)."""
 LOOK_AGAIN_SECONDS: Final = 0.05
 
 
@@ -60,6 +62,7 @@ class Worker:
         self._messenger = Messenger(database, desk, sender)
         self._answers = Answers(database, desk)
         self._held: dict[asyncio.Task[None], Ready] = {}
+        self._slow: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -95,9 +98,11 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Start what can be started; whether anything was."""
-        room = Room(self._places, self._each, Counter(_place(ready) for ready in self._held.values()))
+        slow = Counter(_place(ready)[1] for task, ready in self._held.items() if task in self._slow)
+        room = Room(self._places, self._each, Counter(map(_place, self._held.values())), slow)
         if not any(self._places.room(lane, room.taken()) for lane in Lane):
-            await asyncio.wait(self._held, return_when=asyncio.FIRST_COMPLETED)
+            # A second at most: some of them may be slow by then, and have given their places back.
+            await asyncio.wait(self._held, timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             return True
         async for attempt in until_the_database_answers():
             with attempt:
@@ -106,10 +111,17 @@ class Worker:
             task = asyncio.create_task(self._deliver(ready))
             self._held[task] = ready
             task.add_done_callback(self._let_go)
+            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._set_aside, task)
         return bool(claimed)
+
+    def _set_aside(self, task: asyncio.Task[None]) -> None:
+        if task in self._held:
+            self._slow.add(task)
+            self._database.changed.set()
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
         ready = self._held.pop(task)
+        self._slow.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             # Its lease runs out, and it is made again.
             log.error("attempt.unfinished", delivery=ready.delivery_id, error=type(error).__name__)

@@ -15,7 +15,7 @@ from tiprouter.domain.explain import VOCABULARY
 from tiprouter.domain.vocabulary import Category, ConsentState
 from tiprouter.policy.annotations import OBLIGATIONS, Effect, PolicyNote
 from tiprouter.policy.bundle import Bundle
-from tiprouter.policy.engine import Answer, ruling_of
+from tiprouter.policy.engine import ruling_of
 from tiprouter.policy.gate import laws
 from tiprouter.policy.gate.compile import Compiled, allowed
 from tiprouter.policy.gate.formula import Formula, true_at
@@ -23,6 +23,7 @@ from tiprouter.policy.gate.oracle import Compared, compared, differing
 from tiprouter.policy.gate.proofs import Stated, stated, swept
 from tiprouter.policy.gate.view import View
 from tiprouter.policy.golden import GoldenRow, mismatches
+from tiprouter.policy.memory import Answer
 from tiprouter.policy.questions import CONSENT, QUESTIONS
 
 LAWS = (laws.above_floor, laws.below_ceiling, *laws.BY_GUARDS, *laws.BY_BUNDLE)
