@@ -59,12 +59,12 @@ def test_nothing_leaves_on_a_review_that_the_policy_does_not_permit(
 
 
 def test_a_hold_that_is_released_keeps_its_deadline_and_says_so() -> None:
-    """Rule 2: the categories are those named and permitted; the clock is the hold's."""
+    """Rule 2: the categories are those named and permitted; the clock is the hold's. It does not deny a duty."""
     held, told = verdict_of(FINDING, HELD, NOW), verdict_of(FINDING, HELD, NOW, RELEASE_ALL)
     assert (held.outcome, told.outcome) == (Outcome.HOLD_REVIEW, Outcome.DISCLOSE)
     assert (told.categories, told.deadline) == (SOME, held.deadline)
     assert told.policies == ("x.review", RELEASED)
-    assert (held.considered, told.considered) == (False, True)
+    assert (held.considered, told.considered) == (False, False)
 
 
 def test_a_hold_that_is_withheld_is_over() -> None:

@@ -3,7 +3,7 @@
 A table of its own beside those of `states`; the database constraint and the diagram derive from it.
 
 1. One that stands is what its recipient may be told now. It ends once: another takes its place, or nothing may leave.
-2. What ended is recalled when the person took it back and its recipient may hold it.
+2. When the person took it back and its recipient may hold it, it is recalled, whether it stood or had ended.
 3. Erasing its record takes its content; nothing comes after that.
 
 Its delivery has a table of its own (`states`): a disclosure that stands may long be delivered, and one that ended too.
@@ -43,6 +43,7 @@ DISCLOSURE_TRANSITIONS: Mapping[tuple[DisclosureEvent, DisclosureState], Disclos
     {
         (_E.REPLACE, _S.STANDING): _S.REPLACED,
         (_E.WITHHOLD, _S.STANDING): _S.WITHHELD,
+        (_E.RECALL, _S.STANDING): _S.RECALLED,
         (_E.RECALL, _S.REPLACED): _S.RECALLED,
         (_E.RECALL, _S.WITHHELD): _S.RECALLED,
         (_E.ERASE, _S.STANDING): _S.ERASED,

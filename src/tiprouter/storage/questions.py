@@ -20,8 +20,11 @@ from tiprouter.storage.codec import from_bytes, to_bytes
 from tiprouter.storage.disclosures import Disclosure
 from tiprouter.storage.pages_table import alarms
 from tiprouter.storage.questions_table import questions
-from tiprouter.storage.tables import STANDS, attempts, deliveries, disclosures, notices
+from tiprouter.storage.tables import attempts, deliveries, disclosures, notices
 from tiprouter.storage.vault import Place, Vault
+
+_TELLS = (DisclosureState.STANDING.value, DisclosureState.RECALLED.value)
+"""Where the disclosure that carries an answer is while the answer may be told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def answered(tx: Connection, vault: Vault, record_id: str) -> list[Answered]:
         .outerjoin(disclosures, disclosures.c.id == questions.c.carried_by)
         .outerjoin(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
         .where(questions.c.record_id == record_id, questions.c.state == QuestionState.ANSWERED)
-        .where(questions.c.sealed.is_not(None), sa.or_(disclosures.c.id.is_(None), STANDS))
+        .where(questions.c.sealed.is_not(None), sa.or_(disclosures.c.id.is_(None), disclosures.c.state.in_(_TELLS)))
         .order_by(questions.c.id)
     )
     rows = tx.execute(query).all()

@@ -96,8 +96,9 @@ def _follow(
         if draft is not None and same and not found.recalled:
             _rest_on_today(it, stored, draft, delivery)
             return
-        ends = DisclosureEvent.WITHHOLD if ready is None else DisclosureEvent.REPLACE
-        disclosures.move(it.tx, (carrier.id,), ends)
+        if not found.recalled:
+            ends = DisclosureEvent.WITHHOLD if ready is None else DisclosureEvent.REPLACE
+            disclosures.move(it.tx, (carrier.id,), ends)
         cancel(it, delivery, cause)
         if found.left and not found.recalled and cause in TAKEN_BACK:
             recall(it, stored, carrier)
