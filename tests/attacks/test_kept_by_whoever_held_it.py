@@ -1,18 +1,20 @@
 """She took it back, and whoever held it was never told: her name was out of the case, or something newer was there."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.support.fictional import agency, grant, person, statement, tip
 from tests.support.service import Service
-from tiprouter.domain.record import Record
-from tiprouter.domain.vocabulary import RecipientKind, RecordKind
+from tiprouter.domain.record import Jurisdiction, Record
+from tiprouter.domain.vocabulary import JurisdictionReason, RecipientKind, RecordKind
 from tiprouter.workflow import disclose
 from tiprouter.workflow.consenting import Whose
 
 LE = RecipientKind.LAW_ENFORCEMENT
 HERS = Whose(source="hotline-example", ref="hers")
+ELSEWHERE = Jurisdiction("US-NV", JurisdictionReason.FOUND)
 THEIRS = Whose(source="hotline-example", ref="theirs")
 
 
@@ -61,6 +63,17 @@ async def test_an_older_version_is_recalled_beside_one_that_stands(service: Serv
     await service.check_house()
 
 
+async def test_an_agency_that_nothing_concerns_any_more_is_told_all_the_same(service: Service) -> None:
+    """The case moved to another state, and its police no longer come into question; what they hold is recalled."""
+    await service.enrol(agency(LE))
+    given = await service.consent(HERS, grant(LE))
+    await service.put_case(case("hers"), None)
+    await sent(service)
+    await service.put_case(replace(case("hers"), jurisdictions=(ELSEWHERE,)), 1)
+    await service.withdraw(given.consent.id)
+    assert await sent(service) == [("disclosure.recalled", (await held(service))[0])]
+
+
 async def test_nobody_else_is_told_and_nobody_twice(service: Service) -> None:
     """Another's withdrawal recalls nothing of hers, and hers is recalled once, whoever withdraws afterwards."""
     await service.enrol(agency(LE))
@@ -80,6 +93,6 @@ async def test_nobody_else_is_told_and_nobody_twice(service: Service) -> None:
 
 async def test_these_stories_notice_what_they_are_for(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: whoever left the record is forgotten; no recall comes."""
-    monkeypatch.setattr(disclose, "_left_the_record", lambda *_: set())
+    monkeypatch.setattr(disclose, "_taken_back_unasked", lambda *_: set())
     with pytest.raises(AssertionError):
         await test_a_person_who_is_in_the_case_no_longer_can_still_take_it_back(service)

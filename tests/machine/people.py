@@ -237,8 +237,8 @@ class People(Basics):
         return "stopped something" if gone else "nothing to stop"
 
     def _standing(self, person_id: str) -> dict[str, str]:
-        """The disclosures that stand about this person's records, and where their deliveries are."""
-        about = {told.id for told in self._about(person_id)}
+        """The disclosures that stand about records that ever named the person, and where their deliveries are."""
+        about = {told.id for told in self._ever_about(person_id)}
         tables = self.watch.tables
         return {
             row[2]: row[1]
@@ -249,13 +249,16 @@ class People(Basics):
     def _about(self, person_id: str) -> list[Told]:
         return [told for told in self.open_records() if person_id in told.persons]
 
+    def _ever_about(self, person_id: str) -> list[Told]:
+        return [told for told in self.open_records() if person_id in told.ever]
+
     def _lapse(self, person_id: str) -> None:
         for one in self.model.sayings[person_id]:
             if one.waits:
                 one.waits, one.lapsed = False, True
 
     def _touched(self, person_id: str) -> None:
-        for told in self._about(person_id):
+        for told in self._ever_about(person_id):
             self.history.discard(told.id)
 
     def _after_a_no(self, person_id: str) -> None:

@@ -289,15 +289,20 @@ def _recall_what_ended_before(
 ) -> None:
     """Rule 5 for what no longer stands anyway: it ended by expiry, or by a revision that may leave the person out."""
     then = decisions.several(it.tx, sorted({decision_id for one in held for decision_id in one.decisions}))
-    gone = _left_the_record(it, stored, then.values())
+    gone = _taken_back_unasked(it, stored, {(one.person_id, one.recipient_id) for one in then.values()} - kept.keys())
     _recall_all(it, stored, out, [one for one in held if _rested_on_what_is_withdrawn(one, then, kept, gone)])
 
 
-def _left_the_record(it: Happening, stored: Stored, then: Iterable[Decision]) -> set[tuple[str, str | None, str]]:
-    """What persons whom the record no longer names took back since: person, recipient, category."""
+def _taken_back_unasked(
+    it: Happening, stored: Stored, whom: Iterable[tuple[str, str | None]]
+) -> set[tuple[str, str | None, str]]:
+    """What was taken back where nothing is decided any more: person, recipient, category.
+
+    The record no longer names the person, or nothing about it concerns the recipient now.
+    """
     known = {one.id: one for one in registry.everyone(it.tx)}
     taken: set[tuple[str, str | None, str]] = set()
-    for person_id, to in {(one.person_id, one.recipient_id) for one in then if one.person_id not in stored.persons}:
+    for person_id, to in whom:
         if to is not None and to in known:
             said = [consent for consent, _ in consents.of_person(it.tx, it.vault, person_id)]
             places = tuple(place.code for place in served(stored.record.jurisdictions, known[to]))
