@@ -13,8 +13,9 @@ from tests.support.fictional import agency, grant, person, tip
 from tests.support.service import OPERATOR, Service
 from tiprouter.audit import folder
 from tiprouter.audit.checkpoint import open_checkpoint, read_unverified
-from tiprouter.audit.entry import Kind, compose, parse
+from tiprouter.audit.entry import compose, parse
 from tiprouter.audit.folder import FolderError
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import NoteError, Signer, Verifier
 from tiprouter.audit.tiles import Tile
 from tiprouter.audit.verify import verify_folder

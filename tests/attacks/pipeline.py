@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine
 
 from tests.support.fictional import DANGER, agency, person, tip
 from tests.support.service import START, Clock, Service, open_service
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage import deliveries, outbox, registry
 from tiprouter.storage.database import Transaction

@@ -9,7 +9,8 @@ import pytest
 from tests.attacks.agreement import log_agrees_with_rows
 from tests.support.fictional import BLAMELESS, agency, grant, person, tip
 from tests.support.service import START, Clock, Service, open_service, room
-from tiprouter.audit.entry import EntryError, Kind
+from tiprouter.audit.entry import EntryError
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.attempts import Attempted, AttemptResult
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage import deliveries, stopwatch

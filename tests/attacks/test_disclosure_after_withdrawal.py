@@ -12,7 +12,7 @@ from tests.attacks.agreement import entries_of
 from tests.attacks.interleaving import interleaved
 from tests.support.fictional import agency, grant, person, statement, tip
 from tests.support.service import INTAKE, Service, room
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.vocabulary import RecipientKind, RecordKind
 from tiprouter.errors import UnavailableError

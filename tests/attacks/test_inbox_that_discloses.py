@@ -14,7 +14,7 @@ from tests.attacks.interleaving import interleaved
 from tests.support.fictional import grant, person, tip
 from tests.support.inbox import LE, Office, consenting_adult, ended_in, office, states
 from tests.support.service import INTAKE, OPERATOR, START, Service
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.recipient import DeliveryMode, RecipientStatus
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import deliveries, tables

@@ -8,9 +8,10 @@ from typing import TypeAlias
 import pytest
 
 from tiprouter.audit.checkpoint import Checkpoint, sign_checkpoint
-from tiprouter.audit.entry import JSON, Kind, compose
+from tiprouter.audit.entry import JSON, compose
 from tiprouter.audit.folder import publish
 from tiprouter.audit.growth import LogState, integrate
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Algorithm, Signer
 
 ORIGIN = "tiprouter.example/audit"

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from tests.support.service import LIBRARY, ORIGIN
 from tiprouter.audit.checkpoint import Checkpoint, read_unverified
-from tiprouter.audit.entry import Kind, compose, parse
+from tiprouter.audit.entry import compose, parse
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer
 from tiprouter.audit.verify import verify_folder
 from tiprouter.storage import migrations, outbox

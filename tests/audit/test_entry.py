@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiprouter.audit.entry import FIELDS, JSON, REQUIRED, EntryError, Kind, commit, compose, heading, parse
+from tiprouter.audit.entry import JSON, EntryError, commit, compose, heading, parse
+from tiprouter.audit.kinds import FIELDS, REQUIRED, Kind
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
 NONCE = bytes(range(16))

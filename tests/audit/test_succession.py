@@ -7,9 +7,10 @@ import pytest
 
 from tests.audit.conftest import LOG, ORIGIN, entry, story
 from tiprouter.audit.checkpoint import Checkpoint, sign_checkpoint
-from tiprouter.audit.entry import Kind, parse
+from tiprouter.audit.entry import parse
 from tiprouter.audit.folder import publish
 from tiprouter.audit.growth import LogState, integrate
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer
 from tiprouter.audit.succession import SuccessionError, follow, name_successor
 from tiprouter.audit.verify import verify_folder

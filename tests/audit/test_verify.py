@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tiprouter.audit.checkpoint import Checkpoint, read_unverified, sign_checkpoint
-from tiprouter.audit.entry import Kind, compose
+from tiprouter.audit.entry import compose
 from tiprouter.audit.growth import LogState, integrate
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer
 from tiprouter.audit.tiles import ENTRIES, Tile, TileError, decode_bundle, encode_bundle
 from tiprouter.audit.verify import Report, Where, verify_folder

@@ -11,9 +11,10 @@ from typing import TypeAlias
 import pytest
 
 from tiprouter.audit.checkpoint import Checkpoint, sign_checkpoint
-from tiprouter.audit.entry import Kind, compose
+from tiprouter.audit.entry import compose
 from tiprouter.audit.folder import publish
 from tiprouter.audit.growth import LogState, integrate
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer
 
 REPOSITORY = Path(__file__).parents[2]

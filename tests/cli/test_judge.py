@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import LOG, START, publish_log
-from tiprouter.audit.entry import Kind, compose, parse
+from tiprouter.audit.entry import compose, parse
+from tiprouter.audit.kinds import Kind
 from tiprouter.cli import judge
 from tiprouter.cli.judge import Ledger
 from tiprouter.cli.play import Played, Told

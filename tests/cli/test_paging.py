@@ -1,4 +1,4 @@
-"""What does an operator learn of paging before anybody needs it? (cli/doctor.py, wiring.py)"""
+"""What does an operator learn of paging before anybody needs it? (cli/doctor.py, wiring)"""
 
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ async def test_a_worker_without_channels_says_so_at_its_start(tmp_path: Path) ->
     lines = []
     for given in (Settings(data=tmp_path / "data"), settings(tmp_path, **MAIL)):
         with structlog.testing.capture_logs() as captured:
-            async with wiring.open_house(given, migrate=True) as house, wiring._worker(house):  # noqa: SLF001 - its start
+            async with wiring.open_house(given, migrate=True) as house, wiring.working(house):
                 pass
         lines += [(line["event"], line.get("channel")) for line in captured if line["event"].startswith("paging")]
     assert lines == [("paging.off", None), ("paging.on", "webhook"), ("paging.on", "email")]

@@ -13,7 +13,7 @@ import pytest
 from tests.audit.conftest import entry, story
 from tests.audit.conftest import publish_log as published
 from tests.cli.conftest import LOG, publish_log
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.cli import auditing, sources
 from tiprouter.errors import ConfigurationError
 

@@ -27,8 +27,8 @@ from tiprouter.domain.discharge import (
     serving,
     settle,
     still_proved,
-    warn_at,
 )
+from tiprouter.domain.lateness import warn_at
 from tiprouter.domain.states import DutyPhase, IllegalTransitionError
 
 OPEN, OVERDUE, DISCHARGED, LIFTED = DutyPhase

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, Final
 from unittest.mock import patch
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.consent import Consent, Question
 from tiprouter.domain.discharge import EvidenceKind
 from tiprouter.domain.record import Record

@@ -12,7 +12,8 @@ Not promised: that a stolen key cannot name a successor. Whoever remembers a che
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from tiprouter.audit.entry import JSON, Entry, EntryError, Kind, parse
+from tiprouter.audit.entry import JSON, Entry, EntryError, parse
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Algorithm, NoteError, Signer, Verifier, decode_base64
 from tiprouter.audit.tiles import ENTRIES, TILE_WIDTH, BundleError, Tile, decode_bundle, tile_at
 

@@ -25,8 +25,9 @@ from pathlib import Path
 
 from tiprouter.audit import merkle
 from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverified
-from tiprouter.audit.entry import Entry, EntryError, Kind, parse
+from tiprouter.audit.entry import Entry, EntryError, parse
 from tiprouter.audit.folder import CHECKPOINT, VKEY, list_tiles, read_file, read_tile
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Verifier
 from tiprouter.audit.succession import entries_in, follow
 from tiprouter.audit.survey import Damage, Survey, survey

@@ -70,8 +70,8 @@ async def opened(database_url: str) -> AsyncIterator[House]:
             yield house
 
 
-def enrol(house: House, place: str, urls: Sequence[str], tx: Transaction) -> list[str]:
-    """Register an agency for each URL; their ids (rule 2)."""
+def enrol(house: House, place: str, urls: Sequence[str], tx: Transaction, apart: timedelta = timedelta()) -> list[str]:
+    """Register an agency for each URL, whose agreements end this far apart; their ids (rule 2)."""
     until = house.desk.now() + timedelta(days=1)
     made = []
     for number, url in enumerate(urls):
@@ -84,7 +84,7 @@ def enrol(house: House, place: str, urls: Sequence[str], tx: Transaction) -> lis
             url=url,
             scheme=SignatureScheme.ED25519,
             status=RecipientStatus.ACTIVE,
-            agreement_until=until,
+            agreement_until=until + number * apart,
             revision=0,
         )
         made.append(enrolment.register(tx, house.desk, BENCH, wanted).recipient.id)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tiprouter.audit.checkpoint import read_unverified
-from tiprouter.audit.entry import Entry, Kind, parse
+from tiprouter.audit.entry import Entry, parse
 from tiprouter.audit.folder import CHECKPOINT, read_file, read_tile
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.tiles import ENTRIES, TILE_WIDTH, decode_bundle, tile_at
 from tiprouter.audit.verify import Report, verify_folder
 from tiprouter.cli.play import Played

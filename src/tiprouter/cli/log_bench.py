@@ -22,7 +22,8 @@ from typing import Final
 import typer
 
 from tiprouter import wiring
-from tiprouter.audit.entry import JSON, Kind, compose
+from tiprouter.audit.entry import JSON, compose
+from tiprouter.audit.kinds import Kind
 from tiprouter.errors import ConfigurationError
 from tiprouter.settings import Settings
 from tiprouter.storage import outbox, treelog

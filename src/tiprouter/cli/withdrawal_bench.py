@@ -17,47 +17,26 @@ import asyncio
 import functools
 import gc
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import typer
 
-from tiprouter import wiring
-from tiprouter.domain.consent import Choice, Consent
-from tiprouter.domain.recipient import Recipient, RecipientStatus, SignatureScheme
-from tiprouter.domain.record import Age, Jurisdiction, Person, Record, Signaler, Statement
-from tiprouter.domain.vocabulary import (
-    Answer,
-    Category,
-    Channel,
-    ConsentMethod,
-    Exploitation,
-    Grantor,
-    JurisdictionReason,
-    Purpose,
-    RecipientKind,
-    RecordKind,
-    Relationship,
-    Role,
-)
-from tiprouter.policy import bundle as bundles
-from tiprouter.policy.files import shipped
-from tiprouter.settings import Settings
+from tiprouter.cli import bench_house
+from tiprouter.cli.bench_house import BENCH
+from tiprouter.domain.record import Record
 from tiprouter.storage import stopwatch
 from tiprouter.storage.database import Transaction
 from tiprouter.wiring import House
-from tiprouter.workflow import assess, consenting, enrolment, governing, intake
+from tiprouter.workflow import assess, consenting
 from tiprouter.workflow.consenting import Whose, Withdrawal
-from tiprouter.workflow.happening import Actor, Happening
+from tiprouter.workflow.happening import Happening
 
-BENCH: Final = Actor("benchmark", "operator")
 TARGET_MS: Final = 200
 _MILLI: Final = 1e3
 
@@ -154,20 +133,15 @@ def run(database_url: str | None, rounds: int, shapes: Sequence[Shape] = SHAPES)
 
 
 async def _measure(url: str, rounds: int, shapes: Sequence[Shape]) -> int:
-    with tempfile.TemporaryDirectory(prefix="tiprouter-bench-") as folder:
-        settings = Settings(data=Path(folder), database_url=url, sandbox=True, log_level="error")
-        async with wiring.open_house(settings, migrate=True) as house:
-            bundle = bundles.load(shipped("survivor-led"))
-            report = {"passed": True, "by": "release"}
-            await house.database.write(lambda tx: governing.install(tx, house.desk, bundle, report))
-            slow = 0
-            for shape in shapes:
-                await house.database.write(functools.partial(_enrol, house, shape))
-                gc.collect()
-                gc.freeze()
-                made = [await _round(house, shape, number) for number in range(rounds + 1)]
-                slow += _tell(shape, made[1:])
-            return int(slow > 0)
+    slow = 0
+    async with bench_house.opened(url) as house:
+        for shape in shapes:
+            await house.database.write(functools.partial(_enrol, house, shape))
+            gc.collect()
+            gc.freeze()
+            made = [await _round(house, shape, number) for number in range(rounds + 1)]
+            slow += _tell(shape, made[1:])
+    return int(slow > 0)
 
 
 def _tell(shape: Shape, rounds: Sequence[Round]) -> bool:
@@ -187,11 +161,11 @@ async def _round(house: House, shape: Shape, number: int) -> Round:
     """Rule 1."""
     ref = f"{shape.place.lower()}-{number}"
     accepted = [
-        await house.database.write(functools.partial(_accept, house, _record(house, shape, ref, each)))
+        await house.database.write(functools.partial(bench_house.accept, house, _record(house, shape, ref, each)))
         for each in range(shape.records)
     ]
     whose = Whose(person_id=accepted[0])
-    consent = _consent(house)
+    consent = bench_house.consent(house)
     given = await house.database.write(
         lambda tx: consenting.give_consent(tx, house.desk, BENCH, whose, consent), quietly=True
     )
@@ -217,62 +191,10 @@ async def _round(house: House, shape: Shape, number: int) -> Round:
 
 
 def _enrol(house: House, shape: Shape, tx: Transaction) -> None:
-    now = house.desk.now()
-    for number in range(shape.recipients):
-        wanted = Recipient(
-            id="",
-            name=f"Example provider {number}",
-            kind=RecipientKind.SERVICE_PROVIDER,
-            jurisdictions=(shape.place,),
-            counties=(),
-            url=f"http://127.0.0.1:9/{number}",
-            scheme=SignatureScheme.HMAC,
-            status=RecipientStatus.ACTIVE,
-            agreement_until=now + timedelta(days=1, seconds=number),
-            revision=0,
-        )
-        enrolment.register(tx, house.desk, BENCH, wanted)
-
-
-def _accept(house: House, record: Record, tx: Transaction) -> str:
-    """A tip; the id of its first person."""
-    return intake.accept_tip(tx, house.desk, BENCH, record).stored.persons[0]
+    urls = [f"http://127.0.0.1:9/{number}" for number in range(shape.recipients)]
+    bench_house.enrol(house, shape.place, urls, tx, apart=timedelta(seconds=1))
 
 
 def _record(house: House, shape: Shape, ref: str, number: int) -> Record:
-    now = house.desk.now()
     refs = [ref, *(f"{ref}.{other}" for other in range(1, shape.persons))]
-    return Record(
-        kind=RecordKind.TIP,
-        source="hotline-example",
-        external_id=f"{ref}-{number}",
-        signaled_at=now,
-        received_at=now,
-        channel=Channel.PHONE,
-        language="en",
-        signaler=Signaler(Relationship.SELF, ref=ref),
-        exploitation=(Exploitation.FORCED_LABOUR,),
-        jurisdictions=(Jurisdiction(shape.place, JurisdictionReason.FOUND),),
-        persons=tuple(Person(one, Role.POTENTIAL_VICTIM, Age(years=29)) for one in refs),
-        statements=tuple(Statement("an invented statement", (one,), Category.INCIDENT) for one in refs),
-    )
-
-
-def _consent(house: House) -> Consent:
-    now = house.desk.now()
-    return Consent(
-        id="",
-        person_id="",
-        choice=Choice.GRANT,
-        grantor=Grantor.SELF,
-        guardian_implicated=Answer.NO,
-        recipients=(),
-        kinds=(RecipientKind.SERVICE_PROVIDER,),
-        purposes=(Purpose.SERVICES,),
-        categories=tuple(Category),
-        method=ConsentMethod.VERBAL,
-        informed=True,
-        given_at=now,
-        valid_from=now,
-        expires_at=now + timedelta(days=30),
-    )
+    return bench_house.tip(house, shape.place, f"{ref}-{number}", refs)

@@ -23,9 +23,10 @@ from enum import StrEnum, unique
 from typing import Final, TypeAlias
 
 from tiprouter.domain.duty import Part, Protocol
+from tiprouter.domain.lateness import warn_at
 from tiprouter.domain.outcome import after
 from tiprouter.domain.states import OWING, DutyEvent, DutyPhase, next_duty_phase
-from tiprouter.domain.vocabulary import RecipientKind, ReportChannel, WrittenWhen
+from tiprouter.domain.vocabulary import RecipientKind, WrittenWhen
 
 
 @unique
@@ -47,12 +48,6 @@ class CallOutcome(StrEnum):
 
 Whom: TypeAlias = tuple[str, str | None]
 """A person and a recipient by id; no recipient where none was found."""
-
-CALLS: Final = frozenset({ReportChannel.TELEPHONE, ReportChannel.ORAL})
-"""Channels that nothing but a person's call serves."""
-
-WARN_AFTER: Final = (4, 5)
-"""The part of its span after which a human is told that a duty may be late (rule 7)."""
 
 _EVENTS: Final = {
     EvidenceKind.ACKNOWLEDGED: DutyEvent.ACKNOWLEDGE,
@@ -301,15 +296,9 @@ def moments(duty: StandingDuty) -> Iterator[datetime]:
         yield duty.written_by
 
 
-def warn_at(begun: datetime, deadline: datetime) -> datetime:
-    """When most of the time to a deadline has passed (rule 7)."""
-    part, whole = WARN_AFTER
-    return begun + (deadline - begun) * part / whole
-
-
 def wants_call(parts: Iterable[Part]) -> bool:
     """Whether a row of these parts is served by a call alone (rule 1)."""
-    return any(part.row is not None and part.row.channel in CALLS for part in parts)
+    return any(part.row is not None and part.row.channel.spoken for part in parts)
 
 
 def written_after(parts: Iterable[Part], protocol: Protocol, received_at: datetime, *, oral: bool) -> datetime | None:

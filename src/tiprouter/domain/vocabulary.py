@@ -176,6 +176,11 @@ class ReportChannel(StrEnum):
     ORAL = "oral"
     TELEPHONE = "telephone"
 
+    @property
+    def spoken(self) -> bool:
+        """Whether only a human's voice makes such a report."""
+        return self in (ReportChannel.ORAL, ReportChannel.TELEPHONE)
+
 
 @unique
 class Clock(StrEnum):

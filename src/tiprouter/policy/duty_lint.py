@@ -19,7 +19,7 @@ from typing import Final
 
 from tiprouter.domain.duty import TRIBAL, DutyRow, Protocol, World
 from tiprouter.domain.recipient import NATIONWIDE
-from tiprouter.domain.vocabulary import Confidence, Perpetrator, ReportChannel
+from tiprouter.domain.vocabulary import Confidence, Perpetrator
 
 SOON: Final = timedelta(days=90)
 """How long before a row goes stale somebody is told."""
@@ -31,7 +31,6 @@ _ISO: Final = (
 PLACES: Final = frozenset({TRIBAL, *(f"US-{code}" for code in _ISO.split())})
 """Fifty states, the district, five territories (ISO 3166-2:US) and tribal land."""
 
-CALLS: Final = frozenset({ReportChannel.TELEPHONE, ReportChannel.ORAL})
 """Channels that only a person can use."""
 
 
@@ -171,7 +170,7 @@ def _notes(row: DutyRow, protocol: Protocol) -> Iterator[str]:
     if row.binds not in protocol.bound_as:
         yield f"it binds others ({row.binds}) and decides nothing here"
         return
-    if row.channel in CALLS:
+    if row.channel.spoken:
         yield f"only a person can discharge it: {row.channel}"
     if row.written is not None:
         yield f"a report in writing must follow ({row.written.when})"

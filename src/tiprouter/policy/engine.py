@@ -30,7 +30,7 @@ import cedarpy
 
 from tiprouter.domain.facts import Facts
 from tiprouter.domain.outcome import Notice, Ruling
-from tiprouter.domain.vocabulary import Category, ReportChannel
+from tiprouter.domain.vocabulary import Category
 from tiprouter.policy.annotations import Effect, PolicyNote
 from tiprouter.policy.bundle import Bundle, policy_set
 from tiprouter.policy.gate.opinion import SecondOpinion
@@ -49,7 +49,6 @@ SECOND_OPINION: Final = "second-opinion"
 
 _ERRING = re.compile(r"error while evaluating policy `([^`]+)`")
 _NOTICES = tuple(Notice)
-_CALLS: Final = (ReportChannel.TELEPHONE, ReportChannel.ORAL)
 ASKED_MAX: Final = 512
 """So many combinations of slices are kept ready."""
 
@@ -259,6 +258,6 @@ def ruling_of(answers: Mapping[str, Answer], notes: Mapping[str, PolicyNote]) ->
         policies=tuple(sorted(determining)),
         within=tuple(sorted(span for span in deadlines if span is not None)),
         written=tuple(sorted((span for span in spans if span is not None), key=spelled)),
-        call=any(notes[policy].channel in _CALLS for policy in permits),
+        call=any(channel.spoken for policy in permits if (channel := notes[policy].channel)),
         notice=max(notices, key=_NOTICES.index, default=Notice.NOT_REQUIRED),
     )

@@ -24,8 +24,6 @@ from tiprouter.policy.spans import spelled
 FILE: Final = "duties.csv (generated)"
 PREFIX: Final = "duty."
 
-_CALLS: Final = (ReportChannel.TELEPHONE, ReportChannel.ORAL)
-
 
 def slices(rows: Iterable[DutyRow], territories: Mapping[str, Territory], schema: cedarpy.Schema) -> dict[str, Policy]:
     """The policy of each row that has a source, by row id (rules 1, 4). Raises `BundleError`."""
@@ -62,7 +60,7 @@ def _annotations(row: DutyRow, territories: Mapping[str, Territory]) -> Iterator
     # A report in writing that must only follow a call follows ours only where a call is demanded; one that must be
     # asked for is owed once it was.
     owed = written is not None and (
-        written.when is WrittenWhen.ALWAYS or (written.when is WrittenWhen.AFTER_ORAL and row.channel in _CALLS)
+        written.when is WrittenWhen.ALWAYS or (written.when is WrittenWhen.AFTER_ORAL and row.channel.spoken)
     )
     if written is not None and owed:
         yield "written", spelled(written.within)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.vocabulary import RecipientKind, StatementForm
 from tiprouter.errors import InvalidError, NotFoundError

@@ -18,7 +18,7 @@ report: acknowledging it is evidence of nothing.
 
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.jws import opened, signed_part
 from tiprouter.domain.proof import Sworn, UnprovenError, check
 from tiprouter.domain.question import ANSWER_WITHIN, QuestionEvent, QuestionState

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.notice import REPEAT_EVERY, UNDELIVERED, UNDELIVERED_AFTER, repeats_max
 from tiprouter.storage import pages
 from tiprouter.storage.database import Transaction

@@ -19,24 +19,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.disclosure_states import DisclosureEvent, DisclosureState
 from tiprouter.domain.question import ANSWER_WITHIN, QuestionEvent, next_question_state
 from tiprouter.domain.redaction import Address, Asked, Made
-from tiprouter.domain.states import WAITING, DeliveryState
 from tiprouter.domain.vocabulary import Category, Outcome
 from tiprouter.storage import deliveries, disclosures, questions
 from tiprouter.storage.decisions import Decision
-from tiprouter.storage.deliveries import Delivery
 from tiprouter.storage.disclosures import Disclosure
 from tiprouter.storage.questions import Answered, Question
 from tiprouter.storage.records import Stored
-from tiprouter.workflow.disclose import TAKEN_BACK, Draft, basis, cancel, delivery_of, recall
+from tiprouter.workflow.disclose import TAKEN_BACK, Draft, basis, cancel, delivery_of, recall, rest_on_today
 from tiprouter.workflow.happening import Happening, moment
 
 _HELD: Final = frozenset({Outcome.HOLD_REVIEW, Outcome.HOLD_ERROR})
-_STANDING: Final = WAITING | {DeliveryState.DELIVERED}
 
 
 def carry(
@@ -94,7 +91,7 @@ def _follow(
         delivery = deliveries.of_disclosures(it.tx, [carrier.id])[carrier.id]
         same = ready is not None and (found.left or ready[1].content_digest == carrier.content_digest)
         if draft is not None and same and not found.recalled:
-            _rest_on_today(it, stored, draft, delivery)
+            rest_on_today(it, stored, draft, delivery)
             return
         if not found.recalled:
             ends = DisclosureEvent.WITHHOLD if ready is None else DisclosureEvent.REPLACE
@@ -174,9 +171,3 @@ def _make(
             "deadline": moment(address.deadline),
         },
     )
-
-
-def _rest_on_today(it: Happening, stored: Stored, draft: Draft, delivery: Delivery) -> None:
-    if delivery.state in _STANDING:
-        today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
-        deliveries.change(it.tx, delivery.id, basis=today, valid_until=draft.valid_until)

@@ -25,7 +25,7 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.duty import deadline_somewhere
 from tiprouter.domain.facts import Facts, Situation, bands_anywhere, findings_for

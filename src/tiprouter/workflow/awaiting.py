@@ -16,7 +16,7 @@ Not promised: that what was acknowledged was read by somebody who can act.
 from datetime import datetime
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.question import ACKNOWLEDGED_WITHIN
 from tiprouter.domain.states import DeliveryState, DutyPhase
 from tiprouter.domain.vocabulary import Urgency

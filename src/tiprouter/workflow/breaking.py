@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.breaker import Breaker, BreakerState, Heard, hear, lose, renew
 from tiprouter.domain.vocabulary import AttemptKind

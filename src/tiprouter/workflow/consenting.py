@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.consent import Choice, Consent, Scope
 from tiprouter.domain.states import WAITING, DeliveryState, IllegalTransitionError
 from tiprouter.domain.subject_states import ConsentPhase

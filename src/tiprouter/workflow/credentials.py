@@ -9,7 +9,7 @@ import base64
 import hashlib
 from enum import StrEnum, unique
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.errors import InvalidError, NotFoundError
 from tiprouter.storage import callers, registry
 from tiprouter.storage.callers import Caller

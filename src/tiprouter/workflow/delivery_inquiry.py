@@ -7,7 +7,7 @@
 
 from dataclasses import dataclass, replace
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.recovery import Remedy, WaitsFor, remedy, waits_for
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import deliveries, delivery_queries, registry, replays

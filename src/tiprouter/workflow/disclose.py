@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.consent import Question, state_of
 from tiprouter.domain.disclosure_states import DisclosureEvent, DisclosureState
 from tiprouter.domain.duty import served
+from tiprouter.domain.lateness import warn_at
 from tiprouter.domain.outcome import Verdict
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address, Made
@@ -39,9 +40,6 @@ TAKEN_BACK: Final = frozenset({WITHDRAWN, "consent.narrowed", "consent.refused"}
 
 KEEP_TRYING: Final = timedelta(hours=24)
 """A late report is better than none: trying goes on this long, though a human is told before the deadline."""
-
-WARN_BEFORE: Final = 5
-"""A human is told when less than one part in this many of the time to the deadline is left."""
 
 RECALL_WITHIN: Final = timedelta(hours=1)
 RECALL_BASIS: Final = "recall"
@@ -350,7 +348,7 @@ def delivery_of(
         attempts=0,
         next_at=it.now,
         deadline=deadline,
-        warn_at=deadline - max(deadline - it.now, timedelta()) / WARN_BEFORE,
+        warn_at=warn_at(it.now, deadline),
         deliver_by=max(deadline, it.now + KEEP_TRYING),
         basis=decided_under,
         valid_until=None,

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import structlog
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.delivery.schedule import next_attempt_at
 from tiprouter.domain.breaker import probe

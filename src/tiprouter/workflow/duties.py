@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.discharge import EvidenceKind, StandingDuty, discharge, moments, settle
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import duties, records

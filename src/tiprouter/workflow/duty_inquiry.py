@@ -7,7 +7,7 @@
 
 from dataclasses import dataclass, replace
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.discharge import StandingDuty
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.errors import NotFoundError

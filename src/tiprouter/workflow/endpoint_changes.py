@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.endpoint import CONFIRM_WITHIN, GUARDED, MessageForm, guarded
 from tiprouter.domain.endpoint_states import ChangeEvent, ChangeState
 from tiprouter.domain.recipient import Recipient

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.domain.endpoint import TOLD_FOR, MessageForm, again_after
 from tiprouter.domain.recipient import Recipient

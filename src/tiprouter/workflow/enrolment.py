@@ -13,7 +13,7 @@
 
 from dataclasses import dataclass, replace
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.addresses import ForbiddenAddressError, check_url
 from tiprouter.delivery.encryption import EncryptionError, parse_key
 from tiprouter.delivery.jws import usable

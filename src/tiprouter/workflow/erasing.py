@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.disclosure_states import DisclosureEvent
 from tiprouter.domain.erasure import without
 from tiprouter.errors import ConflictError, NotFoundError, UnavailableError

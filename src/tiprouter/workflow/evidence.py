@@ -16,7 +16,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.discharge import CallOutcome, EvidenceKind, StandingDuty, ask, written_if_asked
 from tiprouter.domain.states import DutyPhase
 from tiprouter.domain.vocabulary import AcknowledgementStatus, Outcome, RecipientKind

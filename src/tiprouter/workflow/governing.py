@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeAlias
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.states import BundleEvent, BundleState, IllegalTransitionError, next_bundle_state
 from tiprouter.errors import ConflictError, NotFoundError
 from tiprouter.policy.bundle import Bundle, engine_versions

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tiprouter import ids
-from tiprouter.audit.entry import NONCE_BYTES, Kind, commit, compose
+from tiprouter.audit.entry import NONCE_BYTES, commit, compose
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.notice import REPEAT_EVERY, PageChannel, Routing, give_up_at, reason_of, repeats_max
 from tiprouter.domain.pace import Pace
 from tiprouter.domain.page_states import PageState

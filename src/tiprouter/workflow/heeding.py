@@ -7,7 +7,7 @@
 
 from dataclasses import dataclass
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import notices, pages
 from tiprouter.storage.database import Transaction

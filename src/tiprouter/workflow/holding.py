@@ -8,7 +8,7 @@
 
 from dataclasses import replace
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.errors import ConflictError, NotFoundError
 from tiprouter.storage import erasure, holds, records
 from tiprouter.storage.database import Transaction

@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery import signing
 from tiprouter.delivery.attempts import Attempted, AttemptResult
 from tiprouter.delivery.encryption import Encrypted

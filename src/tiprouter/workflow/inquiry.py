@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from tiprouter.audit import merkle, tiles
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.proof import Proof
 from tiprouter.audit.tiles import Tile
 from tiprouter.domain.consent import Consent

@@ -9,7 +9,7 @@
 
 from dataclasses import dataclass
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.record import Record, problems_of
 from tiprouter.domain.vocabulary import RecordKind
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError

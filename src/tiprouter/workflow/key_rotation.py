@@ -9,7 +9,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.signing import LiveKey, SigningError, parse_secret, rotate
 from tiprouter.errors import InvalidError, NotFoundError
 from tiprouter.storage import registry

@@ -12,7 +12,7 @@ The same for both ways out: a worker that sends (`workflow/dispatch.py`) and an 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.redaction import Redacted, reopen
 from tiprouter.domain.states import DeliveryEvent, DeliveryState, next_state
 from tiprouter.domain.vocabulary import AttemptKind

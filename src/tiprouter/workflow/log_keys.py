@@ -8,7 +8,8 @@
 
 from typing import Final
 
-from tiprouter.audit.entry import Kind, heading
+from tiprouter.audit.entry import heading
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer
 from tiprouter.audit.succession import name_successor
 from tiprouter.errors import ConflictError

@@ -11,7 +11,8 @@ Not promised: that equal numbers mean equal things. `policy replay` and `audit v
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tiprouter.audit.entry import Kind, heading
+from tiprouter.audit.entry import heading
+from tiprouter.audit.kinds import Kind
 from tiprouter.storage import outbox, reconciled, treelog
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.storage.reconciled import Count

@@ -19,7 +19,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from tiprouter.audit.entry import EntryError, Kind, commit, parse
+from tiprouter.audit.entry import EntryError, commit, parse
+from tiprouter.audit.kinds import Kind
 from tiprouter.storage import past
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.storage.decisions import Decision

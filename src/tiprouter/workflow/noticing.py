@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.consent import SafeContact
 from tiprouter.domain.states import IllegalTransitionError
 from tiprouter.domain.subject_states import SubjectNoticeEvent, SubjectNoticeState, next_subject_notice_state

@@ -16,8 +16,9 @@ from typing import Final
 
 import structlog
 
-from tiprouter.audit.entry import Kind
-from tiprouter.domain.discharge import Share, StandingDuty, moments, pass_deadline, warn_at
+from tiprouter.audit.kinds import Kind
+from tiprouter.domain.discharge import Share, StandingDuty, moments, pass_deadline
+from tiprouter.domain.lateness import warn_at
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Record
 from tiprouter.domain.states import DutyPhase

@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.notifying import Call, Paged, PageResult
 from tiprouter.delivery.schedule import next_attempt_at
 from tiprouter.domain.notice import FAILING, UNDELIVERED, PageChannel, Severity

@@ -14,7 +14,7 @@ A chore does the asking and telling, in bounded slices.
 from datetime import datetime, timedelta
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.trust import Trust, expires_at
 from tiprouter.domain.endpoint import (
     FAILS_FOR,

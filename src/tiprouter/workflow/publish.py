@@ -26,9 +26,10 @@ import structlog
 
 from tiprouter.audit import folder as log_folder
 from tiprouter.audit.checkpoint import Checkpoint, read_unverified, sign_checkpoint
-from tiprouter.audit.entry import Kind, heading
+from tiprouter.audit.entry import heading
 from tiprouter.audit.folder import FolderError
 from tiprouter.audit.growth import Integration, LogDamagedError, LogState, integrate
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer, split_note
 from tiprouter.audit.tiles import Tile, tiles_between
 from tiprouter.errors import TiprouterError, UnavailableError

@@ -15,7 +15,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.question import AnswerResult, QuestionEvent, QuestionState
 from tiprouter.domain.record import Statement
 from tiprouter.domain.states import DeliveryState

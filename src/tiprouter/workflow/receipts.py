@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.consent import Choice, Consent
 from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import RecipientKind

@@ -16,7 +16,7 @@ carry the same matter, the new one a later sequence (docs/decisions/0025-another
 from dataclasses import dataclass
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.disclosure_states import DisclosureEvent
 from tiprouter.domain.recipient import DeliveryMode, Recipient, RecipientStatus
 from tiprouter.domain.recovery import HELPS, Became, Remedy, RetryReason, Situation, remedy

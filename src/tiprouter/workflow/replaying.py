@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.recovery import DEAD, REPLAYABLE, Became, RetryReason
 from tiprouter.domain.replay_states import UNFINISHED, ReplayEvent, ReplayState, next_replay_state
 from tiprouter.domain.states import DeliveryState

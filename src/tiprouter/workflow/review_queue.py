@@ -9,10 +9,10 @@
 """
 
 from collections.abc import Collection
-from datetime import timedelta
 from typing import Final
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
+from tiprouter.domain.lateness import warn_at
 from tiprouter.domain.outcome import DEFAULT_WITHIN
 from tiprouter.domain.review import about, lane, wanted
 from tiprouter.domain.states import UNANSWERED, ReviewEvent, ReviewState, next_review_state
@@ -23,9 +23,6 @@ from tiprouter.storage.decisions import Decision
 from tiprouter.storage.records import Stored
 from tiprouter.storage.reviews import Held
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening, moment
-
-WARN_BEFORE: Final = 5
-"""A human is told when less than one part in this many of the time to the deadline is left."""
 
 AT_ONCE: Final = 100
 
@@ -79,7 +76,6 @@ def _wanted(decision: Decision) -> bool:
 
 def _opened(it: Happening, decision: Decision) -> Held:
     deadline = decision.deadline or it.now + DEFAULT_WITHIN
-    left = max(deadline - it.now, timedelta())
     return Held(
         id=it.id("rvw"),
         decision_id=decision.id,
@@ -90,7 +86,7 @@ def _opened(it: Happening, decision: Decision) -> Held:
         urgency=lane(decision.urgency, decision.facts),
         about=subject(decision),
         deadline=deadline,
-        warn_at=deadline - left / WARN_BEFORE,
+        warn_at=warn_at(it.now, deadline),
         opened_at=it.now,
     )
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.established import UNKNOWN, VALUES, Established
 from tiprouter.domain.facts import findings_for

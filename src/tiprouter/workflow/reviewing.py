@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from tiprouter.audit.entry import Kind, commit
+from tiprouter.audit.entry import commit
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.established import UNKNOWN, VALUES
 from tiprouter.domain.explain import facts_from
 from tiprouter.domain.outcome import narrowed, reviewed

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage import decisions, disclosures, log_places, registry, searches
 from tiprouter.storage.database import Transaction

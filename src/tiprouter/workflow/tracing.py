@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.errors import NotFoundError
 from tiprouter.policy.annotations import PolicyNote
 from tiprouter.storage import acknowledgements, decisions, deliveries, disclosures, log_places, searches

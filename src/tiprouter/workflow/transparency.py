@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.quarter import Quarter, closed_quarters
 from tiprouter.domain.suppression import published
 from tiprouter.errors import NotFoundError

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas.words import Digest, Id, Message, Moment, Place
-from tiprouter.audit.entry import Kind
+from tiprouter.audit.kinds import Kind
 from tiprouter.domain.lateness import Lateness
 from tiprouter.domain.question import QuestionState
 from tiprouter.domain.states import DeliveryState, DutyPhase, ReviewState

@@ -1,0 +1,23 @@
+"""How are the rooms put together into one running service?
+
+The only reader of clock, randomness and settings. Everything below is handed what it needs.
+"""
+
+from tiprouter.wiring.house import House, now, open_house, tell, vkey
+from tiprouter.wiring.paging import hook_of, mailbox_of, routing_of
+from tiprouter.wiring.serving import run, serve, work, working
+
+__all__ = [
+    "House",
+    "hook_of",
+    "mailbox_of",
+    "now",
+    "open_house",
+    "routing_of",
+    "run",
+    "serve",
+    "tell",
+    "vkey",
+    "work",
+    "working",
+]

@@ -1,0 +1,93 @@
+"""How are the rooms put together?
+
+1. `open_house` makes the data folder, checks or migrates the schema, opens keys and database, and refuses with one
+   clear line.
+2. `tell` tells one story and leaves: what the command line does by hand.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tiprouter.audit.note import Signer
+from tiprouter.domain.pace import Pace
+from tiprouter.errors import ConfigurationError
+from tiprouter.policy.library import Library
+from tiprouter.settings import Settings
+from tiprouter.storage import migrations
+from tiprouter.storage.database import Database, Transaction, open_database
+from tiprouter.storage.vault import FileKeyProvider, Vault
+from tiprouter.wiring.paging import routing_of
+from tiprouter.workflow.happening import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A service that is put together and not yet running."""
+
+    settings: Settings
+    database: Database
+    desk: Desk
+    signer: Signer
+
+
+def now() -> datetime:
+    """This moment, UTC."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[House]:
+    """The rooms, put together (rule 1). `migrate` brings the schema up to date; otherwise it must be."""
+    _make_folder(settings)
+    if migrate:
+        await migrations.migrate(settings.url)
+    await migrations.check(settings.url)
+    vault = Vault(FileKeyProvider(settings.key_file, os.urandom), os.urandom)
+    database = open_database(settings.url)
+    try:
+        blind_key, seed = await database.write(
+            lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing"))
+        )
+        desk = Desk(
+            now,
+            os.urandom,
+            vault,
+            Library(),
+            blind_key,
+            settings.sandbox,
+            confirm_after=timedelta(minutes=settings.confirm_after_minutes),
+            retention=timedelta(days=settings.retention_days),
+            routing=routing_of(settings),
+            pace=Pace(settings.rate_each),
+            verify_endpoints=settings.verifies,
+            small_cell=settings.transparency_threshold,
+        )
+        yield House(settings, database, desk, Signer(settings.log_origin, seed))
+    finally:
+        await database.close()
+
+
+async def tell(settings: Settings, story: Callable[[Transaction, Desk], Any]) -> Any:  # noqa: ANN401 - the story's own
+    """Tell one story and leave: what the command line does by hand."""
+    async with open_house(settings, migrate=True) as house:
+        return await house.database.write(lambda tx: story(tx, house.desk))
+
+
+async def vkey(settings: Settings) -> str:
+    """The log's verifier key: what an auditor should have from elsewhere than the log's own folder."""
+    async with open_house(settings, migrate=False) as house:
+        return house.signer.vkey
+
+
+def _make_folder(settings: Settings) -> None:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = settings.data / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError("The data folder cannot be written; check its path, owner and free space.") from error
