@@ -59,10 +59,10 @@ def read(name: str) -> str:
 
 
 def declared(*, testing: bool) -> list[Requirement]:
-    """Return what pyproject.toml asks for to run, or to run, test and check bundles."""
+    """Return what pyproject.toml asks for to run, or to run with every extra and test."""
     project = tomllib.loads(read("pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
-    more = extras["dev"] + extras["gate"] if testing else []
+    more = [line for extra in ("dev", "gate", "kms", "pkcs11") for line in extras[extra]] if testing else []
     return [Requirement(line) for line in project["dependencies"] + more]
 
 
