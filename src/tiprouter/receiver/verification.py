@@ -30,6 +30,21 @@ _SIGNATURE = re.compile(r"(v[0-9]{1,3}[a-z]?),([A-Za-z0-9+/]{1,1024}={0,2})", re
 _SIGNATURES_MAX = 32
 _HMAC_BYTES = range(24, 65)
 _PUBLIC_BYTES = 32
+_SIGN = 0x80
+
+SMALL_ORDER = frozenset(
+    bytes.fromhex(encoded)
+    for encoded in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""The Ed25519 public keys of order 8 or less, without the sign bit: under these, signatures that nobody made are right."""
 
 
 class VerificationError(Exception):
@@ -129,9 +144,14 @@ def _parse_key(key: str) -> tuple[str, bytes]:
         raise VerificationError("A key is malformed.")
     if prefix == "whsec" and len(raw) in _HMAC_BYTES:
         return "v1", raw
-    if prefix == "whpk" and len(raw) == _PUBLIC_BYTES:
+    if prefix == "whpk" and len(raw) == _PUBLIC_BYTES and not of_small_order(raw):
         return "v1a", raw
-    raise VerificationError("A key must be whsec_ of 24 to 64 bytes or whpk_ of 32 bytes.")
+    raise VerificationError("A key must be whsec_ of 24 to 64 bytes or whpk_ of 32 bytes, and no point of small order.")
+
+
+def of_small_order(public: bytes) -> bool:
+    """Whether these 32 bytes are an Ed25519 key under which nobody need have signed (RFC 8032 does not refuse them)."""
+    return public[:-1] + bytes([public[-1] & ~_SIGN]) in SMALL_ORDER
 
 
 def _signed(content: bytes, signatures: Sequence[tuple[str, str]], keys: Sequence[tuple[str, bytes]]) -> bool:
