@@ -44,7 +44,7 @@ SMALL_ORDER = frozenset(
         "ee" + "ff" * 30 + "7f",
     )
 )
-"""The Ed25519 public keys of order 8 or less, without the sign bit: under these, signatures that nobody made are right."""
+"""Ed25519 public keys of order 8 or less, without the sign bit: under these, signatures that nobody made are right."""
 
 
 class VerificationError(Exception):
