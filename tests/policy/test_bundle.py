@@ -279,7 +279,7 @@ def test_the_digest_is_of_what_is_said_not_how(small: Path, little: Bundle) -> N
         ("bundle.toml", "= 12", "= 13"),
         ("bundle.toml", "= 18", "= 19"),
         ("bundle.toml", "= 730", "= 731"),
-        ("bundle.toml", 'version = "1"', 'version = "2"'),
+        ("bundle.toml", 'version = "2"', 'version = "3"'),
         ("bundle.toml", 'name = "survivor-led"', 'name = "led"'),
         ("bundle.toml", "Adults decide", "Adults may decide"),
         ("bundle.toml", 'third_party = "withheld"', 'third_party = "own"'),

@@ -23,7 +23,7 @@ from tiprouter.policy.engine import ENGINE_FAILURE, NO_DECISION, SECOND_OPINION,
 from tiprouter.policy.files import shipped
 from tiprouter.policy.layers import Policy
 from tiprouter.policy.memory import Projection, projection_of, seen_in
-from tiprouter.policy.questions import CONSENT, FIELDS, QUESTIONS, entities_for, requests_for
+from tiprouter.policy.questions import ANY_GRANTED, CONSENT, FIELDS, QUESTIONS, entities_for, requests_for
 
 from .facts_strategy import ALL_GRANTED, BASE, any_facts, facts, numbered
 
@@ -136,7 +136,7 @@ def _odd(folder: Path, effect: str, conditions: Iterable[str]) -> Bundle:
 
 def test_every_construct_is_read_widely_enough(folder: Path) -> None:
     """Rule 1: whatever shape a condition has, and where it errs, what it can tell apart is in its projection."""
-    whole = 'context == {consent: Consent::"granted"}'
+    whole = 'action != Action::"review" && context == {consent: Consent::"granted"}'
     reading = 'resource.immediate == resource.escalating && [AgeBand::"minor"].contains(resource.age)'
     odd = _odd(
         folder,
@@ -187,6 +187,9 @@ def _neighbours(field: str, count: int) -> Iterator[Facts]:
         one = numbered(number)
         if field == CONSENT:
             yield from (replace(one, consents=(state,) * len(Category)) for state in ConsentState)
+        elif field == ANY_GRANTED:
+            asked = one.consents[0] if one.consents[0] is not ConsentState.GRANTED else ConsentState.REFUSED
+            yield from (replace(one, consents=(asked,) * 6 + (state,)) for state in (asked, ConsentState.GRANTED))
         else:
             changes: list[dict[str, Any]] = [{field: value} for value in VOCABULARY[field]]
             yield from (replace(one, **change) for change in changes)

@@ -82,6 +82,11 @@ class Facts:
         """The consent state for one category."""
         return self.consents[tuple(Category).index(category)]
 
+    @property
+    def any_granted(self) -> bool:
+        """Whether the person granted any category: a review asks whether something is left to decide about."""
+        return ConsentState.GRANTED in self.consents
+
     def plain(self) -> dict[str, Plain]:
         """The facts as JSON values, in field order; what is stored, committed to in the log, and replayed."""
         values: dict[str, Plain] = {

@@ -11,8 +11,8 @@
    none toward an agency, or that the person is of age. What an agency is told or not told is no such answer, and where
    no place is known only an authority's hold is about the duty.
 6. Somebody who only signaled is known by appearing at all: without leave to say who signaled, nothing of them leaves.
-7. A hold that a reviewer answered is a `DISCLOSE` of what was released and is permitted, or a `WITHHOLD`. It keeps its
-   deadline. Nothing else is changed by a review: no report, no error, no guard.
+7. A hold that a reviewer answered is a `DISCLOSE` of what was released, is permitted and was not refused, or a
+   `WITHHOLD`. It keeps its deadline. Nothing else is changed by a review: no report, no error, no guard.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ from tiprouter.domain.calendar import business_days_after
 from tiprouter.domain.duty import AUTHORITIES, Part, Span, parts, within
 from tiprouter.domain.facts import VICTIM_ROLES, Facts, Finding, Situation
 from tiprouter.domain.recipient import Recipient
-from tiprouter.domain.review import RELEASED, WITHHELD, Review, released
+from tiprouter.domain.review import RELEASED, WITHHELD, Review, releasable, released
 from tiprouter.domain.vocabulary import AgeBand, Answer, Category, Outcome, ReviewAnswer, Role, SpanUnit, Urgency
 
 IMMINENT_WITHIN = timedelta(minutes=30)
@@ -125,7 +125,7 @@ def reviewed(facts: Facts, held: Ruling, review: Review | None) -> tuple[Outcome
         return outcome, held
     if review.answer is ReviewAnswer.WITHHOLD:
         return Outcome.WITHHOLD, replace(held, policies=(*held.policies, WITHHELD))
-    left = narrowed(facts, replace(held, permitted=released(review, held.permitted)))
+    left = narrowed(facts, replace(held, permitted=released(review, releasable(facts, held.permitted))))
     if not left.permitted:
         return outcome, held
     return Outcome.DISCLOSE, replace(left, policies=(*held.policies, RELEASED))

@@ -1,7 +1,8 @@
 """What may a human decide about a held decision, and when does the answer no longer stand?
 
 1. A human looks at every `HOLD_REVIEW` and `HOLD_ERROR`, and at a `REPORT` whose policy asks for a review beside it.
-2. A release lets leave what the hold withheld and the policy permits, never more: guards win over people too.
+2. A release lets leave what the hold withheld and the policy permits, never more: guards win over people too. What the
+   person refused or took back is not released either, whatever a bundle permits; an accused person has no such say.
 3. An error is withheld or asked again, never released: nobody knows what it would have said.
 4. A report is never delayed, narrowed or widened by a review: there is nothing in it to release.
 5. An answer is about these facts, this revision of the record and this bundle. When any of them changes it is stale:
@@ -17,7 +18,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tiprouter.domain.vocabulary import Answer, Category, Outcome, RecipientKind, ReviewAnswer, Urgency
+from tiprouter.domain.facts import Facts
+from tiprouter.domain.vocabulary import (
+    Answer,
+    Category,
+    ConsentState,
+    Outcome,
+    RecipientKind,
+    ReviewAnswer,
+    Role,
+    Urgency,
+)
 
 RELEASED: Final = "reviewer.released"
 WITHHELD: Final = "reviewer.withheld"
@@ -25,6 +36,10 @@ WITHHELD: Final = "reviewer.withheld"
 
 TWICE: Final = frozenset({Category.IDENTITY, Category.CONTACT, Category.HEALTH})
 """What police are told by release only after a second person's word (rule 6)."""
+
+
+TAKEN_BACK: Final = frozenset({ConsentState.REFUSED, ConsentState.WITHDRAWN})
+"""What the person said no to (rule 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +55,18 @@ def wanted(outcome: Outcome, *, review: bool) -> bool:
     return outcome in (Outcome.HOLD_REVIEW, Outcome.HOLD_ERROR) or (outcome is Outcome.REPORT and review)
 
 
-def released(review: Review | None, permitted: frozenset[Category]) -> frozenset[Category]:
-    """What a review lets leave of what the policy permits (rule 2)."""
+def releasable(facts: Facts, permitted: frozenset[Category]) -> frozenset[Category]:
+    """What a reviewer may let leave of what the policy permits (rule 2)."""
+    if facts.role is Role.ALLEGED_TRAFFICKER:
+        return permitted
+    return frozenset(category for category in permitted if facts.consent(category) not in TAKEN_BACK)
+
+
+def released(review: Review | None, releasable: frozenset[Category]) -> frozenset[Category]:
+    """What a review lets leave of what may be released (rule 2)."""
     if review is None or review.answer is not ReviewAnswer.RELEASE:
         return frozenset()
-    return review.categories & permitted
+    return review.categories & releasable
 
 
 def answered_in(policies: Collection[str], categories: Iterable[str]) -> Review | None:

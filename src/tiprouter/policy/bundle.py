@@ -43,7 +43,7 @@ from tiprouter.policy.files import (
 from tiprouter.policy.golden import GoldenRow, golden_rows
 from tiprouter.policy.layers import Policy, Source, read_layers
 from tiprouter.policy.nesting import longest, refuse_deep
-from tiprouter.policy.questions import misfit
+from tiprouter.policy.questions import earlier, misfit
 from tiprouter.policy.refusal import BundleError
 from tiprouter.policy.settings import BundleSettings, settings_of
 from tiprouter.policy.slices import slices
@@ -59,6 +59,11 @@ class Parsed(NamedTuple):
 
     policies: cedarpy.PolicySet
     schema: cedarpy.Schema
+
+    @property
+    def earlier(self) -> bool:
+        """Whether the schema is of before `any_granted`; such a bundle is asked without it."""
+        return earlier(str(self.schema))
 
 
 @dataclass(frozen=True, slots=True)

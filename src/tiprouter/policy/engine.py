@@ -96,6 +96,7 @@ class Engine:
         self._questions = self._memory.questions(bundle.policies)
         self._second = _second(bundle.policies) if second_opinion else None
         self._doubting = second_opinion
+        self._earlier = bundle.parsed.earlier
         self._asked = lru_cache(maxsize=ASKED_MAX)(self._prepare)
         self._remembered = lru_cache(maxsize=cache_size)(self._ask)
 
@@ -188,12 +189,13 @@ class Engine:
         """Cedar's results of the questions at these places, asked together where they are about the same policies."""
         schema = self._bundle.parsed.schema
         entities = cedarpy.Entities.from_json_str(entities_for(facts), schema)
+        told = None if self._earlier else facts.any_granted
         together: dict[int, list[int]] = {}
         for place in places:
             together.setdefault(id(asked.policies[place]), []).append(place)
         found: dict[int, cedarpy.AuthzResult] = {}
         for some in together.values():
-            requests = [request_for(QUESTIONS[place], seen[place].consent) for place in some]
+            requests = [request_for(QUESTIONS[place], seen[place].consent, any_granted=told) for place in some]
             results = cedarpy.is_authorized_batch(requests, asked.policies[some[0]], entities, schema)
             found.update(zip(some, results, strict=True))
         return found

@@ -1,11 +1,13 @@
 """What exactly is put to Cedar about one person and one recipient?
 
 1. Nine questions: may each data category be told, must it be reported, does a human look. Each is a Cedar action.
-2. The facts are attributes of two entities, the recipient and the person; the only context is the consent that the
-   question is about. `report` and `review` are asked with the consent for `incident`.
+2. The facts are attributes of two entities, the recipient and the person; the context is the consent that the question
+   is about. `report` and `review` are asked with the consent for `incident`; `review` is told beside it whether the
+   person granted any category at all, so that a review does not end with one consent while another stands.
 3. A closed vocabulary is an enum entity type, so that Cedar refuses a value outside it.
 4. A bundle's schema states these facts, vocabularies and actions, all of them and no others (`misfit`): a policy must
    not be able to ask for a fact that is never given, nor a guard miss an action that left its group.
+5. Bundles of before `any_granted` state all but that fact. They are asked without it, as on the day they decided.
 """
 
 import json
@@ -33,6 +35,12 @@ Request: TypeAlias = dict[str, str | dict[str, str]]
 REPORT: Final = "report"
 REVIEW: Final = "review"
 QUESTIONS: Final = (*(category.value for category in Category), REPORT, REVIEW)
+
+CONSENT: Final = "consent"
+"""The fact that is not a field of `Facts`: the consent that the question is about."""
+
+ANY_GRANTED: Final = "any_granted"
+"""Whether the person granted any category; derived from the consents, and told to `review` alone."""
 
 ENTITY_TYPES: Final[dict[type[StrEnum], str]] = {
     Answer: "Answer",
@@ -78,22 +86,24 @@ _GROUPS: Final = {
 FACT_TYPES: Final = {
     **{("principal", name): kind for name, (_, kind) in _RECIPIENT.items()},
     **{("resource", name): kind for name, (_, kind) in _PERSON.items()},
-    ("context", "consent"): "Consent",
+    ("context", CONSENT): "Consent",
+    ("context", ANY_GRANTED): "Bool",
 }
 """(Cedar variable, attribute) -> the type of every value that a policy can read."""
-
-CONSENT: Final = "consent"
-"""The fact that is not a field of `Facts`: the consent that the question is about."""
 
 FIELDS: Final = {
     **{("principal", name): field for name, (field, _) in _RECIPIENT.items()},
     **{("resource", name): field for name, (field, _) in _PERSON.items()},
-    ("context", "consent"): CONSENT,
+    ("context", CONSENT): CONSENT,
+    ("context", ANY_GRANTED): ANY_GRANTED,
 }
 """(Cedar variable, attribute) -> the field of `Facts` that it is, or `CONSENT`."""
 
 WORDS: Final = {name: words for words, name in ENTITY_TYPES.items()}
 """Entity type -> its vocabulary."""
+
+_EARLIER_CONTEXTS: Final = {question: {CONSENT: "Consent"} for question in QUESTIONS}
+_CONTEXTS: Final = {**_EARLIER_CONTEXTS, REVIEW: {CONSENT: "Consent", ANY_GRANTED: "Bool"}}
 
 _RECIPIENT_UID: Final = {"type": "Recipient", "id": "recipient"}
 _PERSON_UID: Final = {"type": "Person", "id": "person"}
@@ -115,32 +125,43 @@ def asked_with(question: str) -> Category:
     return Category.INCIDENT if question in (REPORT, REVIEW) else Category(question)
 
 
-def _request(question: str, consent: ConsentState) -> Request:
+def _request(question: str, consent: ConsentState, *, any_granted: bool | None) -> Request:
+    context: dict[str, object] = {CONSENT: {"__entity": {"type": "Consent", "id": consent.value}}}
     return {
         "principal": _RECIPIENT_UID,
         "action": {"type": "Action", "id": question},
         "resource": _PERSON_UID,
-        "context": json.dumps({"consent": {"__entity": {"type": "Consent", "id": consent.value}}}),
+        "context": json.dumps(context if any_granted is None else {**context, ANY_GRANTED: any_granted}),
     }
 
 
 # Built once: making a context costs as much as answering with it.
 _REQUESTS: Final = {
-    (question, consent): _request(question, consent) for question in QUESTIONS for consent in ConsentState
+    (question, consent, told): _request(question, consent, any_granted=told)
+    for question in QUESTIONS
+    for consent in ConsentState
+    for told in ((None, False, True) if question == REVIEW else (None,))
 }
 
 
-def request_for(question: str, consent: ConsentState) -> Request:
-    """The request that puts one question with one consent. Raises `KeyError` when either is none."""
-    return _REQUESTS[question, consent]
+def request_for(question: str, consent: ConsentState, *, any_granted: bool | None) -> Request:
+    """The request that puts one question with one consent. Raises `KeyError` when either is none.
+
+    `any_granted` is told to `review` alone; None to a bundle that does not know it (rule 5).
+    """
+    return _REQUESTS[question, consent, any_granted if question == REVIEW else None]
 
 
-def requests_for(facts: Facts) -> list[Request]:
-    """The nine requests, in the order of `QUESTIONS`. Raises `KeyError` or `ValueError` for consents out of place."""
+def requests_for(facts: Facts, *, earlier: bool = False) -> list[Request]:
+    """The nine requests, in the order of `QUESTIONS`; `earlier` for a bundle of rule 5.
+
+    Raises `KeyError` or `ValueError` for consents out of place.
+    """
     states = [state for _, state in zip(Category, facts.consents, strict=True)]
-    incident = facts.consent(Category.INCIDENT)
+    incident, told = facts.consent(Category.INCIDENT), None if earlier else facts.any_granted
     return [
-        _REQUESTS[question, state] for question, state in zip(QUESTIONS, (*states, incident, incident), strict=True)
+        request_for(question, state, any_granted=told)
+        for question, state in zip(QUESTIONS, (*states, incident, incident), strict=True)
     ]
 
 
@@ -175,6 +196,7 @@ def misfit(schema: str) -> str | None:
         name: set(re.findall(r'Action::"(\w+)"', parents))
         for name, parents in re.findall(r'action "(\w+)"(?: in \[(.*?)\])?', schema)
     }
+    contexts = _contexts(schema)
     expected = {"Recipient": _RECIPIENT, "Person": _PERSON}
     if enums != {name: {str(value) for value in words} for words, name in ENTITY_TYPES.items()}:
         return "its vocabularies are not the facts' vocabularies"
@@ -182,6 +204,21 @@ def misfit(schema: str) -> str | None:
         return "its Recipient and Person do not have exactly the facts as attributes"
     if groups != _GROUPS:
         return "its actions, or their groups, are not the questions that are asked"
+    if contexts not in (_CONTEXTS, _EARLIER_CONTEXTS):
+        return "its questions are not asked with the consents that they are about"
     if len(re.findall(r"^entity ", schema, re.MULTILINE)) != len(enums) + len(shapes):
         return "it declares an entity type that is no fact"
     return None
+
+
+def earlier(schema: str) -> bool:
+    """Whether a schema that fits, as Cedar renders it, is one of before `any_granted` (rule 5)."""
+    return _contexts(schema) == _EARLIER_CONTEXTS
+
+
+def _contexts(schema: str) -> dict[str, dict[str, str]]:
+    """What each question is asked with, as a schema states it."""
+    return {
+        name: dict(re.findall(r"(\w+\??): ([\w:<>]+)", body))
+        for name, body in re.findall(r'action "(\w+)"[^;]*?context: \{(.*?)\}', schema, re.DOTALL)
+    }

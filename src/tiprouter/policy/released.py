@@ -10,8 +10,8 @@ from typing import Final
 
 RELEASED: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "survivor-led": "6d18d0d5a07f98ef0701e6473e0205f89448e442fa5747b0ff5f734a8e50f897",
-        "tip-sharing": "ae220fa4ce65bc20ab9f266d3058f50d51a725fda837cb7eed895e992a98dd12",
+        "survivor-led": "96fb67b1ca5819fef694b55196a2429d73317581634ee9df2609d27c059c54c1",
+        "tip-sharing": "94630d1d5a3cf9d9c399aba68af0330b9a19b60434806437d586361db310e3ed",
     }
 )
 """Shipped bundle -> its digest."""

@@ -24,7 +24,7 @@ from tiprouter.policy.gate.proofs import Stated, stated, swept
 from tiprouter.policy.gate.view import View
 from tiprouter.policy.golden import GoldenRow, mismatches
 from tiprouter.policy.memory import Answer
-from tiprouter.policy.questions import CONSENT, QUESTIONS
+from tiprouter.policy.questions import ANY_GRANTED, CONSENT, QUESTIONS
 
 LAWS = (laws.above_floor, laws.below_ceiling, *laws.BY_GUARDS, *laws.BY_BUNDLE)
 
@@ -90,7 +90,7 @@ class GoldenTable:
 def _seen(row: GoldenRow) -> dict[str, Any]:
     """A row's facts and consents, by the names that formulas call them."""
     consents = {f"{CONSENT}.{category.value}": row.facts.consent(category) for category in Category}
-    return {name: getattr(row.facts, name) for name in VOCABULARY} | consents
+    return {name: getattr(row.facts, name) for name in (*VOCABULARY, ANY_GRANTED)} | consents
 
 
 class Changed(View[Formula]):
@@ -100,19 +100,21 @@ class Changed(View[Formula]):
         super().__init__(mutant.of(original.bundle), original.algebra)
         self._original, self._mutant = original, mutant
 
-    def compiled(self, question: str, given: ConsentState | None = None) -> Sequence[Compiled[Formula]]:
+    def compiled(
+        self, question: str, given: ConsentState | None = None, *, besides: bool | None = None
+    ) -> Sequence[Compiled[Formula]]:
         """Every deciding policy in its place, asked this question."""
         found = list[Compiled[Formula]]()
-        for one in self._original.compiled(question, given):
+        for one in self._original.compiled(question, given, besides=besides):
             if one.id != self._mutant.id:
                 found.append(one)
             elif self._mutant.policy is not None:
                 found += self._original.further([self._mutant.policy], question)
         return found
 
-    def allowed(self, question: str, given: ConsentState | None = None) -> Formula:
+    def allowed(self, question: str, given: ConsentState | None = None, *, besides: bool | None = None) -> Formula:
         """The changed bundle says yes."""
-        return allowed(self.algebra, self.compiled(question, given))
+        return allowed(self.algebra, self.compiled(question, given, besides=besides))
 
 
 class Everywhere:

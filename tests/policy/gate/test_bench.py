@@ -32,7 +32,7 @@ def test_every_figure_is_printed_with_its_label(
         "N recipients, facts never seen, after N others",
         "second opinion alone",
     ]
-    assert "48,988,800 points" in lines[3]
+    assert "97,977,600 points" in lines[3]
     assert "(60 different facts)" in lines[4]
     assert "after 90 others" in lines[5]
 

@@ -33,7 +33,7 @@ def test_a_bundle_of_no_name_is_refused() -> None:
 def test_what_changes_is_told_and_what_may_newly_leave_exits_with_one(capsys: pytest.CaptureFixture[str]) -> None:
     """So that a script cannot activate what somebody has to approve."""
     assert policies.diff("survivor-led", "tip-sharing") == 1
-    assert "newly disclosed: incident, location: 9,708 fact points" in capsys.readouterr().out
+    assert "newly disclosed: incident, location: 19,416 fact points" in capsys.readouterr().out
     assert policies.diff("tip-sharing", "tip-sharing") == 0
     assert "both decide alike" in capsys.readouterr().out
 

@@ -39,6 +39,8 @@ CONDITIONS = [
     'principal == Recipient::"recipient"',
     '!(principal in Recipient::"elsewhere")',
     "principal has kind && resource has age && context has consent",
+    "context has any_granted && context.any_granted",
+    'action == Action::"review" && !context.any_granted',
     'principal is Recipient && resource is Person in Person::"person"',
     'principal is Recipient && !(principal is Recipient in Recipient::"elsewhere")',
     "resource.fresh == principal.usable",
@@ -63,7 +65,7 @@ UNMODELLED = [
     ('ip("127.0.0.1").isLoopback()', "operator"),
     ('[resource.age].contains(AgeBand::"minor")', "a set with a fact in it"),
     ("{age: 1}.age == 1", "Record"),
-    ('context == {consent: Consent::"granted"}', "context as a whole"),
+    ('action != Action::"review" && context == {consent: Consent::"granted"}', "context as a whole"),
     ('decimal("1.5").lessThan(decimal("2.5"))', "operator"),
 ]  # fmt: skip
 

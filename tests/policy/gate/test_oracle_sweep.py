@@ -14,13 +14,12 @@ from hypothesis import given, settings
 
 from tests.policy.facts_strategy import any_facts
 from tests.policy.gate.mutants import mutants
-from tiprouter.domain.explain import VOCABULARY
 from tiprouter.domain.facts import Facts
 from tiprouter.domain.vocabulary import Category
 from tiprouter.policy.bundle import Bundle
 from tiprouter.policy.gate import claims, rules
 from tiprouter.policy.gate.claims import Claims, claims_of
-from tiprouter.policy.gate.formula import Formula
+from tiprouter.policy.gate.formula import FREE, Formula
 from tiprouter.policy.gate.oracle import Compared, Disagreement, compared, differing, disagreements
 from tiprouter.policy.gate.proofs import Stated, stated
 from tiprouter.policy.gate.rules import ThirdParty
@@ -44,12 +43,12 @@ def changed(bundle: Bundle, policy: str, kind: str, what: str = "") -> Bundle:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_bundle_and_the_rules_agree_everywhere(name: str, request: pytest.FixtureRequest) -> None:
-    """Nine questions at 48,988,800 points each, their deadlines and notices, and the guards alone: no disagreement."""
+    """Nine questions at 97,977,600 points each, their deadlines and notices, and the guards alone: no disagreement."""
     shipped: Bundle = request.getfixturevalue(name)
     found = stated(shipped, [])
     assert list(map(str, disagreements(found, shipped.third_party))) == []
     everything = Compared("review", "everything", "the bundle", found.formulas.true, found.formulas.false)
-    assert sum(points for *_, points in differing(found, [everything])) == SIZE == 48_988_800
+    assert sum(points for *_, points in differing(found, [everything])) == SIZE == 97_977_600
     assert {one.question for one in compared(found, shipped.third_party) if one.what == "the answer"} == set(QUESTIONS)
 
 
@@ -72,7 +71,7 @@ def test_a_disagreement_is_told_in_words(bundle: Bundle) -> None:
     told = next(str(one) for one in found if (one.question, one.who) == ("health", "the bundle"))
     assert told == (
         "health, the answer: the bundle yes (core.consent), the rules no (9: the recipient is implicated); "
-        "399,168 points, as when person: potential victim; age: adult; recipient: law enforcement; usable; with an "
+        "798,336 points, as when person: potential victim; age: adult; recipient: law enforcement; usable; with an "
         "agreement; accused by the record; serves the place: yes; duty toward it: required; signaled by: self; "
         "immediate violence: yes; escalating violence: yes; perceived: first hand; fresh; the record's basis: consent; "
         "consent to health: granted"
@@ -141,7 +140,7 @@ def everywhere(choice: ThirdParty) -> dict[str, tuple[Space, dict[str, Words]]]:
 @given(any_facts())
 def test_one_situation_and_the_whole_space_are_read_alike(facts: Facts) -> None:
     """Read of one person's facts, the rules say what they say of the point that these facts are, for each choice."""
-    known, alone = {name: getattr(facts, name) for name in VOCABULARY}, claims_of(facts)
+    known, alone = {name: getattr(facts, name) for name in FREE}, claims_of(facts)
     for choice in ThirdParty:
         space, answers = everywhere(choice)[facts.recipient_kind]
         for question in QUESTIONS:

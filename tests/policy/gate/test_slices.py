@@ -58,8 +58,9 @@ def test_every_point_beyond_the_bundle_is_counted(bundle: Bundle, alone: Stated)
     bare = 'resource.age == AgeBand::"minor" && resource.role == Role::"potential_victim"'
     wide = slices(bundle, report("duty.us-aa", bare), report("duty.us-bb", f"{CHILD}"), report("duty.us-cc", bare))
     beyond = beyond_core(alone, wide).beyond
-    # Of two duties the bundle permits no report: everything else may be anything but what is imminent danger to police.
-    points = 2 * (5 * 2 * 2 * 2 * 3 * 6 * 3 * 3 * 3 * 2 * 4 * 7 - 2 * 2 * 2 * 3 * 6 * 4 * 7)
+    # Of two duties the bundle permits no report, whether another category is granted or not: everything else may be
+    # anything but what is imminent danger to police.
+    points = 2 * 2 * (5 * 2 * 2 * 2 * 3 * 6 * 3 * 3 * 3 * 2 * 4 * 7 - 2 * 2 * 2 * 3 * 6 * 4 * 7)
     assert [(one.policy, one.question, one.points) for one in beyond] == [
         ("duty.us-aa", "report", points),
         ("duty.us-cc", "report", points),

@@ -24,6 +24,7 @@ from tiprouter.domain.vocabulary import (
     Role,
 )
 from tiprouter.policy.gate.algebra import Algebra
+from tiprouter.policy.questions import ANY_GRANTED
 
 B = TypeVar("B")
 
@@ -96,6 +97,10 @@ class Claims(Generic[B]):
         """The person granted this category."""
         return self._is(self._algebra.consent_for(category), ConsentState.GRANTED)
 
+    def consented_to_anything(self) -> Claim[B]:
+        """The person granted some category: the incident, or another one."""
+        return self.consented(Category.INCIDENT) | self._so(ANY_GRANTED)
+
     def not_asked(self, category: Category) -> Claim[B]:
         """Nobody asked the person about this category."""
         return self._is(self._algebra.consent_for(category), ConsentState.NOT_ASKED)
@@ -137,6 +142,6 @@ class Truths(Algebra[bool]):
 
 def claims_of(facts: Facts) -> Claims[bool]:
     """One person's facts toward one recipient, as the rules speak of them."""
-    truths = Truths(values := {name: getattr(facts, name) for name in VOCABULARY})
+    truths = Truths(values := {name: getattr(facts, name) for name in (*VOCABULARY, ANY_GRANTED)})
     values |= {truths.consent_for(category): facts.consent(category) for category in Category}
     return Claims(truths)

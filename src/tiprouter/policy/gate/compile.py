@@ -6,6 +6,8 @@
    person and the consent that `questions` gives; those of any other entity err, because it is in no request.
 4. What is not modelled is refused with file, line and reason, never passed over: records, templates, `like`, tags,
    extension functions, sets of facts.
+5. `any_granted` holds where the consent that is asked with is granted, or a fact of its own says that another is: so
+   no point speaks of a consent that is granted by nobody.
 
 Source: Cedar's JSON policy format (docs.cedarpolicy.com/policies/json-format.html).
 """
@@ -14,12 +16,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from tiprouter.domain.vocabulary import ConsentState
 from tiprouter.policy.annotations import Effect
 from tiprouter.policy.gate.algebra import Algebra
 from tiprouter.policy.gate.constants import OPERATORS, SIGNED, UnmodelledError, constant_of, entity
 from tiprouter.policy.gate.terms import Choice, Terms, Truth, Value
 from tiprouter.policy.layers import Policy
-from tiprouter.policy.questions import CONSENT, FACT_TYPES, FIELDS, PERSON, RECIPIENT, WORDS
+from tiprouter.policy.questions import ANY_GRANTED, CONSENT, FACT_TYPES, FIELDS, PERSON, RECIPIENT, REVIEW, WORDS
 from tiprouter.policy.refusal import BundleError
 
 B = TypeVar("B")
@@ -43,11 +46,15 @@ class Compiled(Generic[B]):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question, and which fact its consent is: a name for `Algebra.fact`, or a state that is given."""
+    """A question, and which fact its consent is: a name for `Algebra.fact`, or a state that is given.
+
+    `any_granted` says whether another category is granted, where that is given (rule 5).
+    """
 
     question: str
     consent: str = CONSENT
     given: object = None
+    any_granted: bool | None = None
 
 
 def allowed(algebra: Algebra[B], compiled: Iterable[Compiled[B]]) -> B:
@@ -80,7 +87,8 @@ class Compiler(Generic[B]):
         """The value of an expression, made once for all questions that cannot tell it apart."""
         variables = self._variables(node)
         action = asked.question if "action" in variables else None
-        key = (id(node), action, (asked.consent, asked.given) if "context" in variables else None)
+        context = (asked.consent, asked.given, asked.any_granted, asked.question == REVIEW)
+        key = (id(node), action, context if "context" in variables else None)
         if key not in self._values:
             self._values[key] = make(node)
         return self._values[key]
@@ -230,19 +238,29 @@ class _Asking(Generic[B]):
         return self._terms.joined(parts)
 
     def _fact(self, variable: str, attribute: str, *, asked: bool) -> Value[B]:
-        known = (variable, attribute) in FIELDS
+        known = (variable, attribute) in FIELDS and (attribute != ANY_GRANTED or self._asked.question == REVIEW)
         if asked:
             return self._terms.yes if known else self._terms.no
-        if not known:
+        if (variable, attribute) not in FIELDS:
             raise UnmodelledError(f"{variable}.{attribute}, which is no fact")
         field, kind = FIELDS[variable, attribute], FACT_TYPES[variable, attribute]
         never = self._algebra.false
+        if field == ANY_GRANTED:
+            return Truth(self._any_granted(), never)
         if kind == "Bool":
             return Truth(self._algebra.fact(field, value=True), never)
         if field == CONSENT and self._asked.given is not None:
             return self._terms.only(entity(kind, str(self._asked.given)))
         name = self._asked.consent if field == CONSENT else field
         return Choice(tuple((entity(kind, word.value), self._algebra.fact(name, word)) for word in WORDS[kind]), never)
+
+    def _any_granted(self) -> B:
+        """Rule 5."""
+        asked, algebra, granted = self._asked, self._algebra, ConsentState.GRANTED
+        if asked.any_granted or asked.given is granted:
+            return algebra.true
+        own = algebra.false if asked.given is not None else algebra.fact(asked.consent, granted)
+        return own if asked.any_granted is False else algebra.either(own, algebra.fact(ANY_GRANTED, value=True))
 
     def _is(self, body: Tree) -> Truth[B]:
         found = self._tested("is", self._value(body["left"]), self._terms.only(("type", body["entity_type"])))

@@ -3,7 +3,8 @@
 1. Every proof is about the compiled text, so the compiler is doubted here: real Cedar decides the same facts, and the
    decision and the determining policies of all nine questions must agree.
 2. Points are taken with a stride that has no factor in common with the size of the space: any number of them is spread
-   over it, none is taken twice, and `SIZE` of them are all. Each category has a consent of its own.
+   over it, none is taken twice, and `SIZE` of them are all. Each category has a consent of its own; where none is
+   granted, what would be was not asked.
 3. Every second point is opened (usable, in agreement, not implicated, of the place), because almost everything else is
    denied alike.
 """
@@ -22,7 +23,7 @@ from tiprouter.policy.bundle import Bundle
 from tiprouter.policy.gate.opinion import SecondOpinion
 from tiprouter.policy.gate.space import SIZE, point_at
 from tiprouter.policy.gate.words import point
-from tiprouter.policy.questions import CONSENT, QUESTIONS, entities_for, requests_for
+from tiprouter.policy.questions import ANY_GRANTED, CONSENT, QUESTIONS, entities_for, requests_for
 
 STRIDE: Final = 19_260_817  # a prime that does not divide SIZE
 TOLD: Final = 5
@@ -44,6 +45,8 @@ def facts_at(number: int) -> Facts:
     states = tuple(ConsentState)
     first = states.index(found[CONSENT])
     consents = tuple(states[(first + place) % len(states)] for place in range(len(Category)))
+    if not found[ANY_GRANTED]:
+        consents = tuple(ConsentState.NOT_ASKED if one is ConsentState.GRANTED else one for one in consents)
     facts = Facts(**{name: found[name] for name in VOCABULARY}, consents=consents)
     if number % 2:
         return replace(facts, usable=True, agreement=True, implicated=False, in_jurisdiction=Answer.YES)
@@ -66,7 +69,9 @@ def differential(bundle: Bundle, decisions: int, start: int = 0) -> Differential
 def _differences(bundle: Bundle, second: SecondOpinion, facts: Facts) -> Iterator[str]:
     policies, schema = bundle.parsed
     entities = cedarpy.Entities.from_json_str(entities_for(facts), schema)
-    results = cedarpy.is_authorized_batch(requests_for(facts), policies, entities, schema)
+    results = cedarpy.is_authorized_batch(
+        requests_for(facts, earlier=bundle.parsed.earlier), policies, entities, schema
+    )
     for question, result, other in zip(QUESTIONS, results, second.answers(facts), strict=True):
         cedar = (result.allowed, frozenset(result.diagnostics.reasons), bool(result.diagnostics.errors))
         if cedar != (other.allowed, other.policies, bool(other.errors)):

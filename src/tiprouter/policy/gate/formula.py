@@ -17,16 +17,17 @@ from tiprouter.domain.explain import VOCABULARY
 from tiprouter.domain.vocabulary import Category, ConsentState
 from tiprouter.errors import TiprouterError
 from tiprouter.policy.gate.algebra import Algebra
-from tiprouter.policy.questions import CONSENT
+from tiprouter.policy.questions import ANY_GRANTED, CONSENT
 
 B = TypeVar("B")
 
 CONSENTS: Final = {f"{CONSENT}.{category.value}": tuple(ConsentState) for category in Category}
 """Each category's consent as a fact of its own, with its values."""
 
-_WORDS: Final = {
-    name: frozenset(words) for name, words in {**VOCABULARY, CONSENT: tuple(ConsentState), **CONSENTS}.items()
-}
+FREE: Final[Mapping[str, tuple[Any, ...]]] = {**VOCABULARY, ANY_GRANTED: (True, False)}
+"""Every fact but the consents, with all its values: those of the vocabulary, and what is told beside the consents."""
+
+_WORDS: Final = {name: frozenset(words) for name, words in {**FREE, CONSENT: tuple(ConsentState), **CONSENTS}.items()}
 
 
 class SeveralConsentsError(TiprouterError):

@@ -29,6 +29,7 @@ from tiprouter.policy.questions import QUESTIONS, REPORT, REVIEW
 B = TypeVar("B")
 
 _GRANTED: Final = ConsentState.GRANTED
+_INCIDENT: Final = Category.INCIDENT.value
 _CATEGORIES: Final = tuple(category.value for category in Category)
 
 
@@ -158,21 +159,41 @@ def duties_arrive(view: View[B]) -> Iterator[Breach[B]]:
 
 def removing_consent(view: View[B]) -> Iterator[Breach[B]]:
     """Rule 11: removing a consent never releases more, of its own category or, by lifting a review, of another."""
-    algebra, incident = view.algebra, Category.INCIDENT.value
-    granted = view.allowed(incident, _GRANTED)
     for question in _CATEGORIES:
-        if question != incident:
-            gained = algebra.without(view.allowed(question), view.allowed(question, _GRANTED))
+        if question != _INCIDENT:
+            gained = view.algebra.without(view.allowed(question), view.allowed(question, _GRANTED))
             yield Breach(question, gained, "it leaves without consent and would not with it")
-    for lost in view.told_apart:
-        lifted = algebra.without(view.held(_GRANTED), view.held(lost))
-        for question in _CATEGORIES:
-            if question != incident:
-                released = algebra.both(lifted, view.allowed(question))
-                yield Breach(question, released, "it leaves once the incident's consent is gone", lost)
-        without = algebra.without(view.allowed(incident, lost), view.held(lost))
-        gained = algebra.without(without, algebra.without(granted, view.held(_GRANTED)))
-        yield Breach(incident, gained, "it leaves once its own consent is gone", lost)
+    for state in view.told_apart:
+        for besides in (False, True):
+            yield from _incident_lost(view, state, besides=besides)
+        yield from _last_grant_lost(view, state)
+
+
+def _incident_lost(view: View[B], lost: ConsentState, *, besides: bool) -> Iterator[Breach[B]]:
+    """The incident was granted and is in this state now; `besides` it another category stays granted, or none does."""
+    algebra, before, after = view.algebra, view.held(_GRANTED), view.held(lost, besides=besides)
+    lifted = algebra.without(before, after)
+    for question in _CATEGORIES:
+        if question != _INCIDENT:
+            released = algebra.both(lifted, view.allowed(question) if besides else _ungranted(view, question))
+            yield Breach(question, released, "it leaves once the incident's consent is gone", lost)
+    without = algebra.without(view.allowed(_INCIDENT, lost), after)
+    gained = algebra.without(without, algebra.without(view.allowed(_INCIDENT, _GRANTED), before))
+    yield Breach(_INCIDENT, gained, "it leaves once its own consent is gone", lost)
+
+
+def _last_grant_lost(view: View[B], incident: ConsentState) -> Iterator[Breach[B]]:
+    """The incident is in this state, and of the other categories the last that was granted no longer is."""
+    algebra = view.algebra
+    lifted = algebra.without(view.held(incident, besides=True), view.held(incident, besides=False))
+    for question in _CATEGORIES:
+        left = view.allowed(question, incident) if question == _INCIDENT else _ungranted(view, question)
+        yield Breach(question, algebra.both(lifted, left), "it leaves once the last consent is gone", incident)
+
+
+def _ungranted(view: View[B], question: str) -> B:
+    """It leaves, and not by its own consent."""
+    return view.algebra.without(view.allowed(question), view.consent(question, _GRANTED))
 
 
 def below_ceiling(view: View[B]) -> Iterator[Breach[B]]:
@@ -196,7 +217,7 @@ def above_floor(view: View[B]) -> Iterator[Breach[B]]:
         yield Breach(question, missing, "it does not leave")
         for state in (_GRANTED, *view.told_apart):
             surplus = algebra.without(view.held(state), view.floor(REVIEW, state))
-            same = question == Category.INCIDENT
+            same = question == _INCIDENT
             promised = view.floor(question, state) if same else view.floor(question)
             yield Breach(question, algebra.both(promised, surplus), "a review nobody promised holds it back", state)
 

@@ -20,18 +20,18 @@ from tiprouter.policy.annotations import Effect
 from tiprouter.policy.gate.compile import Asked, Compiler
 from tiprouter.policy.gate.formula import Formula, Formulas, Kind
 from tiprouter.policy.layers import Policy
-from tiprouter.policy.questions import CONSENT, QUESTIONS, asked_with
+from tiprouter.policy.questions import ANY_GRANTED, CONSENT, QUESTIONS, asked_with
 
 Test: TypeAlias = Callable[[int], bool]
 
 _PLACES = count()
 BITS: Final = {
     name: {value: 1 << next(_PLACES) for value in values}
-    for name, values in {**VOCABULARY, CONSENT: tuple(ConsentState)}.items()
+    for name, values in {**VOCABULARY, ANY_GRANTED: (True, False), CONSENT: tuple(ConsentState)}.items()
 }
 """Rule 1: fact -> value -> its bit."""
 
-_COMMON: Final = tuple((name, BITS[name]) for name in VOCABULARY)
+_COMMON: Final = tuple((name, BITS[name]) for name in (*VOCABULARY, ANY_GRANTED))
 _CONSENTS: Final = BITS[CONSENT]
 
 

@@ -27,7 +27,7 @@ from tiprouter.policy.gate.proofs import Stated, slabs
 from tiprouter.policy.gate.rules import Obligation, ThirdParty
 from tiprouter.policy.gate.space import Point
 from tiprouter.policy.gate.words import point
-from tiprouter.policy.questions import CONSENT, QUESTIONS, REPORT, REVIEW, asked_with
+from tiprouter.policy.questions import ANY_GRANTED, CONSENT, QUESTIONS, REPORT, REVIEW, asked_with
 
 TITLE: Final = "The bundle decides as the decision rules say, which were written down a second time without Cedar"
 
@@ -70,7 +70,8 @@ class Disagreement:
     def __str__(self) -> str:
         theirs = f"{self.who} {_word(self.yes)} ({', '.join(self.policies) or 'by default'})"
         ours = f"the rules {_word(not self.yes)} ({'; '.join(self.reasons) or 'no reason'})"
-        where = f"{self.points:,} points, as when {point(self.facts)}"
+        facts = {name: value for name, value in self.facts.items() if name != ANY_GRANTED or self.question == REVIEW}
+        where = f"{self.points:,} points, as when {point(facts)}"
         return f"{self.question}, {self.what}: {theirs}, {ours}; {where}"
 
 

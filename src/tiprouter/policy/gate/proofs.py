@@ -20,7 +20,7 @@ from tiprouter.policy.gate.solver import Solver
 from tiprouter.policy.gate.space import SLABS, Space, Words
 from tiprouter.policy.gate.view import View
 from tiprouter.policy.gate.words import point
-from tiprouter.policy.questions import CONSENT, QUESTIONS, REPORT, REVIEW, asked_with
+from tiprouter.policy.questions import ANY_GRANTED, CONSENT, QUESTIONS, REPORT, REVIEW, asked_with
 
 Told: TypeAlias = Mapping[Formula, Sequence[tuple[Law, Breach[Formula]]]]
 
@@ -140,6 +140,8 @@ def _broken(breach: Breach[Any], values: dict[str, Any], points: int = 0) -> Bro
     own = f"{CONSENT}.{asked_with(breach.question).value}"
     facts = {name: values[name] for name in VOCABULARY}
     facts[own] = values.get(own, values.get(CONSENT))
+    if breach.question == REVIEW:
+        facts[ANY_GRANTED] = values[ANY_GRANTED]
     if breach.incident is not None:
         facts[f"{CONSENT}.incident"] = breach.incident
     return Broken(breach.question, breach.says, facts, points)

@@ -150,7 +150,8 @@ def _to_review(claims: Claims[B], choice: ThirdParty) -> Iterator[Reason[B]]:
     consented = claims.consented(Category.INCIDENT)
     perhaps_a_duty = claims.victim & (claims.owed | claims.perhaps_owed)
     yield Reason("2: perhaps a child, perhaps a duty", claims.of_unknown_age & perhaps_a_duty)
-    yield Reason("2, 8: perhaps a child consented", claims.of_unknown_age & consented & ~claims.accused)
+    willing = claims.consented_to_anything() & ~claims.accused
+    yield Reason("2, 8: perhaps a child consented", claims.of_unknown_age & willing)
     yield Reason("5: a child whose duty nobody knows", claims.minor & claims.victim & claims.perhaps_owed)
     yield Reason("5: a child who stands beside", claims.minor & ~claims.victim & claims.local)
     partial = claims.victim & claims.violent & ~claims.imminent

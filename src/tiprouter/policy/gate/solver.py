@@ -12,13 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Final
 
-from tiprouter.domain.explain import VOCABULARY
 from tiprouter.errors import TiprouterError
 from tiprouter.policy.gate.extras import extra
-from tiprouter.policy.gate.formula import CONSENTS, Formula, Kind
+from tiprouter.policy.gate.formula import CONSENTS, FREE, Formula, Kind
 
 SECONDS: Final = 60
-_FACTS: Final[Mapping[str, tuple[Any, ...]]] = {**VOCABULARY, **CONSENTS}
+_FACTS: Final[Mapping[str, tuple[Any, ...]]] = {**FREE, **CONSENTS}
 _OPERATORS: Final = {Kind.ALL: "and", Kind.ANY: "or", Kind.NOT: "not"}
 
 

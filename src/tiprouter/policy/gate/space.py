@@ -2,6 +2,7 @@
 
 1. A point is a value of every fact and one consent state: a question sees the consent for its own category only, so
    seven times the other facts is the whole space of each question, not seven to the power of the categories.
+   Whether any category is granted is a fact of its own beside it (`compile`, rule 5), not a consent of each.
 2. Nothing is left out: combinations that no record can lead to are in the space too.
 3. The facts `fresh`, `basis` and the consent are the bits of one 64-bit word (2 x 4 x 7 = 56); every other fact is an
    axis of a numpy array of such words. A condition is an array; an axis it does not depend on has length 1.
@@ -14,16 +15,16 @@ from itertools import product
 from math import prod
 from typing import Any, Final, TypeAlias
 
-from tiprouter.domain.explain import VOCABULARY
 from tiprouter.domain.vocabulary import Category, ConsentState
 from tiprouter.policy.gate.algebra import Algebra
 from tiprouter.policy.gate.extras import extra
+from tiprouter.policy.gate.formula import FREE
 from tiprouter.policy.questions import CONSENT
 
 Words: TypeAlias = Any  # numpy.ndarray of uint64: numpy may be missing when this is read
 Point: TypeAlias = Mapping[str, Any]
 
-VALUES: Final[Mapping[str, tuple[Any, ...]]] = {**VOCABULARY, CONSENT: tuple(ConsentState)}
+VALUES: Final[Mapping[str, tuple[Any, ...]]] = {**FREE, CONSENT: tuple(ConsentState)}
 """Every fact a question sees, with all its values."""
 
 SIZE: Final = prod(len(values) for values in VALUES.values())

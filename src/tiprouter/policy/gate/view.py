@@ -2,13 +2,14 @@
 
 1. One algebra, one compilation: the same statements are made about bit sets and about z3's terms.
 2. `released` is what really leaves: permitted, and not held back by a review without a report (`domain.outcome`).
-3. A statement speaks of the consent for one question's category; where another's matters (the review's), it is given.
+3. A statement speaks of the consent for one question's category; where another's matters (the review's), it is given,
+   and so may be whether any category beside the incident is granted (`besides`).
 """
 
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from tiprouter.domain.vocabulary import Answer, Category, ConsentState, Perceived, RecipientKind, Role
 from tiprouter.policy.annotations import Layer
@@ -19,6 +20,7 @@ from tiprouter.policy.layers import Policy
 from tiprouter.policy.questions import REPORT, REVIEW, asked_with
 
 B = TypeVar("B")
+Given: TypeAlias = tuple[Layer | None, str, ConsentState | None, bool | None]
 
 
 class View(Generic[B]):
@@ -28,24 +30,26 @@ class View(Generic[B]):
         self.bundle = bundle
         self.algebra = algebra
         self._compiler = Compiler(algebra)
-        self._known: dict[tuple[Layer | None, str, ConsentState | None], tuple[Sequence[Compiled[B]], B]] = {}
+        self._known: dict[Given, tuple[Sequence[Compiled[B]], B]] = {}
         self._guards = frozenset(policy.note.id for policy in bundle.policies if policy.note.layer is Layer.GUARDS)
 
-    def compiled(self, question: str, given: ConsentState | None = None) -> Sequence[Compiled[B]]:
-        """Every deciding policy, asked this question."""
-        return self._ask(None, question, given)[0]
+    def compiled(
+        self, question: str, given: ConsentState | None = None, *, besides: bool | None = None
+    ) -> Sequence[Compiled[B]]:
+        """Every deciding policy, asked this question; `besides` says whether another category is granted (rule 3)."""
+        return self._ask(None, question, given, besides=besides)[0]
 
     def further(self, policies: Sequence[Policy], question: str) -> Sequence[Compiled[B]]:
         """Policies that are none of the bundle's, asked this question in the same terms."""
         return self._compiler.question(policies, Asked(question, self.algebra.consent_for(asked_with(question))))
 
-    def allowed(self, question: str, given: ConsentState | None = None) -> B:
+    def allowed(self, question: str, given: ConsentState | None = None, *, besides: bool | None = None) -> B:
         """The bundle says yes."""
-        return self._ask(None, question, given)[1]
+        return self._ask(None, question, given, besides=besides)[1]
 
     def ceiling(self, question: str) -> B:
         """The ceiling says yes: this much may leave."""
-        return self._ask(Layer.CEILING, question, None)[1]
+        return self._ask(Layer.CEILING, question)[1]
 
     def floor(self, question: str, given: ConsentState | None = None) -> B:
         """The floor says yes: this much must be."""
@@ -60,9 +64,9 @@ class View(Generic[B]):
         """Nothing of any layer forbids it."""
         return self.algebra.negated(forbidden(self.algebra, self.compiled(question)))
 
-    def held(self, given: ConsentState) -> B:
-        """A review without a report holds everything back, with this consent for the incident (rule 2)."""
-        return self.algebra.without(self.allowed(REVIEW, given), self.allowed(REPORT, given))
+    def held(self, given: ConsentState, *, besides: bool | None = None) -> B:
+        """A review without a report holds everything back, with these consents (rules 2, 3)."""
+        return self.algebra.without(self.allowed(REVIEW, given, besides=besides), self.allowed(REPORT, given))
 
     def consent(self, question: str, *states: ConsentState) -> B:
         """The consent that the question sees is one of these."""
@@ -110,12 +114,14 @@ class View(Generic[B]):
         told = (self.is_one("usable", True), self.is_one("implicated", False))  # noqa: FBT003 - facts' values
         return self.algebra.without(self.algebra.both(*told), elsewhere)
 
-    def _ask(self, promise: Layer | None, question: str, given: ConsentState | None) -> tuple[Sequence[Compiled[B]], B]:
-        key = (promise, question, given)
+    def _ask(
+        self, promise: Layer | None, question: str, given: ConsentState | None = None, *, besides: bool | None = None
+    ) -> tuple[Sequence[Compiled[B]], B]:
+        key = (promise, question, given, besides)
         if key not in self._known:
             promises = {Layer.CEILING: self.bundle.ceiling, Layer.FLOOR: self.bundle.floor}
             policies = self.bundle.policies if promise is None else promises[promise]
-            asked = Asked(question, self.algebra.consent_for(asked_with(question)), given)
+            asked = Asked(question, self.algebra.consent_for(asked_with(question)), given, besides)
             compiled = self._compiler.question(policies, asked)
             self._known[key] = (compiled, allowed(self.algebra, compiled))
         return self._known[key]

@@ -22,6 +22,7 @@ _TOLD: Final = {
     "perceived": "perceived: {}",
     "fresh": {True: "fresh", False: "not fresh"},
     "basis": "the record's basis: {}",
+    "any_granted": {True: "another category granted", False: "no other category granted"},
 }
 
 
