@@ -40,7 +40,7 @@ from tiprouter.policy.library import Library
 from tiprouter.storage import decisions, tables
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.records import Stored
-from tiprouter.workflow.assess import _decision, _logged
+from tiprouter.workflow.assess import Saying
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening
 from tiprouter.workflow.history import replay
 from tiprouter.workflow.simulation import simulate
@@ -67,7 +67,7 @@ def fill(tx: Transaction, desk: Desk, engine: Engine, chance: random.Random, som
             within = timedelta(hours=chance.choice((1, 24, 36))) if facts.duty is DutyState.REQUIRED else None
             verdict = verdict_of(Finding(facts, None, within), engine.rule(facts), received)
             whom = (stored.persons[0], toward[facts.recipient_kind])
-            made.append(_logged(it, stored, _decision(it, stored, whom, verdict, "record.accepted"), None))
+            made.append(Saying.of(it, stored, verdict, "record.accepted").to(it, whom, None, None))
         decisions.add(tx, made)
 
 

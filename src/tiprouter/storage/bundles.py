@@ -60,13 +60,15 @@ class Approval:
 
 
 _COLUMNS: Final = [bundles.c[name] for name in BundleRow.__slots__]
+_ACTIVE: Final = sa.select(bundles.c.digest).where(bundles.c.state == BundleState.ACTIVE)
+_DECIDING: Final = sa.select(sa.func.pg_advisory_xact_lock_shared(_LOCK))
 
 
 def active(tx: Connection) -> str | None:
     """The digest of the bundle in force, held so until this story commits (rule 2)."""
     if tx.dialect.name == "postgresql":
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_LOCK)))
-    return tx.execute(sa.select(bundles.c.digest).where(bundles.c.state == BundleState.ACTIVE)).scalar_one_or_none()
+        tx.execute(_DECIDING)
+    return tx.execute(_ACTIVE).scalar_one_or_none()
 
 
 def hold(tx: Connection) -> None:

@@ -8,6 +8,7 @@ counts is what is sealed.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,6 +20,15 @@ from tiprouter.storage.tables import consents
 from tiprouter.storage.vault import ErasedError, Place, Vault
 
 _KEPT = consents.c.state.is_distinct_from(ConsentPhase.ERASED.value)
+
+
+_ADD: Final = consents.insert()
+_OF_PERSONS: Final = (
+    sa.select(consents)
+    .where(consents.c.person_id.in_(sa.bindparam("whose", expanding=True)), _KEPT)
+    .order_by(consents.c.revision)
+)
+_WHOSE: Final = sa.select(consents.c.person_id).where(consents.c.id == sa.bindparam("which"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ def put(tx: Connection, vault: Vault, consent: Consent, revision: int, now: date
     key = vault.key(tx, owner) if vault.known(tx, owner) else vault.renew(tx, owner, now)
     row_id = consent.id if revision == 1 else f"{consent.id}~{revision}"
     tx.execute(
-        consents.insert(),
+        _ADD,
         {
             "id": row_id,
             "person_id": owner,
@@ -56,9 +66,8 @@ def of_person(tx: Connection, vault: Vault, person_id: str) -> list[tuple[Consen
 def of_persons(tx: Connection, vault: Vault, person_ids: Sequence[str]) -> dict[str, list[tuple[Consent, int]]]:
     """The consents of several persons as they stand, by person; somebody without any, or erased, has an empty list."""
     found: dict[str, list[tuple[Consent, int]]] = {person_id: [] for person_id in person_ids}
-    query = sa.select(consents).where(consents.c.person_id.in_(person_ids), _KEPT).order_by(consents.c.revision)
     latest: dict[str, tuple[Consent, int]] = {}
-    for row in tx.execute(query):
+    for row in tx.execute(_OF_PERSONS, {"whose": list(person_ids)}):
         key = vault.key(tx, row.person_id)
         consent = from_bytes(Consent, key.open(row.sealed, Place("consents", row.id, "sealed")))
         latest[consent.id] = (consent, row.revision)
@@ -69,7 +78,7 @@ def of_persons(tx: Connection, vault: Vault, person_ids: Sequence[str]) -> dict[
 
 def whose(tx: Connection, consent_id: str) -> str | None:
     """The person a consent is of, or None when there is no such consent."""
-    return tx.execute(sa.select(consents.c.person_id).where(consents.c.id == consent_id)).scalar_one_or_none()
+    return tx.execute(_WHOSE, {"which": consent_id}).scalar_one_or_none()
 
 
 def load(tx: Connection, vault: Vault, consent_id: str) -> tuple[Consent, int] | None:

@@ -3,10 +3,13 @@
 A decision is never changed; a newer one about the same person and recipient only takes its `current` mark.
 """
 
+import functools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -45,7 +48,28 @@ class Decision:
     current: bool = True
 
 
-_COLUMNS = tuple(decisions.c[name] for name in Decision.__slots__)
+_LISTS: Final = ("categories", "policies", "errors")
+_TEXTS: Final = (*_LISTS, "facts")
+# As texts: many decisions say the same, and each text is read once.
+_COLUMNS = tuple(
+    sa.cast(decisions.c[name], sa.Text).label(name) if name in _TEXTS else decisions.c[name]
+    for name in Decision.__slots__
+)
+_values = attrgetter(*Decision.__slots__)
+_ADD: Final = decisions.insert()
+_RETIRE: Final = (
+    decisions.update().where(decisions.c.id.in_(sa.bindparam("which", expanding=True))).values(current=False)
+)
+_CURRENT: Final = (
+    sa.select(*_COLUMNS)
+    .where(decisions.c.record_id == sa.bindparam("record"), decisions.c.current)
+    .order_by(decisions.c.id)
+)
+_LOAD: Final = sa.select(*_COLUMNS).where(decisions.c.id == sa.bindparam("which"))
+_SEVERAL: Final = sa.select(*_COLUMNS).where(decisions.c.id.in_(sa.bindparam("which", expanding=True)))
+READ_MAX: Final = 4_096
+"""So many different facts and lists are kept as they were read."""
+
 _AT_ONCE = 500
 """So many ids are named in one statement: databases bound the number of parameters."""
 
@@ -53,25 +77,23 @@ _AT_ONCE = 500
 def add(tx: Connection, made: Sequence[Decision]) -> None:
     """Store decisions as the current ones; what they replace is to be retired first."""
     if made:
-        tx.execute(decisions.insert(), [_row(decision) for decision in made])
+        tx.execute(_ADD, [_row(decision) for decision in made])
 
 
 def retire(tx: Connection, decision_ids: Sequence[str]) -> None:
     """Take the mark of decisions that were replaced, or whose person or recipient is no longer part of the record."""
     for first in range(0, len(decision_ids), _AT_ONCE):
-        some = decision_ids[first : first + _AT_ONCE]
-        tx.execute(decisions.update().where(decisions.c.id.in_(some)).values(current=False))
+        tx.execute(_RETIRE, {"which": list(decision_ids[first : first + _AT_ONCE])})
 
 
 def current(tx: Connection, record_id: str) -> list[Decision]:
     """The decisions about a record that stand."""
-    query = sa.select(*_COLUMNS).where(decisions.c.record_id == record_id, decisions.c.current)
-    return [_decision(row) for row in tx.execute(query.order_by(decisions.c.id))]
+    return [_decision(row) for row in tx.execute(_CURRENT, {"record": record_id})]
 
 
 def load(tx: Connection, decision_id: str) -> Decision | None:
     """One decision, or None."""
-    row = tx.execute(sa.select(*_COLUMNS).where(decisions.c.id == decision_id)).one_or_none()
+    row = tx.execute(_LOAD, {"which": decision_id}).one_or_none()
     return None if row is None else _decision(row)
 
 
@@ -79,19 +101,30 @@ def several(tx: Connection, decision_ids: Sequence[str]) -> dict[str, Decision]:
     """Those of these decisions that there are, by id."""
     found: dict[str, Decision] = {}
     for first in range(0, len(decision_ids), _AT_ONCE):
-        query = sa.select(*_COLUMNS).where(decisions.c.id.in_(decision_ids[first : first + _AT_ONCE]))
-        found |= {row.id: _decision(row) for row in tx.execute(query)}
+        some = list(decision_ids[first : first + _AT_ONCE])
+        found |= {row.id: _decision(row) for row in tx.execute(_SEVERAL, {"which": some})}
     return found
 
 
 def _row(decision: Decision) -> dict[str, Any]:
-    row = {name: getattr(decision, name) for name in Decision.__slots__}
-    return row | {name: list(row[name]) for name in ("categories", "policies", "errors")}
+    return dict(zip(Decision.__slots__, _values(decision), strict=True))
 
 
 def _decision(row: Any) -> Decision:  # noqa: ANN401 - a SQLAlchemy row
     values = dict(zip(Decision.__slots__, row, strict=True))
-    values["categories"], values["policies"] = tuple(values["categories"]), tuple(values["policies"])
-    values["errors"] = tuple(values["errors"])
+    values |= {name: _words(values[name]) for name in _LISTS}
+    values["facts"] = None if values["facts"] is None else _facts(values["facts"])
     values["outcome"], values["urgency"] = Outcome(values["outcome"]), Urgency(values["urgency"])
     return Decision(**values)
+
+
+@functools.lru_cache(maxsize=READ_MAX)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+@functools.lru_cache(maxsize=READ_MAX)
+def _facts(text: str) -> Mapping[str, Any] | None:
+    """Facts as they were stored; shared by every decision that rests on the same, and changed by none."""
+    found: Mapping[str, Any] | None = json.loads(text)
+    return found

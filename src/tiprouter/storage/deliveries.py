@@ -47,6 +47,14 @@ _LEASES: Final = sa.select(deliveries.c.id, deliveries.c.lease).where(
     deliveries.c.id.in_(sa.bindparam("ids", expanding=True))
 )
 _START: Final = attempts.insert()
+_ADD: Final = deliveries.insert()
+_LOAD: Final = sa.select(deliveries).where(deliveries.c.id == sa.bindparam("which")).with_for_update()
+_OF_DISCLOSURES: Final = (
+    sa.select(deliveries)
+    .where(deliveries.c.disclosure_id.in_(sa.bindparam("which", expanding=True)))
+    .order_by(deliveries.c.id)
+    .with_for_update()
+)
 _FINISH: Final = (
     attempts.update()
     .where(attempts.c.id == sa.bindparam("which"))
@@ -81,12 +89,12 @@ class Delivery:
 
 def add(tx: Connection, delivery: Delivery) -> None:
     """Store a new delivery, in the transaction that made its disclosure."""
-    tx.execute(deliveries.insert(), _values(delivery))
+    tx.execute(_ADD, _values(delivery))
 
 
 def change(tx: Connection, delivery_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
     """Set columns of one delivery."""
-    tx.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(**values))
+    tx.execute(_setting(tuple(sorted(values))), {"which": delivery_id, **values})
 
 
 def change_each(tx: Connection, changes: Mapping[str, Mapping[str, Any]]) -> None:
@@ -105,9 +113,16 @@ def _setting(names: tuple[str, ...]) -> sa.Update:
     return deliveries.update().where(deliveries.c.id == sa.bindparam("which")).values(values)
 
 
+@functools.lru_cache
+def _setting_all(names: tuple[str, ...]) -> sa.Update:
+    """The same change of many deliveries."""
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    return deliveries.update().where(deliveries.c.id.in_(sa.bindparam("which", expanding=True))).values(values)
+
+
 def load(tx: Connection, delivery_id: str) -> Delivery | None:
     """One delivery, or None; on PostgreSQL, held until this story commits."""
-    row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()).one_or_none()
+    row = tx.execute(_LOAD, {"which": delivery_id}).one_or_none()
     return None if row is None else from_row(row)
 
 
@@ -121,8 +136,8 @@ def of_disclosures(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, D
     """The delivery of each disclosure; on PostgreSQL, held until this story commits."""
     if not disclosure_ids:
         return {}
-    query = sa.select(deliveries).where(deliveries.c.disclosure_id.in_(disclosure_ids)).order_by(deliveries.c.id)
-    return {row.disclosure_id: from_row(row) for row in tx.execute(query.with_for_update())}
+    found = tx.execute(_OF_DISCLOSURES, {"which": list(disclosure_ids)})
+    return {row.disclosure_id: from_row(row) for row in found}
 
 
 def behind_another() -> sa.Exists:
@@ -282,10 +297,10 @@ def change_all(tx: Connection, delivery_ids: Sequence[str], **values: Any) -> No
     """Set the same columns of many deliveries."""
     for first in range(0, len(delivery_ids), _AT_ONCE):
         some = delivery_ids[first : first + _AT_ONCE]
-        tx.execute(deliveries.update().where(deliveries.c.id.in_(some)).values(**values))
+        tx.execute(_setting_all(tuple(sorted(values))), {"which": list(some), **values})
 
 
 def add_all(tx: Connection, made: Sequence[Delivery]) -> None:
     """Store new deliveries, in the transaction that made their disclosures."""
     if made:
-        tx.execute(deliveries.insert(), [_values(delivery) for delivery in made])
+        tx.execute(_ADD, [_values(delivery) for delivery in made])

@@ -4,7 +4,8 @@ One matter is one record as told to one recipient: its disclosures and recalls c
 put them in order and a recall never overtakes what it recalls.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -60,22 +61,78 @@ class Disclosure:
 _COLUMNS = tuple(disclosures.c[name] for name in Disclosure.__slots__)
 """Everything but the payload."""
 
+_ADD: Final = disclosures.insert()
+_ADD_MATTERS: Final = matters.insert()
+_MATTERS: Final = sa.select(matters).where(matters.c.record_id == sa.bindparam("record")).order_by(matters.c.id)
+_COUNT: Final = matters.update().where(matters.c.id == sa.bindparam("which")).values(sequence=sa.bindparam("reached"))
+_PLAIN: Final = sa.and_(STANDS, disclosures.c.recalls.is_(None), disclosures.c.answers.is_(None))
+"""What stands and is neither a recall nor an answer to a question."""
+
+_LIVE: Final = sa.select(*_COLUMNS).where(disclosures.c.record_id == sa.bindparam("record"), _PLAIN)
+_UNDER_WAY: Final = (
+    sa.select(
+        *(disclosures.c[name] for name in ("id", "matter_id", "record_id", "recipient_id", "content_digest")),
+        deliveries.c.id,
+        deliveries.c.state,
+    )
+    .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+    .where(disclosures.c.record_id == sa.bindparam("record"), _PLAIN)
+    .order_by(deliveries.c.id)
+    .with_for_update(of=deliveries)
+)
+_STANDING: Final = (
+    sa.select(disclosures.c.id, deliveries.c.state)
+    .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+    .where(
+        disclosures.c.record_id.in_(sa.bindparam("records", expanding=True)), STANDS, disclosures.c.recalls.is_(None)
+    )
+    .order_by(deliveries.c.id)
+    .with_for_update(of=deliveries)
+)
+_LIVE_IDS: Final = sa.select(disclosures.c.id).where(
+    disclosures.c.record_id.in_(sa.bindparam("records", expanding=True)), STANDS, disclosures.c.recalls.is_(None)
+)
+_SOME: Final = disclosures.c.id.in_(sa.bindparam("which", expanding=True))
+
 
 def matter(tx: Connection, record_id: str, recipient_id: str, new_id: str) -> Matter:
     """The matter of a record and a recipient; a new one under `new_id` when there is none."""
-    query = sa.select(matters).where(matters.c.record_id == record_id, matters.c.recipient_id == recipient_id)
-    row = tx.execute(query).mappings().one_or_none()
-    if row is not None:
-        return Matter(**row)
-    made = Matter(new_id, record_id, recipient_id, 0)
-    tx.execute(matters.insert(), {name: getattr(made, name) for name in Matter.__slots__})
-    return made
+    known = Matters(tx, record_id)
+    found = known.of(recipient_id, lambda: new_id)
+    known.store()
+    return found
+
+
+class Matters:
+    """The matters of one record, read together when the first is asked for; new ones are stored together."""
+
+    def __init__(self, tx: Connection, record_id: str) -> None:
+        self._tx, self._record_id = tx, record_id
+        self._known: dict[str, Matter] | None = None
+        self._new: list[Matter] = []
+
+    def of(self, recipient_id: str, mint: Callable[[], str]) -> Matter:
+        """The matter toward a recipient; a new one, of a new id, when there is none."""
+        if self._known is None:
+            self._known = {one.recipient_id: one for one in matters_of(self._tx, self._record_id)}
+        if recipient_id not in self._known:
+            made = Matter(mint(), self._record_id, recipient_id, 0)
+            self._known[recipient_id] = made
+            self._new.append(made)
+        return self._known[recipient_id]
+
+    def store(self) -> None:
+        """Store the new ones, before anything that is made in them."""
+        if self._new:
+            self._tx.execute(
+                _ADD_MATTERS, [{name: getattr(one, name) for name in Matter.__slots__} for one in self._new]
+            )
+            self._new = []
 
 
 def matters_of(tx: Connection, record_id: str) -> list[Matter]:
     """Everything any recipient was ever told about a record, a matter each."""
-    query = sa.select(matters).where(matters.c.record_id == record_id).order_by(matters.c.id)
-    return [Matter(**row) for row in tx.execute(query).mappings()]
+    return [Matter(**row) for row in tx.execute(_MATTERS, {"record": record_id}).mappings()]
 
 
 def add(tx: Connection, vault: Vault, made: Disclosure, payload: bytes) -> None:
@@ -88,13 +145,9 @@ def add_all(tx: Connection, vault: Vault, record_id: str, made: Sequence[tuple[D
     if not made:
         return
     key = vault.key(tx, record_id)
-    tx.execute(disclosures.insert(), [_row(one, key.seal(body, _place(one.id), vault.nonce())) for one, body in made])
-    counted = matters.update().where(matters.c.id == sa.bindparam("which"))
+    tx.execute(_ADD, [_row(one, key.seal(body, _place(one.id), vault.nonce())) for one, body in made])
     last = {one.matter_id: one.sequence for one, _ in made}
-    tx.execute(
-        counted.values(sequence=sa.bindparam("reached")),
-        [{"which": matter_id, "reached": sequence} for matter_id, sequence in last.items()],
-    )
+    tx.execute(_COUNT, [{"which": matter_id, "reached": sequence} for matter_id, sequence in last.items()])
 
 
 def move(tx: Connection, disclosure_ids: Sequence[str], event: DisclosureEvent) -> None:
@@ -102,11 +155,10 @@ def move(tx: Connection, disclosure_ids: Sequence[str], event: DisclosureEvent) 
 
     Raises `IllegalTransitionError` for any that cannot take the event; then nothing may be committed.
     """
-    there = {after.value for (what, _), after in DISCLOSURE_TRANSITIONS.items() if what is event}
     for first in range(0, len(disclosure_ids), _AT_ONCE):
-        some = disclosures.c.id.in_(disclosure_ids[first : first + _AT_ONCE])
-        tx.execute(moving(event).where(some))
-        if tx.execute(sa.select(disclosures.c.id).where(some, disclosures.c.state.not_in(there)).limit(1)).first():
+        some = {"which": list(disclosure_ids[first : first + _AT_ONCE])}
+        tx.execute(_moving(event), some)
+        if tx.execute(_elsewhere(event), some).first():
             raise IllegalTransitionError(f"A disclosure that is elsewhere cannot take the event {event}.")
 
 
@@ -120,15 +172,20 @@ def moving(event: DisclosureEvent) -> sa.Update:
     )
 
 
+@functools.cache
+def _moving(event: DisclosureEvent) -> sa.Update:
+    return moving(event).where(_SOME)
+
+
+@functools.cache
+def _elsewhere(event: DisclosureEvent) -> sa.Select[Any]:
+    there = {after.value for (what, _), after in DISCLOSURE_TRANSITIONS.items() if what is event}
+    return sa.select(disclosures.c.id).where(_SOME, disclosures.c.state.not_in(there)).limit(1)
+
+
 def live(tx: Connection, record_id: str) -> dict[str, Disclosure]:
     """What stands about a record, by recipient: at most one disclosure each, answers to questions left out."""
-    query = sa.select(*_COLUMNS).where(
-        disclosures.c.record_id == record_id,
-        STANDS,
-        disclosures.c.recalls.is_(None),
-        disclosures.c.answers.is_(None),
-    )
-    return {row.recipient_id: _disclosure(row) for row in tx.execute(query)}
+    return {row.recipient_id: _disclosure(row) for row in tx.execute(_LIVE, {"record": record_id})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +203,8 @@ class UnderWay:
 
 def under_way(tx: Connection, record_id: str) -> dict[str, UnderWay]:
     """What stands about a record, by recipient, as `live`; on PostgreSQL its deliveries are held until this commits."""
-    named = ("id", "matter_id", "record_id", "recipient_id", "content_digest")
-    query = (
-        sa.select(*(disclosures.c[name] for name in named), deliveries.c.id, deliveries.c.state)
-        .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-        .where(
-            disclosures.c.record_id == record_id,
-            STANDS,
-            disclosures.c.recalls.is_(None),
-            disclosures.c.answers.is_(None),
-        )
-        .order_by(deliveries.c.id)
-    )
     found: dict[str, UnderWay] = {}
-    for row in tx.execute(query.with_for_update(of=deliveries)):
+    for row in tx.execute(_UNDER_WAY, {"record": record_id}):
         made, matter_id, record, to, digest, delivery_id, state = tuple[Any, ...](row)
         found[to] = UnderWay(made, matter_id, record, to, digest, delivery_id, DeliveryState(state))
     return found
@@ -167,21 +212,12 @@ def under_way(tx: Connection, record_id: str) -> dict[str, UnderWay]:
 
 def standing(tx: Connection, record_ids: Sequence[str]) -> dict[str, DeliveryState]:
     """The live disclosures of these records, and where their deliveries are, which stay there until this commits."""
-    query = (
-        sa.select(disclosures.c.id, deliveries.c.state)
-        .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-        .where(disclosures.c.record_id.in_(record_ids), STANDS, disclosures.c.recalls.is_(None))
-        .order_by(deliveries.c.id)
-    )
-    return {row.id: DeliveryState(row.state) for row in tx.execute(query.with_for_update(of=deliveries))}
+    return {row.id: DeliveryState(row.state) for row in tx.execute(_STANDING, {"records": list(record_ids)})}
 
 
 def live_ids(tx: Connection, record_ids: Sequence[str]) -> set[str]:
     """The live disclosures of these records."""
-    query = sa.select(disclosures.c.id).where(
-        disclosures.c.record_id.in_(record_ids), STANDS, disclosures.c.recalls.is_(None)
-    )
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(_LIVE_IDS, {"records": list(record_ids)}).scalars())
 
 
 def told(tx: Connection, matter_id: str) -> list[Disclosure]:
@@ -192,7 +228,7 @@ def told(tx: Connection, matter_id: str) -> list[Disclosure]:
 def told_of(tx: Connection, record_id: str) -> dict[str, list[Disclosure]]:
     """What recipients may hold of a record: the same by matter."""
     found: dict[str, list[Disclosure]] = {}
-    for row in tx.execute(_told().where(disclosures.c.record_id == record_id)):
+    for row in tx.execute(_told_of(), {"record": record_id}):
         found.setdefault(row.matter_id, []).append(_disclosure(row))
     return found
 
@@ -206,6 +242,11 @@ def _told() -> sa.Select[Any]:
         .where(disclosures.c.recalls.is_(None), _left(), ~recalled)
         .order_by(disclosures.c.matter_id, disclosures.c.sequence)
     )
+
+
+@functools.cache
+def _told_of() -> sa.Select[Any]:
+    return _told().where(disclosures.c.record_id == sa.bindparam("record"))
 
 
 def sent(tx: Connection, record_ids: Sequence[str]) -> set[str]:

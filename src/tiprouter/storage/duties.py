@@ -99,10 +99,16 @@ class WrittenRequest:
     words: RequestWords | None
 
 
+_ADD: Final = duties.insert()
+_OF_RECORD: Final = (
+    sa.select(duties).where(duties.c.record_id == sa.bindparam("record"), duties.c.current).order_by(duties.c.id)
+)
+
+
 def add(tx: Connection, made: Sequence[StandingDuty], looks: Sequence[datetime | None]) -> None:
     """Store new duties; those whose place they take are `supersede`d first."""
     if made:
-        tx.execute(duties.insert(), [_row(duty, look) for duty, look in zip(made, looks, strict=True)])
+        tx.execute(_ADD, [_row(duty, look) for duty, look in zip(made, looks, strict=True)])
 
 
 def save(tx: Connection, duty: StandingDuty, look_at: datetime | None) -> None:
@@ -117,8 +123,7 @@ def supersede(tx: Connection, duty_id: str) -> None:
 
 def of_record(tx: Connection, record_id: str) -> list[StandingDuty]:
     """A record's current duties, first to last; the record is locked by now (rule 3)."""
-    query = sa.select(duties).where(duties.c.record_id == record_id, duties.c.current).order_by(duties.c.id)
-    return [_duty(row) for row in tx.execute(query)]
+    return [_duty(row) for row in tx.execute(_OF_RECORD, {"record": record_id})]
 
 
 def load(tx: Connection, duty_id: str) -> StandingDuty | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -21,17 +22,25 @@ class Raised:
     raised_at: datetime
 
 
+_ADD: Final = notices.insert()
+_ABOUT: Final = (
+    sa.select(notices.c.id)
+    .where(notices.c.reason == sa.bindparam("reason"), notices.c.subject == sa.bindparam("subject"))
+    .limit(1)
+)
+_ABOUT_SINCE: Final = _ABOUT.where(notices.c.raised_at > sa.bindparam("since"))
+
+
 def add(tx: Connection, notice: Raised) -> None:
     """Raise a notice."""
-    tx.execute(notices.insert(), {name: getattr(notice, name) for name in Raised.__slots__})
+    tx.execute(_ADD, {name: getattr(notice, name) for name in Raised.__slots__})
 
 
 def about(tx: Connection, reason: str, subject: str, since: datetime | None = None) -> bool:
     """Whether this was raised before; if asked so, after a moment."""
-    query = sa.select(notices.c.id).where(notices.c.reason == reason, notices.c.subject == subject)
-    if since is not None:
-        query = query.where(notices.c.raised_at > since)
-    return tx.execute(query.limit(1)).first() is not None
+    what = {"reason": reason, "subject": subject}
+    found = tx.execute(_ABOUT, what) if since is None else tx.execute(_ABOUT_SINCE, what | {"since": since})
+    return found.first() is not None
 
 
 def page(tx: Connection, after: str | None, limit: int) -> list[Raised]:

@@ -5,17 +5,20 @@ a smaller serial may commit later, and would be lost.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.storage.tables import outbox
 
+_ADD: Final = outbox.insert()
+
 
 def add(tx: Connection, entries: Sequence[bytes]) -> None:
     """Leave entries for the sequencer, in the transaction of what they tell of."""
     if entries:
-        tx.execute(outbox.insert(), [{"entry": entry} for entry in entries])
+        tx.execute(_ADD, [{"entry": entry} for entry in entries])
 
 
 def drain(tx: Connection, limit: int) -> list[bytes]:

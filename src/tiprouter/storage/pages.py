@@ -10,7 +10,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -25,6 +25,7 @@ from tiprouter.storage.tables import deliveries, notices
 
 _DUE = tuple(sorted(PAGE_DUE))
 _ARRIVED = (DeliveryState.DELIVERED.value, DeliveryState.CANCELLED.value)
+_ADD: Final = pages.insert()
 _RANK = sa.case({severity.value: rank for rank, severity in enumerate(Severity)}, value=pages.c.severity)
 
 
@@ -69,7 +70,7 @@ class Heeded:
 
 def add(tx: Connection, page: Page) -> None:
     """Store a page, in the transaction of its notice or of its repeat."""
-    tx.execute(pages.insert(), {name: getattr(page, name) for name in Page.__slots__})
+    tx.execute(_ADD, {name: getattr(page, name) for name in Page.__slots__})
 
 
 def change(tx: Connection, page_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table

@@ -6,7 +6,7 @@ The question's words stand with its acknowledgement; the answer is sealed here, 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -49,6 +49,12 @@ class Question:
 
 
 _COLUMNS = tuple(questions.c[name] for name in Question.__slots__)
+_OPEN: Final = (
+    sa.select(*_COLUMNS)
+    .where(questions.c.record_id == sa.bindparam("record"), questions.c.state == QuestionState.OPEN)
+    .order_by(questions.c.id)
+)
+_OPEN_OF_ONE: Final = _OPEN.where(questions.c.recipient_id == sa.bindparam("asking"))
 
 
 def add(tx: Connection, question: Question) -> None:
@@ -74,10 +80,9 @@ def page(tx: Connection, state: QuestionState | None, after: str | None, limit: 
 
 def open_of(tx: Connection, record_id: str, recipient_id: str | None = None) -> list[Question]:
     """The open questions about a record, of one agency or of all."""
-    query = sa.select(*_COLUMNS).where(questions.c.record_id == record_id, questions.c.state == QuestionState.OPEN)
-    if recipient_id is not None:
-        query = query.where(questions.c.recipient_id == recipient_id)
-    return [_question(row) for row in tx.execute(query.order_by(questions.c.id))]
+    if recipient_id is None:
+        return [_question(row) for row in tx.execute(_OPEN, {"record": record_id})]
+    return [_question(row) for row in tx.execute(_OPEN_OF_ONE, {"record": record_id, "asking": recipient_id})]
 
 
 def late(tx: Connection, now: datetime, limit: int) -> list[Question]:
@@ -113,21 +118,27 @@ class Answered:
     recalled: bool
 
 
-def answered(tx: Connection, vault: Vault, record_id: str) -> list[Answered]:
-    """The answers about a record that stand or are about to leave, in the order in which they were asked."""
+def _answered() -> sa.Select[Any]:
     recall = disclosures.alias()
     left = sa.exists().where(attempts.c.delivery_id == deliveries.c.id, attempts.c.kind != AttemptKind.ANNOUNCE)
     recalled = sa.exists().where(recall.c.recalls == disclosures.c.id)
     carrier = [disclosures.c[name].label(f"carrier_{name}") for name in Disclosure.__slots__]
-    query = (
+    return (
         sa.select(*_COLUMNS, questions.c.sealed, *carrier, left.label("left"), recalled.label("recalled"))
         .outerjoin(disclosures, disclosures.c.id == questions.c.carried_by)
         .outerjoin(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-        .where(questions.c.record_id == record_id, questions.c.state == QuestionState.ANSWERED)
+        .where(questions.c.record_id == sa.bindparam("record"), questions.c.state == QuestionState.ANSWERED)
         .where(questions.c.sealed.is_not(None), sa.or_(disclosures.c.id.is_(None), disclosures.c.state.in_(_TELLS)))
         .order_by(questions.c.id)
     )
-    rows = tx.execute(query).all()
+
+
+_ANSWERED: Final = _answered()
+
+
+def answered(tx: Connection, vault: Vault, record_id: str) -> list[Answered]:
+    """The answers about a record that stand or are about to leave, in the order in which they were asked."""
+    rows = tx.execute(_ANSWERED, {"record": record_id}).all()
     key = vault.key(tx, record_id) if rows else None
     return [
         Answered(

@@ -7,6 +7,7 @@ records that name them by the same source and ref, found by blind index.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,10 +21,86 @@ from tiprouter.storage.codec import from_bytes, to_bytes
 from tiprouter.storage.duties_table import duties
 from tiprouter.storage.subjects_table import appearances
 from tiprouter.storage.tables import decisions, deliveries, persons, record_persons, records, revisions
-from tiprouter.storage.vault import DataKey, Place, Vault
+from tiprouter.storage.vault import DataKey, ErasedError, Place, Vault
 
 _AT_ONCE = 500
 """So many ids are named in one statement: databases bound the number of parameters."""
+
+# Made once, each: SQLAlchemy takes longer to make a statement than to run it.
+_FIND: Final = sa.select(records.c.id).where(
+    records.c.kind == sa.bindparam("kind"), records.c.external == sa.bindparam("external")
+)
+_PERSONS: Final = (
+    sa.select(persons.c.external, persons.c.id)
+    .where(persons.c.external.in_(sa.bindparam("externals", expanding=True)))
+    .order_by(persons.c.id)
+)
+_PERSONS_SHARED: Final = _PERSONS.with_for_update(read=True)
+_PERSONS_ALONE: Final = _PERSONS.with_for_update(key_share=True)
+_ADD_PERSONS: Final = {
+    "postgresql": postgresql.insert(persons).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(persons).on_conflict_do_nothing(),
+}
+_PERSON: Final = sa.select(persons.c.id).where(persons.c.id == sa.bindparam("which"))
+_PERSON_HELD: Final = _PERSON.with_for_update(key_share=True)
+_ADD: Final = records.insert()
+_ADD_REVISION: Final = revisions.insert()
+_ADD_NAMED: Final = record_persons.insert()
+_ONCE: Final = (appearances.c.record_id, appearances.c.person_id)
+_SEEN: Final = {"erased_at": None}
+_ADD_APPEARANCES: Final = {
+    "postgresql": postgresql.insert(appearances).on_conflict_do_update(index_elements=_ONCE, set_=_SEEN),
+    "sqlite": sqlite.insert(appearances).on_conflict_do_update(index_elements=_ONCE, set_=_SEEN),
+}
+_LOAD: Final = (
+    sa.select(records, revisions.c.sealed)
+    .join(revisions, sa.and_(revisions.c.record_id == records.c.id, revisions.c.number == records.c.revision))
+    .where(records.c.id == sa.bindparam("which"))
+)
+_KNOWN: Final = sa.select(records.c.id).where(records.c.id == sa.bindparam("which"))
+_HELD: Final = _KNOWN.with_for_update(key_share=True)
+_NAMED: Final = (
+    sa.select(record_persons.c.person_id)
+    .where(record_persons.c.record_id == sa.bindparam("which"))
+    .order_by(record_persons.c.position)
+)
+_EPOCHS: Final = (
+    sa.select(records.c.id, records.c.epoch)
+    .where(records.c.id.in_(sa.bindparam("which", expanding=True)))
+    .order_by(records.c.id)
+    .with_for_update(key_share=True)
+)
+_NAMING: Final = sa.select(records.c.id).where(
+    records.c.id.in_(
+        sa.select(record_persons.c.record_id)
+        .where(record_persons.c.person_id == sa.bindparam("who"))
+        .union(
+            sa.select(appearances.c.record_id).where(
+                appearances.c.person_id == sa.bindparam("who"), appearances.c.erased_at.is_(None)
+            )
+        )
+    ),
+    records.c.erased_at.is_(None),
+)
+_HELD_ALL: Final = (
+    sa.select(records.c.id)
+    .where(records.c.id.in_(sa.bindparam("which", expanding=True)))
+    .order_by(records.c.id)
+    .with_for_update(key_share=True)
+)
+_TOUCH: Final = (
+    records.update().where(records.c.id.in_(sa.bindparam("which", expanding=True))).values(epoch=records.c.epoch + 1)
+)
+_LOOK_AGAIN: Final = (
+    records.update().where(records.c.id == sa.bindparam("which")).values(due_at=sa.bindparam("again_at"))
+)
+_DUE: Final = (
+    sa.select(records.c.id)
+    .where(records.c.due_at <= sa.bindparam("now"))
+    .order_by(records.c.due_at, records.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .with_for_update(skip_locked=True, key_share=True)
+)
 
 _WAITING = (Outcome.HOLD_REVIEW, Outcome.HOLD_ERROR, Outcome.DUTY_BLOCKED)
 """Outcomes about which somebody still has to do something."""
@@ -50,9 +127,7 @@ class Stored:
 
 def find(tx: Connection, kind: RecordKind, external: str) -> str | None:
     """The id of the record with this blind index, if there is one."""
-    return tx.execute(
-        sa.select(records.c.id).where(records.c.kind == kind, records.c.external == external)
-    ).scalar_one_or_none()
+    return tx.execute(_FIND, {"kind": kind, "external": external}).scalar_one_or_none()
 
 
 def persons_by(
@@ -63,28 +138,25 @@ def persons_by(
     On PostgreSQL their consents stay as they are until this story commits; with `alone`, no other story may rest on
     them meanwhile (see `touch`).
     """
-    query = sa.select(persons.c.external, persons.c.id).where(persons.c.external.in_(externals))
-    held = query.order_by(persons.c.id).with_for_update(read=not alone, key_share=alone)
-    known = {row.external: row.id for row in tx.execute(held)}
+    held, whose = _PERSONS_ALONE if alone else _PERSONS_SHARED, {"externals": list(externals)}
+    known = {row.external: row.id for row in tx.execute(held, whose)}
     new = {external: mint() for external in externals if external not in known}
     if new:
         rows = [{"id": new_id, "external": external, "created_at": now} for external, new_id in new.items()]
         # Another process may name the same person for the first time at this moment: its row is the one.
-        insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-        tx.execute(insert(persons).on_conflict_do_nothing(), rows)
-        known = {row.external: row.id for row in tx.execute(held)}
+        tx.execute(_ADD_PERSONS[tx.dialect.name], rows)
+        known = {row.external: row.id for row in tx.execute(held, whose)}
     return [known[external] for external in externals]
 
 
 def hold_person(tx: Connection, person_id: str) -> bool:
     """Whether there is such a person; on PostgreSQL, nothing else rests on their consents until this story commits."""
-    query = sa.select(persons.c.id).where(persons.c.id == person_id).with_for_update(key_share=True)
-    return tx.execute(query).first() is not None
+    return tx.execute(_PERSON_HELD, {"which": person_id}).first() is not None
 
 
 def person_known(tx: Connection, person_id: str) -> bool:
     """Whether there is such a person."""
-    return tx.execute(sa.select(persons.c.id).where(persons.c.id == person_id)).first() is not None
+    return tx.execute(_PERSON, {"which": person_id}).first() is not None
 
 
 class TakenError(TiprouterError):
@@ -117,7 +189,7 @@ def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> Store
         "aged_from": now,
     }
     try:
-        tx.execute(records.insert(), row)
+        tx.execute(_ADD, row)
     except sa.exc.IntegrityError as error:
         raise TakenError from error
     _add_revision(tx, vault, vault.create(tx, new.id, now), (new.id, 1), new.record, now)
@@ -158,22 +230,19 @@ def _add_revision(
     tx: Connection, vault: Vault, key: DataKey, which: tuple[str, int], record: Record, now: datetime
 ) -> None:
     sealed = key.seal(to_bytes(record), _place(*which), vault.nonce())
-    tx.execute(revisions.insert(), {"record_id": which[0], "number": which[1], "sealed": sealed, "made_at": now})
+    tx.execute(_ADD_REVISION, {"record_id": which[0], "number": which[1], "sealed": sealed, "made_at": now})
 
 
 def _name_persons(tx: Connection, record_id: str, person_ids: Sequence[str]) -> None:
     tx.execute(
-        record_persons.insert(),
+        _ADD_NAMED,
         [
             {"record_id": record_id, "position": position, "person_id": person_id}
             for position, person_id in enumerate(person_ids)
         ],
     )
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     seen = [{"record_id": record_id, "person_id": person_id} for person_id in dict.fromkeys(person_ids)]
-    named = insert(appearances)
-    once = [appearances.c.record_id, appearances.c.person_id]
-    tx.execute(named.on_conflict_do_update(index_elements=once, set_={"erased_at": None}), seen)
+    tx.execute(_ADD_APPEARANCES[tx.dialect.name], seen)
 
 
 def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) -> Stored | None:
@@ -181,19 +250,13 @@ def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) ->
 
     Raises `ErasedError` when it was erased.
     """
-    query = (
-        sa.select(records, revisions.c.sealed)
-        .join(revisions, sa.and_(revisions.c.record_id == records.c.id, revisions.c.number == records.c.revision))
-        .where(records.c.id == record_id)
-    )
     if lock:
         # A statement of its own: PostgreSQL, having waited, would look for the new revision number in the old join.
-        tx.execute(sa.select(records.c.id).where(records.c.id == record_id).with_for_update(key_share=True))
-    row = tx.execute(query).one_or_none()
+        tx.execute(_HELD, {"which": record_id})
+    row = tx.execute(_LOAD, {"which": record_id}).one_or_none()
     if row is None:
         return None
     body = vault.key(tx, record_id).open(row.sealed, _place(record_id, row.revision))
-    named = sa.select(record_persons.c.person_id).where(record_persons.c.record_id == record_id)
     return Stored(
         id=row.id,
         kind=RecordKind(row.kind),
@@ -202,30 +265,46 @@ def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) ->
         accepted_at=row.accepted_at,
         revised_at=row.revised_at,
         record=from_bytes(Record, body),
-        persons=tuple(tx.execute(named.order_by(record_persons.c.position)).scalars()),
+        persons=tuple(tx.execute(_NAMED, {"which": record_id}).scalars()),
         due_at=row.due_at,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision of a record; `record` is None once it was erased."""
+
+    number: int
+    made_at: datetime
+    record: Record | None
+
+
+def history(tx: Connection, vault: Vault, record_id: str) -> list[Revision]:
+    """Every revision of one record, first to last."""
+    query = sa.select(revisions).where(revisions.c.record_id == record_id).order_by(revisions.c.number)
+    keys, found = vault.keys(tx, (record_id,)), []
+    for row in tx.execute(query):
+        try:
+            body = from_bytes(Record, keys.key(record_id).open(row.sealed, _place(record_id, row.number)))
+        except ErasedError:
+            body = None
+        found.append(Revision(row.number, row.made_at, body))
+    return found
+
+
 def epochs(tx: Connection, record_ids: Sequence[str]) -> dict[str, int]:
     """The current epoch of each record; on PostgreSQL, held until this story commits."""
-    query = sa.select(records.c.id, records.c.epoch).where(records.c.id.in_(record_ids)).order_by(records.c.id)
-    return {row.id: row.epoch for row in tx.execute(query.with_for_update(key_share=True))}
+    return {row.id: row.epoch for row in tx.execute(_EPOCHS, {"which": list(record_ids)})}
 
 
 def known(tx: Connection, record_id: str) -> bool:
     """Whether there is, or ever was, such a record."""
-    return tx.execute(sa.select(records.c.id).where(records.c.id == record_id)).first() is not None
+    return tx.execute(_KNOWN, {"which": record_id}).first() is not None
 
 
 def naming(tx: Connection, person_id: str) -> list[str]:
     """The ids of every record that names this person or did before it was revised, and was not erased."""
-    now = sa.select(record_persons.c.record_id).where(record_persons.c.person_id == person_id)
-    ever = sa.select(appearances.c.record_id).where(
-        appearances.c.person_id == person_id, appearances.c.erased_at.is_(None)
-    )
-    query = sa.select(records.c.id).where(records.c.id.in_(now.union(ever)), records.c.erased_at.is_(None))
-    return sorted(tx.execute(query).scalars())
+    return sorted(tx.execute(_NAMING, {"who": person_id}).scalars())
 
 
 def touch(tx: Connection, person_id: str) -> list[str]:
@@ -237,15 +316,14 @@ def touch(tx: Connection, person_id: str) -> list[str]:
     """
     hold_person(tx, person_id)
     ids = naming(tx, person_id)
-    held = sa.select(records.c.id).where(records.c.id.in_(ids)).order_by(records.c.id)
-    tx.execute(held.with_for_update(key_share=True))
-    tx.execute(records.update().where(records.c.id.in_(ids)).values(epoch=records.c.epoch + 1))
+    tx.execute(_HELD_ALL, {"which": ids})
+    tx.execute(_TOUCH, {"which": ids})
     return ids
 
 
 def look_again(tx: Connection, record_id: str, due_at: datetime | None) -> None:
     """Set when a record is to be decided again by itself."""
-    tx.execute(records.update().where(records.c.id == record_id).values(due_at=due_at))
+    tx.execute(_LOOK_AGAIN, {"which": record_id, "again_at": due_at})
 
 
 def look_again_at_open(tx: Connection, now: datetime) -> int:
@@ -278,8 +356,7 @@ def look_again_at_open(tx: Connection, now: datetime) -> int:
 
 def due(tx: Connection, now: datetime, limit: int) -> list[str]:
     """Records to be decided again by themselves, the longest due first; on PostgreSQL those nobody else holds."""
-    query = sa.select(records.c.id).where(records.c.due_at <= now).order_by(records.c.due_at, records.c.id)
-    return list(tx.execute(query.limit(limit).with_for_update(skip_locked=True, key_share=True)).scalars())
+    return list(tx.execute(_DUE, {"now": now, "most": limit}).scalars())
 
 
 def page(tx: Connection, kind: RecordKind, after: str | None, limit: int) -> list[str]:

@@ -3,6 +3,7 @@
 An agency's name and address are not personal data and stand open; its signing secrets are sealed under its own key.
 """
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,12 @@ from sqlalchemy.engine import Connection
 
 from tiprouter.domain.recipient import Recipient, SignatureScheme
 from tiprouter.domain.vocabulary import RecipientKind
-from tiprouter.storage.codec import from_plain, to_plain
+from tiprouter.storage.codec import from_bytes, from_plain, to_plain
 from tiprouter.storage.tables import recipients, signing_keys
 from tiprouter.storage.vault import Keyring, Place, Vault
+
+READ_MAX: Final = 4_096
+"""So many recipients are kept as they were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,16 @@ class SigningKey:
     secret: str
     begins_at: datetime
     ends_at: datetime | None = None
+
+
+_DETAILS_OF: Final = sa.select(recipients.c.details).where(recipients.c.id == sa.bindparam("which"))
+_DETAILS_HELD: Final = _DETAILS_OF.with_for_update(key_share=True)
+_REVISIONS: Final = (
+    sa.select(recipients.c.id, recipients.c.revision)
+    .where(recipients.c.id.in_(sa.bindparam("which", expanding=True)))
+    .order_by(recipients.c.id)
+    .with_for_update(read=True)
+)
 
 
 def put(tx: Connection, recipient: Recipient, now: datetime) -> None:
@@ -46,8 +60,7 @@ def put(tx: Connection, recipient: Recipient, now: datetime) -> None:
 
 def load(tx: Connection, recipient_id: str, *, lock: bool = False) -> Recipient | None:
     """One recipient, or None. `lock` keeps others from changing it until this story commits."""
-    query = sa.select(recipients.c.details).where(recipients.c.id == recipient_id)
-    row = tx.execute(query.with_for_update(key_share=True) if lock else query).scalar_one_or_none()
+    row = tx.execute(_DETAILS_HELD if lock else _DETAILS_OF, {"which": recipient_id}).scalar_one_or_none()
     return None if row is None else from_plain(Recipient, row)
 
 
@@ -66,16 +79,23 @@ def parse(stored: Any) -> Recipient:  # noqa: ANN401 - as JSON gives it
     return from_plain(Recipient, stored)
 
 
+_EVERYONE: Final = sa.select(sa.cast(recipients.c.details, sa.Text)).order_by(recipients.c.id)
+
+
 def everyone(tx: Connection) -> list[Recipient]:
     """Every recipient, oldest first."""
-    rows = tx.execute(sa.select(recipients.c.details).order_by(recipients.c.id)).scalars()
-    return [from_plain(Recipient, row) for row in rows]
+    return [_read(text) for text in tx.execute(_EVERYONE).scalars()]
+
+
+@functools.lru_cache(maxsize=READ_MAX)
+def _read(text: str) -> Recipient:
+    """A recipient from the text it was stored as: agencies change rarely, and every decision reads all of them."""
+    return from_bytes(Recipient, text.encode())
 
 
 def revisions(tx: Connection, recipient_ids: Sequence[str]) -> dict[str, int]:
     """The current revision of each recipient; on PostgreSQL, held until this story commits."""
-    query = sa.select(recipients.c.id, recipients.c.revision).where(recipients.c.id.in_(recipient_ids))
-    return {row.id: row.revision for row in tx.execute(query.order_by(recipients.c.id).with_for_update(read=True))}
+    return {row.id: row.revision for row in tx.execute(_REVISIONS, {"which": list(recipient_ids)})}
 
 
 def kinds(tx: Connection, recipient_ids: Sequence[str]) -> dict[str, RecipientKind]:

@@ -7,7 +7,7 @@ about the record and whoever answers a review of it never overtake each other.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -22,6 +22,23 @@ from tiprouter.storage.vault import Place, Vault
 _WAITING = tuple(sorted(UNANSWERED))
 _STANDING = (ReviewAnswer.RELEASE, ReviewAnswer.WITHHOLD)
 _ORDER = (reviews.c.urgency, reviews.c.deadline, reviews.c.id)
+_ADD: Final = reviews.insert()
+_OF_RECORD: Final = (
+    sa.select(reviews)
+    .where(
+        reviews.c.record_id == sa.bindparam("record"),
+        sa.or_(
+            reviews.c.state.in_(_WAITING),
+            sa.and_(reviews.c.state == ReviewState.DECIDED, reviews.c.answer.in_(_STANDING)),
+        ),
+    )
+    .order_by(reviews.c.id)
+)
+_FINDINGS: Final = (
+    sa.select(established)
+    .where(established.c.record_id == sa.bindparam("record"))
+    .order_by(established.c.established_at, established.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +92,7 @@ class Finding:
 def add(tx: Connection, opened: Sequence[Held]) -> None:
     """Open reviews."""
     if opened:
-        tx.execute(reviews.insert(), [_row(held) for held in opened])
+        tx.execute(_ADD, [_row(held) for held in opened])
 
 
 def change(tx: Connection, review_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
@@ -91,10 +108,7 @@ def load(tx: Connection, review_id: str) -> Held | None:
 
 def standing(tx: Connection, record_id: str) -> list[Held]:
     """The reviews of a record that wait, and those whose answers may still stand, oldest first."""
-    waits = reviews.c.state.in_(_WAITING)
-    stands = sa.and_(reviews.c.state == ReviewState.DECIDED, reviews.c.answer.in_(_STANDING))
-    query = sa.select(reviews).where(reviews.c.record_id == record_id, sa.or_(waits, stands))
-    return [_held(row) for row in tx.execute(query.order_by(reviews.c.id))]
+    return [_held(row) for row in tx.execute(_OF_RECORD, {"record": record_id})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +174,9 @@ def establish(tx: Connection, finding: Finding) -> None:
 
 def findings(tx: Connection, record_id: str) -> list[Finding]:
     """Everything that was established about a record, first to last."""
-    query = sa.select(established).where(established.c.record_id == record_id)
     return [
         Finding(**{**row, "fact": Establishable(row["fact"])})
-        for row in tx.execute(query.order_by(established.c.established_at, established.c.id)).mappings()
+        for row in tx.execute(_FINDINGS, {"record": record_id}).mappings()
     ]
 
 

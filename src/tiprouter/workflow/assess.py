@@ -16,12 +16,13 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final, TypeAlias
+from operator import attrgetter
+from typing import Any, Final, Self, TypeAlias
 
 import structlog
 
@@ -31,11 +32,12 @@ from tiprouter.domain.duty import deadline_somewhere
 from tiprouter.domain.facts import Facts, Situation, bands_anywhere, findings_for
 from tiprouter.domain.outcome import Notice, Verdict, blocked_without_recipient, unrouted, verdict_of
 from tiprouter.domain.recipient import Recipient
-from tiprouter.domain.redaction import Address, Made
+from tiprouter.domain.redaction import Address
 from tiprouter.domain.routing import candidates
 from tiprouter.domain.vocabulary import Category, Outcome, Urgency
-from tiprouter.storage import decisions, disclosures, records, registry
+from tiprouter.storage import decisions, records, registry
 from tiprouter.storage.decisions import Decision
+from tiprouter.storage.disclosures import Matters
 from tiprouter.storage.records import Stored
 from tiprouter.workflow.answering import carry
 from tiprouter.workflow.disclose import Draft, reconcile
@@ -48,6 +50,9 @@ log = structlog.get_logger()
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """Later than any agreement ends."""
+
+_deciding = attrgetter(*sorted({*Recipient.__slots__} - {"id", "name", "url", "revision", "agreement_until"}))
+"""What of a recipient decides, beside its id and its agreement (rule 7)."""
 
 SPELLED_MAX: Final = 4_096
 """So many different facts are kept as they are stored."""
@@ -70,11 +75,34 @@ class Assessed:
 Whom: TypeAlias = tuple[str, str | None]
 """A person and a recipient by id; no recipient when a duty found none."""
 
+_Wanted: TypeAlias = tuple[Whom, Verdict, datetime | None]
+"""A verdict that must stand, and how long it holds."""
+
+_SAID: Final = (
+    "revision",
+    "outcome",
+    "categories",
+    "policies",
+    "review",
+    "deadline",
+    "errors",
+    "call",
+    "written_by",
+    "facts",
+    "bundle",
+)
+"""What makes two decisions the same decision."""
+
+_SAYS: Final = attrgetter(*_SAID)
+
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
+    """What is decided toward one recipient, by `ref`; none of it holds longer than `ends` (rule 7)."""
+
     recipient: Recipient
     verdicts: Mapping[str, Verdict]
+    ends: datetime | None
     draft: Draft | None
 
 
@@ -83,11 +111,12 @@ def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
     seen = situation_of(it, stored)
     situation, unreadable = seen.situation, seen.unreadable
     toward = candidates(stored.record, chain.from_iterable(situation.consents.values()), registry.everyone(it.tx))
-    alike = _Alike(it, seen)
+    alike, matters = _Alike(it, seen), Matters(it.tx, stored.id)
     judged = [
-        _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, alike, recipient)
+        _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, alike, matters, recipient)
         for recipient in toward
     ]
+    matters.store()
     wanted = _wanted(stored, situation, judged)
     kept = _decide(it, stored, wanted, cause)
     follow(it, stored, kept.values())
@@ -95,7 +124,7 @@ def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
     reconcile(it, stored, drafts, kept, cause)
     carry(it, stored, drafts, kept, cause)
     owe(it, stored, situation, [one.recipient for one in judged], kept, cause)
-    _look_again(it, stored, [verdict.valid_until for _, verdict in wanted])
+    _look_again(it, stored, (until for _, _, until in wanted))
     return Assessed(
         decisions=tuple(kept.values()),
         left_out={one.recipient.id: one.draft.made.left_out for one in judged if one.draft is not None},
@@ -125,25 +154,21 @@ class _Alike:
     def __init__(self, it: Happening, seen: Seen) -> None:
         self._it, self.seen = it, seen
         self._named = _named(seen)
-        self._known: dict[Recipient, dict[str, Verdict]] = {}
+        self._known: dict[object, dict[str, Verdict]] = {}
 
-    def verdicts(self, recipient: Recipient) -> Mapping[str, Verdict]:
-        """What is decided about everybody of the record toward a recipient, by `ref`. Raises whatever goes wrong."""
+    def verdicts(self, recipient: Recipient) -> tuple[Mapping[str, Verdict], datetime | None]:
+        """What is decided about everybody of the record toward a recipient, by `ref`, and when all of it ends.
+
+        Raises whatever goes wrong.
+        """
         ends = recipient.agreement_until if recipient.agreed(self.seen.situation.now) else None
-        like = replace(
-            recipient,
-            id=recipient.id if recipient.id in self._named else "",
-            name="",
-            url=None,
-            revision=0,
-            agreement_until=recipient.agreement_until if ends is None else _NEVER,
-        )
+        until = recipient.agreement_until if ends is None else _NEVER
+        named = recipient.id if recipient.id in self._named else ""
+        like = (named, until, _deciding(recipient))
         if like not in self._known:
-            self._known[like] = verdicts_toward(self._it, self.seen, like)
-        found = self._known[like]
-        if ends is None:
-            return found
-        return {ref: replace(one, valid_until=min(one.valid_until or ends, ends)) for ref, one in found.items()}
+            one = replace(recipient, id=named, name="", url=None, revision=0, agreement_until=until)
+            self._known[like] = verdicts_toward(self._it, self.seen, one)
+        return self._known[like], ends
 
 
 def _named(seen: Seen) -> frozenset[str | None]:
@@ -163,38 +188,44 @@ def _named(seen: Seen) -> frozenset[str | None]:
     )
 
 
-def _judge(it: Happening, stored: Stored, alike: _Alike, recipient: Recipient) -> _Judged:
+def _judge(it: Happening, stored: Stored, alike: _Alike, matters: Matters, recipient: Recipient) -> _Judged:
     """Verdicts and payload toward one recipient; rule 2."""
     situation = alike.seen.situation
     try:
-        verdicts = alike.verdicts(recipient)
+        verdicts, ends = alike.verdicts(recipient)
     except Exception as error:  # noqa: BLE001 - promise 1: whatever goes wrong, nothing leaves and a human is told
         return _held(stored, situation, recipient, error)
     leaving = [verdict for verdict in verdicts.values() if verdict.leaves]
     if not leaving:
-        return _Judged(recipient, verdicts, None)
-    matter = disclosures.matter(it.tx, stored.id, recipient.id, it.id("mat"))
+        return _Judged(recipient, verdicts, ends, None)
+    matter = matters.of(recipient.id, lambda: it.id("mat"))
     deadline = min(verdict.deadline for verdict in leaving if verdict.deadline is not None)
     address = Address(it.id("dis"), matter.id, matter.sequence + 1, it.now, deadline)
     try:
         made = redaction.redact(stored.record, verdicts, recipient, address)
     except Exception as error:  # noqa: BLE001 - as above
         return _held(stored, situation, recipient, error)
-    return _Judged(recipient, verdicts, None if made is None else _draft(address, made, recipient, verdicts))
-
-
-def _draft(address: Address, made: Made, recipient: Recipient, verdicts: Mapping[str, Verdict]) -> Draft:
-    leaving = [verdict for verdict in verdicts.values() if verdict.leaves]
-    urgent = any(verdict.urgency is Urgency.IMMINENT for verdict in leaving)
-    until = (verdict.valid_until for verdict in leaving if verdict.valid_until is not None)
-    return Draft(
+    if made is None:
+        return _Judged(recipient, verdicts, ends, None)
+    draft = Draft(
         address=address,
         made=made,
         recipient=recipient,
         verdicts=verdicts,
-        urgency=Urgency.IMMINENT if urgent else Urgency.STANDARD,
-        valid_until=min(until, default=None),
+        urgency=Urgency.IMMINENT if any(one.urgency is Urgency.IMMINENT for one in leaving) else Urgency.STANDARD,
+        valid_until=_earliest(_until(verdict, ends) for verdict in leaving),
     )
+    return _Judged(recipient, verdicts, ends, draft)
+
+
+def _until(verdict: Verdict, ends: datetime | None) -> datetime | None:
+    """How long a verdict holds toward a recipient whose agreement ends so."""
+    until = verdict.valid_until
+    return until or ends if until is None or ends is None else min(until, ends)
+
+
+def _earliest(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _held(stored: Stored, situation: Situation, recipient: Recipient, error: Exception) -> _Judged:
@@ -213,89 +244,49 @@ def _held(stored: Stored, situation: Situation, recipient: Recipient, error: Exc
         valid_until=None,
         errors=("router-error",),
     )
-    return _Judged(recipient, {person.ref: held for person in record.persons}, None)
+    return _Judged(recipient, {person.ref: held for person in record.persons}, None, None)
 
 
-def _wanted(stored: Stored, situation: Situation, judged: list[_Judged]) -> list[tuple[Whom, Verdict]]:
+def _wanted(stored: Stored, situation: Situation, judged: list[_Judged]) -> list[_Wanted]:
     """Every verdict that must stand, those of rule 4 included."""
     everything = [(ref, one.recipient, verdict) for one in judged for ref, verdict in one.verdicts.items()]
     lost = unrouted(situation, everything, bands_anywhere(situation))
-    wanted: list[tuple[Whom, Verdict]] = [
-        ((stored.person_id(ref), recipient.id), verdict) for ref, recipient, verdict in everything
+    ids = {person.ref: stored.person_id(person.ref) for person in stored.record.persons}
+    wanted: list[_Wanted] = [
+        ((ids[ref], one.recipient.id), verdict, _until(verdict, one.ends))
+        for one in judged
+        for ref, verdict in one.verdicts.items()
     ]
-    return wanted + [((stored.person_id(one.ref), None), blocked_without_recipient(one, situation)) for one in lost]
+    blocked = [(ids[one.ref], blocked_without_recipient(one, situation)) for one in lost]
+    return wanted + [((person_id, None), verdict, verdict.valid_until) for person_id, verdict in blocked]
 
 
-def _look_again(it: Happening, stored: Stored, moments: list[datetime | None]) -> None:
+def _look_again(it: Happening, stored: Stored, moments: Iterable[datetime | None]) -> None:
     """Rule 6. A record that nobody can read now is looked at again by hand, when the notice was seen."""
-    due_at = min((moment for moment in moments if moment is not None), default=None)
+    due_at = _earliest(moments)
     if due_at != stored.due_at:
         records.look_again(it.tx, stored.id, due_at)
 
 
-def _decide(it: Happening, stored: Stored, wanted: list[tuple[Whom, Verdict]], cause: str) -> dict[Whom, Decision]:
+def _decide(it: Happening, stored: Stored, wanted: list[_Wanted], cause: str) -> dict[Whom, Decision]:
     """The decision that stands for each person and recipient, new or not (rule 3)."""
     standing = decisions.current(it.tx, stored.id)
     known: dict[Whom, Decision] = {(old.person_id, old.recipient_id): old for old in standing}
     kept: dict[Whom, Decision] = {}
     new: list[Decision] = []
-    for whom, verdict in wanted:
-        decision, old = _decision(it, stored, whom, verdict, cause), known.get(whom)
-        if old is None or _says(old) != _says(decision):
-            decision = _logged(it, stored, decision, old, verdict.facts)
-            new.append(decision)
-            kept[whom] = decision
+    saying: dict[int, Saying] = {}
+    for whom, verdict, until in wanted:
+        said, old = saying.get(id(verdict)), known.get(whom)
+        if said is None:
+            said = saying[id(verdict)] = Saying.of(it, stored, verdict, cause)
+        if old is None or _SAYS(old) != said.says:
+            kept[whom] = said.to(it, whom, until, old)
+            new.append(kept[whom])
         else:
             kept[whom] = old
     decisions.retire(it.tx, [old.id for whom, old in known.items() if kept.get(whom) is not old])
     decisions.add(it.tx, new)
     return kept
-
-
-def _decision(it: Happening, stored: Stored, whom: Whom, verdict: Verdict, cause: str) -> Decision:
-    person_id, recipient_id = whom
-    return Decision(
-        id=it.id("dec"),
-        record_id=stored.id,
-        revision=stored.revision,
-        person_id=person_id,
-        recipient_id=recipient_id,
-        outcome=verdict.outcome,
-        categories=tuple(category.value for category in Category if category in verdict.categories),
-        policies=verdict.policies,
-        review=verdict.review,
-        deadline=verdict.deadline,
-        urgency=verdict.urgency,
-        notice=verdict.notice.value,
-        errors=verdict.errors,
-        facts=None if verdict.facts is None else _spelled(verdict.facts)[0],
-        salt="",
-        bundle=it.engine.bundle.digest,
-        cause=cause,
-        valid_until=verdict.valid_until,
-        decided_at=it.now,
-        received_at=stored.record.received_at,
-        duty_within=None if verdict.duty_within is None else int(verdict.duty_within.total_seconds()),
-        call=verdict.call,
-        written_by=verdict.written_by,
-    )
-
-
-def _says(decision: Decision) -> tuple[object, ...]:
-    """What makes two decisions the same decision."""
-    return (
-        decision.revision,
-        decision.outcome,
-        decision.categories,
-        decision.policies,
-        decision.review,
-        decision.deadline,
-        decision.errors,
-        decision.call,
-        decision.written_by,
-        decision.facts,
-        decision.bundle,
-    )
 
 
 def facts_bytes(facts: Mapping[str, object] | None) -> bytes:
@@ -310,43 +301,87 @@ def _spelled(facts: Facts) -> tuple[Mapping[str, Any], bytes]:
     return plain, facts_bytes(plain)
 
 
-def _logged(
-    it: Happening, stored: Stored, decision: Decision, replaced: Decision | None, facts: Facts | None = None
-) -> Decision:
-    """Log a decision, tell a human where its outcome asks for one, and give it its commitment's salt."""
-    salt, commitment = it.commitment(facts_bytes(decision.facts) if facts is None else _spelled(facts)[1])
-    it.log(
-        Kind.DECISION,
-        {
-            "decision": decision.id,
-            "record": decision.record_id,
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What every decision of one verdict says, whomever it is about: found once for all who are decided about alike.
+
+    `says` is what makes two decisions the same decision, `shared` what they store alike, `body` what they log alike,
+    `committed` the bytes that the log's commitment is to.
+    """
+
+    says: tuple[object, ...]
+    shared: Mapping[str, Any]
+    body: Mapping[str, Any]
+    committed: bytes
+
+    @classmethod
+    def of(cls, it: Happening, stored: Stored, verdict: Verdict, cause: str) -> Self:
+        """What a verdict about somebody of this record says."""
+        facts, committed = (None, facts_bytes(None)) if verdict.facts is None else _spelled(verdict.facts)
+        shared: dict[str, Any] = {
+            "record_id": stored.id,
+            "revision": stored.revision,
+            "outcome": verdict.outcome,
+            "categories": tuple(category.value for category in Category if category in verdict.categories),
+            "policies": verdict.policies,
+            "review": verdict.review,
+            "deadline": verdict.deadline,
+            "urgency": verdict.urgency,
+            "notice": verdict.notice.value,
+            "errors": verdict.errors,
+            "facts": facts,
+            "bundle": it.engine.bundle.digest,
+            "cause": cause,
+            "decided_at": it.now,
+            "received_at": stored.record.received_at,
+            "duty_within": None if verdict.duty_within is None else int(verdict.duty_within.total_seconds()),
+            "call": verdict.call,
+            "written_by": verdict.written_by,
+        }
+        body = {
+            "record": stored.id,
             "record_kind": stored.kind.value,
-            "revision": decision.revision,
-            "person": decision.person_id,
-            "recipient": decision.recipient_id,
-            "outcome": decision.outcome.value,
-            "categories": list(decision.categories),
-            "policies": list(decision.policies),
-            "facts": commitment,
-            "bundle": decision.bundle,
-            "deadline": moment(decision.deadline),
-            "obligations": _obligations(decision),
-            "cause": decision.cause,
-            "replaces": replaced.id if replaced is not None else None,
-        },
-    )
-    if decision.call:
-        it.tell("duty.call", decision.id, decision.record_id, decision.deadline)
-    if decision.outcome in _TOLD:
-        it.tell(_TOLD[decision.outcome], decision.id, decision.record_id, decision.deadline)
-    return replace(decision, salt=salt)
+            "revision": stored.revision,
+            "outcome": verdict.outcome.value,
+            "categories": list(shared["categories"]),
+            "policies": list(verdict.policies),
+            "bundle": shared["bundle"],
+            "deadline": moment(verdict.deadline),
+            "obligations": _obligations(verdict),
+            "cause": cause,
+        }
+        return cls(tuple(shared[name] for name in _SAID), shared, body, committed)
+
+    def to(self, it: Happening, whom: Whom, until: datetime | None, replaced: Decision | None) -> Decision:
+        """The decision about this person and recipient, logged; a human is told where its outcome asks for one."""
+        person_id, recipient_id = whom
+        salt, commitment = it.commitment(self.committed)
+        decision = Decision(
+            id=it.id("dec"), person_id=person_id, recipient_id=recipient_id, salt=salt, valid_until=until, **self.shared
+        )
+        it.log(
+            Kind.DECISION,
+            {
+                **self.body,
+                "decision": decision.id,
+                "person": person_id,
+                "recipient": recipient_id,
+                "facts": commitment,
+                "replaces": None if replaced is None else replaced.id,
+            },
+        )
+        if decision.call:
+            it.tell("duty.call", decision.id, decision.record_id, decision.deadline)
+        if decision.outcome in _TOLD:
+            it.tell(_TOLD[decision.outcome], decision.id, decision.record_id, decision.deadline)
+        return decision
 
 
-def _obligations(decision: Decision) -> list[str]:
+def _obligations(verdict: Verdict) -> list[str]:
     """What a decision obliges to, as the log spells it."""
-    owed = [decision.notice]
-    if decision.call:
+    owed = [verdict.notice.value]
+    if verdict.call:
         owed.append("call")
-    if decision.written_by is not None:
-        owed.append(f"written-by-{decision.written_by.date().isoformat()}")
+    if verdict.written_by is not None:
+        owed.append(f"written-by-{verdict.written_by.date().isoformat()}")
     return owed

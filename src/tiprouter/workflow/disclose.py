@@ -298,7 +298,8 @@ def _taken_back_unasked(
 
     The record no longer names the person, or nothing about it concerns the recipient now.
     """
-    known = {one.id: one for one in registry.everyone(it.tx)}
+    whom = list(whom)
+    known = {one.id: one for one in registry.everyone(it.tx)} if whom else {}
     taken: set[tuple[str, str | None, str]] = set()
     for person_id, to in whom:
         if to is not None and to in known:
