@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from tests.support.service import Service
 from tiprouter.storage.columns import metadata
 from tiprouter.storage.tables import data_keys
-from tiprouter.storage.vault import DataKey, Place, SealError
+from tiprouter.storage.vault import Place, SealError
 
 NAMES: dict[str, tuple[str, ...]] = {
     "revisions": ("record_id", "number"),
@@ -26,8 +26,8 @@ def sealed_columns() -> list[tuple[sa.Table, sa.Column[Any]]]:
 
 
 def _opened(tx: Connection, service: Service) -> list[bytes]:
-    provider = service.desk.vault._provider  # noqa: SLF001 - the thief has the key file
-    keys = [DataKey(row.owner, provider.unwrap(row.wrapped)) for row in tx.execute(sa.select(data_keys)) if row.wrapped]
+    # The thief has the key file, and so every key that is not destroyed.
+    keys = [service.desk.vault.unwrap(row.owner, row) for row in tx.execute(sa.select(data_keys)) if row.wrapped]
     found = []
     for table, column in sealed_columns():
         named = [table.c[name] for name in NAMES.get(table.name, ("id",))]

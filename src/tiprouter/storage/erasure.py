@@ -27,6 +27,7 @@ from tiprouter.domain.states import FETCHABLE, OWING
 from tiprouter.domain.vocabulary import Outcome, RecordKind
 from tiprouter.storage.disclosures import moving
 from tiprouter.storage.duties_table import duties, duty_calls, duty_letters, duty_requests
+from tiprouter.storage.grants_table import grants
 from tiprouter.storage.questions_table import questions
 from tiprouter.storage.recovery_table import retries
 from tiprouter.storage.reviews_table import reviews
@@ -116,6 +117,7 @@ SEALED: Final = (
     Sealed(duty_requests, _of_duty(duty_requests), _duty_of_others(duty_requests)),
     Sealed(holds, lambda record: holds.c.record_id == record),
     Sealed(retries, lambda record: retries.c.record_id == record),
+    Sealed(grants, lambda record: grants.c.record_id == record),
     Sealed(
         questions,
         lambda record: questions.c.record_id == record,

@@ -40,6 +40,8 @@ from tiprouter.workflow.assess import assess
 from tiprouter.workflow.disclose import cancel
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening
 from tiprouter.workflow.review_queue import follow
+from tiprouter.workflow.separation import Act, OnePersonError, require_another
+from tiprouter.workflow.standing import require_fresh
 
 REQUEST_HOLDS: Final = timedelta(days=7)
 AT_ONCE: Final = 20
@@ -57,8 +59,10 @@ class MovedError(UnavailableError):
     """Somebody changed this at the same moment; ask again."""
 
 
-class SamePersonError(ConflictError):
+class SamePersonError(OnePersonError):
     """A second credential confirms an erasure; you asked for this one."""
+
+    act = Act.ERASURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def erase_record(tx: Transaction, desk: Desk, actor: Actor, record_id: str) -> E
     with happening(tx, desk, actor) as it:
         if not records.known(tx, record_id):
             raise NotFoundError
-        _hold_still(it, (record_id,))
+        hold_still(it, (record_id,))
         if erasure.erased_at(tx, record_id) is not None:
             raise ErasedError
         _refuse_kept(it, (record_id,))
@@ -94,7 +98,7 @@ def erase_record(tx: Transaction, desk: Desk, actor: Actor, record_id: str) -> E
         if not confirmed:
             return Erased(asked)
         sent = len(disclosures.sent(tx, (record_id,)))
-        _whole(it, record_id, _RECORD)
+        erase_whole(it, record_id, _RECORD)
         return Erased(asked, (Taken(record_id, whole=True),), sent)
 
 
@@ -107,7 +111,7 @@ def erase_subject(tx: Transaction, desk: Desk, actor: Actor, person_id: str) -> 
         if not records.person_known(tx, person_id):
             raise NotFoundError
         touched = erasure.records_with(tx, person_id)
-        _hold_still(it, touched, person_id)
+        hold_still(it, touched, person_id)
         if erasure.records_with(tx, person_id) != touched:
             raise MovedError
         if not touched and not consents.of_person(tx, desk.vault, person_id):
@@ -120,7 +124,7 @@ def erase_subject(tx: Transaction, desk: Desk, actor: Actor, person_id: str) -> 
         consents.erase(tx, desk.vault, person_id, it.now)
         erasure.empty_answers(tx, person_id)
         subject_notices.moot(tx, person_id, it.now)
-        taken = tuple(_take_out(it, record_id, person_id) for record_id in touched)
+        taken = tuple(take_out(it, record_id, person_id) for record_id in touched)
         it.log(
             Kind.SUBJECT_ERASED,
             {"person": person_id, "records": list(touched), "cause": "request", "approver": asked.requested_by},
@@ -134,18 +138,18 @@ def erase_aged(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:
         return 0
     with happening(tx, desk, ROUTER) as it:
         found = erasure.aged(tx, it.now - desk.retention, limit)
-        _hold_still(it, found)
+        hold_still(it, found)
         for record_id in found:
             if erasure.erased_at(tx, record_id) is not None:
                 continue
             if erasure.closed(tx, record_id) and not erasure.keeps(tx, record_id):
-                _whole(it, record_id, _RETENTION)
+                erase_whole(it, record_id, _RETENTION)
             else:
                 erasure.age_from(tx, record_id, it.now - desk.retention + erasure.LOOK_AGAIN)
         return len(found)
 
 
-def _hold_still(it: Happening, record_ids: Collection[str], *more: str) -> None:
+def hold_still(it: Happening, record_ids: Collection[str], *more: str) -> None:
     """Persons before records, as every story holds them. Raises `MovedError` when somebody new came in meanwhile."""
     named = erasure.persons_in(it.tx, record_ids)
     erasure.hold_all(it.tx, {*named, *more}, record_ids)
@@ -162,8 +166,8 @@ def _asked(it: Happening, about: str) -> tuple[Erasure, bool]:
         it.log(Kind.ERASURE_REQUESTED, {"erasure": made.id, "subject": about})
         it.tell("erasure.requested", made.id, None, it.now + REQUEST_HOLDS)
         return made, False
-    if known.requested_by == it.actor.id:
-        raise SamePersonError
+    require_another(it, SamePersonError, known.requested_by)
+    require_fresh(it.actor, it.now)
     confirmed = replace(known, confirmed_by=it.actor.id, erased_at=it.now)
     holds.done(it.tx, confirmed)
     return confirmed, True
@@ -180,8 +184,8 @@ def _sent_about(it: Happening, record_id: str, person_id: str) -> set[str]:
     return set(erasure.about_person(it.tx, record_id, person_id)) & disclosures.sent(it.tx, (record_id,))
 
 
-def _take_out(it: Happening, record_id: str, person_id: str) -> Taken:
-    """Rule 4, for one record."""
+def take_out(it: Happening, record_id: str, person_id: str, cause: str = _SUBJECT) -> Taken:
+    """Rule 4, for one record; it and its persons are held still by now. Raises `NotFoundError`, `SealError`."""
     stored = records.load(it.tx, it.vault, record_id)
     if stored is None:
         raise NotFoundError
@@ -189,7 +193,7 @@ def _take_out(it: Happening, record_id: str, person_id: str) -> Taken:
     if person_id in stored.persons:
         left = without(rest, rest.persons[stored.persons.index(person_id)].ref)
         if left is None:
-            _whole(it, record_id, _SUBJECT)
+            erase_whole(it, record_id, cause)
             return Taken(record_id, whole=True)
         rest = left
     _rekey(it, stored, person_id)
@@ -197,8 +201,8 @@ def _take_out(it: Happening, record_id: str, person_id: str) -> Taken:
     persons = [one for one in stored.persons if one != person_id]
     revised = records.revise(it.tx, it.vault, stored, rest, persons, it.now)
     erasure.age_from(it.tx, record_id, counted)
-    _log(it, revised.id, revised.revision, (person_id,), _SUBJECT, whole=False)
-    assess(it, revised, _SUBJECT)
+    _log(it, revised.id, revised.revision, (person_id,), cause, whole=False)
+    assess(it, revised, cause)
     return Taken(record_id, whole=False)
 
 
@@ -212,8 +216,8 @@ def _rekey(it: Happening, stored: Stored, person_id: str) -> None:
     erasure.one_of_several(it.tx, it.vault, stored.id, person_id, theirs, it.now)
 
 
-def _whole(it: Happening, record_id: str, cause: str) -> None:
-    """Rules 3 and 5."""
+def erase_whole(it: Happening, record_id: str, cause: str) -> None:
+    """Rules 3 and 5; it and its persons are held still by now. Raises `NotFoundError`, `SealError`."""
     stored = records.load(it.tx, it.vault, record_id)
     if stored is None:
         raise NotFoundError
