@@ -9,6 +9,7 @@
 It does not promise that the payload is true or recent: that is `domain/proof.py`'s.
 """
 
+import base64
 from typing import Any, Final
 
 from joserfc import jws
@@ -16,11 +17,12 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OKPKey
 
 from tiprouter.domain.proof import ALGORITHMS, TYPE, PublicKey, UnprovenError
+from tiprouter.receiver.verification import of_small_order
 
 BYTES_MAX: Final = 4_096
 
 
-class _Allowed(jws.JWSRegistry):
+class Allowed(jws.JWSRegistry):
     """The algorithms of one key and no other. It does not warn of `EdDSA`, which is a name older than `Ed25519`."""
 
     def get_alg(self, name: str) -> Any:  # noqa: ANN401 - joserfc does not export its type
@@ -31,12 +33,13 @@ class _Allowed(jws.JWSRegistry):
 
 
 def usable(key: PublicKey) -> bool:
-    """Whether the key is a point of its curve."""
+    """Whether the key is a point of its curve, and one under which only its owner signs."""
     try:
         _key(key)
     except (JoseError, ValueError):
         return False
-    return key.well_formed
+    owned = key.crv != "Ed25519" or not of_small_order(base64.urlsafe_b64decode(f"{key.x}="))
+    return key.well_formed and owned
 
 
 def opened(compact: str, key: PublicKey) -> bytes:
@@ -49,7 +52,7 @@ def opened(compact: str, key: PublicKey) -> bytes:
         algorithm = next((one for one in ALGORITHMS[key.crv] if one == header.get("alg")), None)
         if algorithm is None or header != {"alg": algorithm, "kid": key.thumbprint, "typ": TYPE}:
             raise UnprovenError
-        if not jws.validate_compact(found, _key(key), registry=_Allowed(algorithms=[algorithm])):
+        if not jws.validate_compact(found, _key(key), registry=Allowed(algorithms=[algorithm])):
             raise UnprovenError
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UnprovenError from None

@@ -1,7 +1,12 @@
-"""Who may call, in which role? Tokens are 256 random bits; only their SHA-256 is kept."""
+"""Who may call, in which role, and how do they prove who they are?
 
+A caller holds API keys (`storage/api_keys.py`), or is an OAuth client with public keys; `jwks` says which.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,38 +16,62 @@ from tiprouter.storage.tables import callers
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A credential: its id, its role, and the agency it belongs to (None for the hotline's own)."""
+    """A caller: its id, its role, and the agency it belongs to (None for the hotline's own).
+
+    `scopes` None is everything that its role may use; `jwks` are a client's public keys, None for who holds API keys.
+    `holder_id` is the account of the person in whose hands it is, None for nobody in particular.
+    """
 
     id: str
     role: str
+    created_at: datetime
     recipient_id: str | None = None
+    label: str | None = None
+    scopes: frozenset[str] | None = None
+    jwks: tuple[Mapping[str, str], ...] | None = None
+    certificate_bound: bool = False
+    revoked_at: datetime | None = None
+    holder_id: str | None = None
 
 
-def add(tx: Connection, caller: Caller, token_digest: str, now: datetime) -> None:
-    """Store a credential."""
+def add(tx: Connection, caller: Caller) -> None:
+    """Store a caller."""
     tx.execute(
         callers.insert(),
         {
             "id": caller.id,
             "role": caller.role,
             "recipient_id": caller.recipient_id,
-            "token_digest": token_digest,
-            "created_at": now,
+            "label": caller.label,
+            "scopes": spelt(caller.scopes),
+            "jwks": None if caller.jwks is None else [dict(key) for key in caller.jwks],
+            "certificate_bound": caller.certificate_bound,
+            "holder_id": caller.holder_id,
+            "created_at": caller.created_at,
         },
     )
 
 
-def find(tx: Connection, token_digest: str) -> Caller | None:
-    """The credential behind a token's digest, unless it was revoked."""
-    query = sa.select(callers.c.id, callers.c.role, callers.c.recipient_id).where(
-        callers.c.token_digest == token_digest, callers.c.revoked_at.is_(None)
-    )
-    row = tx.execute(query).one_or_none()
-    return None if row is None else Caller(row.id, row.role, row.recipient_id)
+def load(tx: Connection, caller_id: str) -> Caller | None:
+    """One caller, ended or not."""
+    row = tx.execute(sa.select(callers).where(callers.c.id == caller_id)).one_or_none()
+    return None if row is None else from_row(row)
+
+
+def hold(tx: Connection, caller_id: str) -> Caller | None:
+    """One live caller; on PostgreSQL held until this story commits, so that it is not ended meanwhile."""
+    query = sa.select(callers).where(callers.c.id == caller_id, callers.c.revoked_at.is_(None))
+    row = tx.execute(query.with_for_update()).one_or_none()
+    return None if row is None else from_row(row)
+
+
+def replace_keys(tx: Connection, caller_id: str, jwks: Sequence[Mapping[str, str]]) -> None:
+    """Give a client other public keys."""
+    tx.execute(callers.update().where(callers.c.id == caller_id).values(jwks=[dict(key) for key in jwks]))
 
 
 def revoke(tx: Connection, caller_id: str, now: datetime) -> bool:
-    """End a credential at once; False when there is no such live one."""
+    """End a caller at once; False when there is no such live one."""
     ended = tx.execute(
         callers.update().where(callers.c.id == caller_id, callers.c.revoked_at.is_(None)).values(revoked_at=now)
     )
@@ -50,10 +79,32 @@ def revoke(tx: Connection, caller_id: str, now: datetime) -> bool:
 
 
 def everyone(tx: Connection) -> list[Caller]:
-    """All live credentials, oldest first."""
-    query = (
-        sa.select(callers.c.id, callers.c.role, callers.c.recipient_id)
-        .where(callers.c.revoked_at.is_(None))
-        .order_by(callers.c.id)
+    """All live callers, oldest first."""
+    query = sa.select(callers).where(callers.c.revoked_at.is_(None)).order_by(callers.c.id)
+    return [from_row(row) for row in tx.execute(query)]
+
+
+def page(tx: Connection, *, clients: bool, after: str | None, limit: int) -> list[Caller]:
+    """Live callers of one form, newest first, older than `after`."""
+    query = sa.select(callers).where(callers.c.revoked_at.is_(None))
+    query = query.where(callers.c.jwks.is_not(None) if clients else callers.c.jwks.is_(None))
+    if after is not None:
+        query = query.where(callers.c.id < after)
+    return [from_row(row) for row in tx.execute(query.order_by(callers.c.id.desc()).limit(limit))]
+
+
+def spelt(scopes: frozenset[str] | None) -> list[str] | None:
+    """Scopes as a column holds them."""
+    return None if scopes is None else sorted(scopes)
+
+
+def from_row(row: Any) -> Caller:  # noqa: ANN401 - a SQLAlchemy row
+    """A row of the table."""
+    values = {name: getattr(row, name) for name in Caller.__slots__}
+    return Caller(
+        **values
+        | {
+            "scopes": None if row.scopes is None else frozenset(row.scopes),
+            "jwks": None if row.jwks is None else tuple(row.jwks),
+        }
     )
-    return [Caller(row.id, row.role, row.recipient_id) for row in tx.execute(query.order_by(callers.c.id))]
