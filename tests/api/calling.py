@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network
 from typing import Any
 
 import httpx2
@@ -77,7 +78,10 @@ class PromptServer(uvicorn.Server):
 
 @asynccontextmanager
 async def running(
-    service: Service, troubles: list[str] | None = None, patience: Patience | None = None
+    service: Service,
+    troubles: list[str] | None = None,
+    patience: Patience | None = None,
+    proxies: tuple[IPv4Network, ...] = (),
 ) -> AsyncIterator[Api]:
     """The edge of a service on a free loopback port, with one credential for each role of the staff."""
     tokens = {}
@@ -87,7 +91,14 @@ async def running(
         )
         tokens[role.value] = made[1]
     patience = patience or Patience()
-    office = Office(service.database, service.desk, BODY_BYTES_MAX, lambda: list(troubles or ()), patience)
+    office = Office(
+        service.database,
+        service.desk,
+        BODY_BYTES_MAX,
+        lambda: list(troubles or ()),
+        patience,
+        trusted_proxies=proxies,
+    )
     config = uvicorn.Config(
         build(office),
         port=0,
@@ -95,6 +106,7 @@ async def running(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="off",
     )
     server = PromptServer(config)

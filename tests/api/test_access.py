@@ -24,13 +24,16 @@ ABSENT = {
     "duty_id": "dut_01KJQH0CC0BX86ENBVMH4TY5PG",
     "disclosure_id": "dis_01KJQH0CC0BX86ENBVMH4TY5PG",
     "delivery_id": "msg_01KJQH0CC0BX86ENBVMH4TY5PG",
+    "grant_id": "grt_01KJQH0CC0BX86ENBVMH4TY5PG",
     "replay_id": "rpl_01KJQH0CC0BX86ENBVMH4TY5PG",
     "notice_id": "ntc_01KJQH0CC0BX86ENBVMH4TY5PG",
     "review_id": "rvw_01KJQH0CC0BX86ENBVMH4TY5PG",
     "acknowledgement_id": "ack_01KJQH0CC0BX86ENBVMH4TY5PG",
     "change_id": "chg_01KJQH0CC0BX86ENBVMH4TY5PG",
     "question_id": "qst_01KJQH0CC0BX86ENBVMH4TY5PG",
+    "account_id": "acc_01KJQH0CC0BX86ENBVMH4TY5PG",
     "credential_id": "cal_01KJQH0CC0BX86ENBVMH4TY5PG",
+    "client_id": "clt_01KJQH0CC0BX86ENBVMH4TY5PG",
     "digest": "0" * 64,
     "index": "999999",
     "level": "7",
@@ -45,7 +48,8 @@ def _at(template: str) -> str:
 def seen(answer: httpx2.Response) -> tuple[int, list[tuple[str, str]], str]:
     """All that a caller sees of an answer, less what differs between any two: request id and date."""
     request_id = answer.headers["x-request-id"]
-    headers = sorted((name, value) for name, value in answer.headers.items() if name not in {"x-request-id", "date"})
+    own = {"x-request-id", "date", "ratelimit", "ratelimit-policy"}
+    headers = sorted((name, value) for name, value in answer.headers.items() if name not in own)
     return answer.status_code, headers, answer.text.replace(request_id, "")
 
 

@@ -48,6 +48,11 @@ JSON_FAULTS = [
     Bad("number", 400, "number-too-large", content=_raw(lambda data: data.replace(b"29", b"9007199254740993"))),
     Bad("deep", 400, "nested-too-deeply", content=_raw(lambda d: d.replace(b"29", b"[" * 40 + b"1" + b"]" * 40))),
     Bad("surrogate", 400, "lone-surrogate", content=_raw(lambda data: data.replace(b"Example", b"\\udc00", 1))),
+    Bad("NUL", 400, "nul-character", content=_raw(lambda data: data.replace(b"Example", b"\\u0000", 1))),
+    Bad(
+        "many members", 400, "too-many-members", content=json.dumps({f"{MARKER}{n}": n for n in range(2_000)}).encode()
+    ),
+    Bad("trailing bytes", 400, "not-json", content=_raw(lambda data: data + b"{}")),
     Bad("too large", 413, "body-too-large", content=_raw(lambda data: data + b" " * BODY_BYTES_MAX)),
 ]
 HEADER_FAULTS = [
@@ -57,6 +62,9 @@ HEADER_FAULTS = [
         "charset", 415, "media-type", content=_raw(bytes), headers={"Content-Type": "application/json; charset=latin1"}
     ),
     Bad("gzip", 415, "media-type", content=_raw(bytes), headers={"Content-Encoding": "gzip"}),
+    Bad("gzip after all", 415, "media-type", content=_raw(bytes), headers={"Content-Encoding": "identity, gzip"}),
+    Bad("UTF-16", 415, "media-type", content=_raw(bytes), headers={"Content-Type": "application/json; charset=utf-16"}),
+    Bad("patch", 415, "media-type", content=_raw(bytes), headers={"Content-Type": "application/merge-patch+json"}),
     Bad("no key", 400, "idempotency-key", body=tip(source=MARKER), headers={"Idempotency-Key": ""}),
     Bad("key with space", 400, "idempotency-key", body=tip(), headers={"Idempotency-Key": f"a {MARKER}"}),
     Bad("long key", 400, "idempotency-key", body=tip(), headers={"Idempotency-Key": MARKER * 20}),
@@ -160,7 +168,7 @@ SHAPE_FAULTS = [
     ),
     Bad("no persons", 422, "invalid", body=tip(persons=[]), errors=[("/persons", "This array has too few items.")]),
     Bad("missing", 422, "invalid", body={"source": MARKER}),
-    Bad("control character", 422, "invalid", body=_person(identity={"first_name": f"{MARKER}\x00"})),
+    Bad("control character", 422, "invalid", body=_person(identity={"first_name": f"{MARKER}\x07"})),
     Bad(
         "long text",
         422,

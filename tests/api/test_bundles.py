@@ -96,7 +96,7 @@ async def test_approvals_lapse_when_another_bundle_became_active(api: Api) -> No
     digest = await _proposed_and_checked(api)
     for role in ("counsel", "colleague"):
         assert (await approve(api, digest, SURVIVOR_LED, role)).status_code == 200
-    other = (await propose(api, own_files(bundle_toml=setting("version", '"2"')))).json()["digest"]
+    other = (await propose(api, own_files(bundle_toml=setting("version", '"3"')))).json()["digest"]
     service = api.service
     report = gate_report("tip-sharing")
     changed = type(report)(report.name, other, report.steps, report.points)

@@ -31,6 +31,9 @@ FAULTS = [
     (b"9" * 5_000, Fault.NUMBER_TOO_LARGE),
     (b"1e400", Fault.NUMBER_TOO_LARGE),
     (b"-1e17", Fault.NUMBER_TOO_LARGE),
+    (b'"a\\u0000b"', Fault.NUL),
+    (b'[{"\\u0000": 1}]', Fault.NUL),
+    (b"{" + b",".join(b'"%d":1' % number for number in range(1_001)) + b"}", Fault.TOO_MANY_MEMBERS),
     (b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1), Fault.TOO_DEEP),
     (b'{"a":' * 50_000, Fault.TOO_DEEP),
 ]
@@ -60,6 +63,7 @@ def test_half_a_character_is_refused_when_it_is_spelt_out() -> None:
         b"[" * DEPTH_MAX + b"]" * DEPTH_MAX,
         b'"' + b"[" * 100 + b'"',
         b'"\\"' + b"[" * 100 + b'"',
+        b'"a\\\\u0000b"',
         str(NUMBER_MAX).encode(),
         str(-NUMBER_MAX).encode(),
         b' {"a": 1, "b": {"a": 1}} \n',
@@ -81,6 +85,7 @@ def test_every_value_has_one_canonical_spelling(value: object) -> None:
     """Any spelling of a value is read back to the value, and has the same canonical bytes."""
     try:
         spelt = canonical(value)
+        parse(spelt)
     except StrictJsonError:
         return
     assert parse(spelt) == value

@@ -9,10 +9,11 @@ import pytest
 
 from tests.cli.conftest import CommandLine
 from tiprouter import wiring
-from tiprouter.cli.doctor import Finding, Level, examine
+from tiprouter.cli.doctor import examine
 from tiprouter.policy.bundle import load
 from tiprouter.policy.files import shipped
 from tiprouter.settings import Settings
+from tiprouter.wiring.findings import Finding, Level
 from tiprouter.workflow import credentials, governing
 from tiprouter.workflow.happening import ROUTER
 from tiprouter.workflow.publish import Sequencer

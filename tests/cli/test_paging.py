@@ -8,11 +8,12 @@ import structlog
 
 from tests.cli.conftest import CommandLine
 from tiprouter import wiring
-from tiprouter.cli.doctor import Finding, Level, examine
+from tiprouter.cli.doctor import examine
 from tiprouter.delivery.signing import generate_hmac
 from tiprouter.domain.notice import UNDELIVERED, PageChannel
 from tiprouter.errors import ConfigurationError
 from tiprouter.settings import Settings
+from tiprouter.wiring.findings import Finding, Level
 
 WEBHOOK, EMAIL = PageChannel
 SECRET = generate_hmac(bytes(range(24))).reveal()

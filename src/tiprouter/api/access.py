@@ -2,7 +2,8 @@
 
 1. The table below is the whole answer: a route that is not in it cannot be built, and a role that is not in its row is
    told the same as about something that does not exist (`NotFoundError`: same status, body and headers).
-2. A caller is looked up on every request; an ended credential ends at once.
+2. A caller is looked up on every request; an ended credential ends at once (`workflow/porter.py`). One that was given
+   part of its role's routes is told the same about the others as another role is (`api/scopes.py`).
 3. Counsel writes and approves policy, and only counsel: who runs the service may bring into force what was approved.
 4. An agency's caller sees its own disclosures only, once sent; the stories see to that (`acknowledging.visible`).
 5. This is asked before anything else of the request is read: a body, a key or a precondition never tells a caller who
@@ -21,12 +22,14 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.routing import compile_path
 
+from tiprouter.api import scopes, sessions
 from tiprouter.api.errors import UnauthenticatedError
 from tiprouter.api.office import Office
+from tiprouter.domain.accounts import AccountRole
 from tiprouter.errors import NotFoundError
-from tiprouter.workflow import credentials
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.happening import Actor
+from tiprouter.workflow.presenting import Presented
 
 _INTAKE, _REVIEWER, _AUDITOR, _OPERATOR, _AGENCY, _COUNSEL = (
     CallerRole.INTAKE,
@@ -36,6 +39,7 @@ _INTAKE, _REVIEWER, _AUDITOR, _OPERATOR, _AGENCY, _COUNSEL = (
     CallerRole.AGENCY,
     CallerRole.COUNSEL,
 )
+_PEOPLE: Final = frozenset(map(CallerRole, AccountRole))
 _STAFF: Final = frozenset({_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR})
 _POLICY_READERS: Final = frozenset({_COUNSEL, _OPERATOR, _AUDITOR, _REVIEWER})
 PUBLIC: Final[frozenset[CallerRole]] = frozenset()
@@ -128,10 +132,48 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("GET", "/v1/audit/entries/{index}"): frozenset({_AUDITOR}),
         ("GET", "/v1/audit/entries/{index}/proof"): frozenset({_AUDITOR}),
         ("GET", "/v1/audit/checkpoint"): PUBLIC,
+        ("POST", "/v1/grants"): frozenset({_AUDITOR, _COUNSEL}),
+        ("GET", "/v1/grants"): frozenset({_AUDITOR, _COUNSEL, _REVIEWER}),
+        ("GET", "/v1/grants/{grant_id}"): frozenset({_AUDITOR, _COUNSEL, _REVIEWER}),
+        ("POST", "/v1/grants/{grant_id}/approve"): frozenset({_COUNSEL, _REVIEWER}),
+        ("POST", "/v1/grants/{grant_id}/revoke"): frozenset({_AUDITOR, _COUNSEL, _REVIEWER}),
+        ("GET", "/v1/grants/{grant_id}/matter"): frozenset({_AUDITOR}),
+        ("GET", "/v1/matters/{record_id}/audit-bundle"): frozenset({_AUDITOR, _REVIEWER}),
         ("GET", "/v1/audit/tile/entries/{path}"): frozenset({_AUDITOR}),
         ("GET", "/v1/audit/tile/{level}/{path}"): PUBLIC,
+        ("GET", "/v1/credentials"): frozenset({_OPERATOR}),
         ("POST", "/v1/credentials"): frozenset({_OPERATOR}),
+        ("POST", "/v1/credentials/{credential_id}/rotate"): frozenset({_OPERATOR}),
         ("DELETE", "/v1/credentials/{credential_id}"): frozenset({_OPERATOR}),
+        ("GET", "/v1/clients"): frozenset({_OPERATOR}),
+        ("POST", "/v1/clients"): frozenset({_OPERATOR}),
+        ("PUT", "/v1/clients/{client_id}/keys"): frozenset({_OPERATOR}),
+        ("DELETE", "/v1/clients/{client_id}"): frozenset({_OPERATOR}),
+        ("POST", "/v1/oauth/token"): PUBLIC,
+        ("GET", "/.well-known/oauth-authorization-server"): PUBLIC,
+        ("POST", "/v1/people"): frozenset({_OPERATOR}),
+        ("GET", "/v1/people"): frozenset({_OPERATOR, _AUDITOR}),
+        ("POST", "/v1/people/{account_id}/suspend"): frozenset({_OPERATOR}),
+        ("POST", "/v1/people/{account_id}/restore"): frozenset({_OPERATOR}),
+        ("DELETE", "/v1/people/{account_id}"): frozenset({_OPERATOR}),
+        ("POST", "/v1/invitations/redeem"): PUBLIC,
+        ("POST", "/v1/invitations/confirm"): PUBLIC,
+        ("POST", "/v1/sign-in/local"): PUBLIC,
+        ("POST", "/v1/sign-in/oidc/begin"): PUBLIC,
+        ("POST", "/v1/sign-in/oidc/finish"): PUBLIC,
+        ("GET", "/v1/sign-in/oidc/callback"): PUBLIC,
+        ("GET", "/v1/session"): _PEOPLE,
+        ("POST", "/v1/session/step-up"): _PEOPLE,
+        ("POST", "/v1/session/step-up/oidc"): _PEOPLE,
+        ("POST", "/v1/sign-out"): _PEOPLE,
+        ("GET", "/sign-in"): PUBLIC,
+        ("POST", "/sign-in"): PUBLIC,
+        ("POST", "/sign-in/oidc"): PUBLIC,
+        ("POST", "/sign-in/invitation"): PUBLIC,
+        ("POST", "/sign-in/invitation/confirm"): PUBLIC,
+        ("POST", "/sign-in/step-up"): PUBLIC,
+        ("POST", "/sign-in/step-up/oidc"): PUBLIC,
+        ("POST", "/sign-out"): PUBLIC,
         ("GET", "/healthz"): PUBLIC,
         ("GET", "/readyz"): PUBLIC,
         ("GET", "/docs"): PUBLIC,
@@ -146,7 +188,8 @@ _BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,200})", re.ASCII | re.IGNOR
 class Visit:
     """One request as the edge knows it, more of it with every check passed.
 
-    Its id, the template of its route, who asks, its Idempotency-Key, and its body's canonical bytes.
+    Its id, the template of its route, who asks, its Idempotency-Key, its body's canonical bytes, and the thumbprint of
+    the client certificate that a trusted proxy vouches for.
     """
 
     request_id: str
@@ -154,6 +197,7 @@ class Visit:
     actor: Actor | None = None
     key: str | None = None
     canonical: bytes = b""
+    certificate: str | None = None
 
 
 def visit_of(request: Request) -> Visit:
@@ -170,14 +214,16 @@ async def admit(request: Request, roles: frozenset[CallerRole]) -> None:
     """Let the caller in, or raise `UnauthenticatedError` or `NotFoundError` (rules 1 and 2)."""
     presented = request.headers.getlist("authorization")
     match = _BEARER.fullmatch(presented[0]) if len(presented) == 1 else None
-    if match is None:
+    token = await sessions.token_of(request, None if match is None else match[1])
+    if token is None:
         raise UnauthenticatedError
-    token = match[1]
-    actor = await office_of(request).database.read(lambda tx: credentials.identify(tx, token))
+    office, visit = office_of(request), visit_of(request)
+    actor = await office.porter.admit(office.database, office.desk, Presented(token, visit.certificate))
     if actor is None:
         raise UnauthenticatedError
-    visit_of(request).actor = actor
-    if actor.role not in roles:
+    visit.actor = actor
+    narrowed = actor.scopes is not None and scopes.scope_of(request.method, visit.template or "") not in actor.scopes
+    if actor.role not in roles or narrowed:
         raise NotFoundError
 
 

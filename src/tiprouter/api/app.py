@@ -11,15 +11,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from tiprouter.api import access, documentation, problems
+from tiprouter.api import access, documentation, limits, problems
 from tiprouter.api.edge import Edge
+from tiprouter.api.errors import TooManyError
 from tiprouter.api.office import Office
 from tiprouter.api.routes import (
     acknowledgements,
     audit,
     bundles,
     cases,
+    clients,
     consents,
     credentials,
     decisions,
@@ -28,16 +31,22 @@ from tiprouter.api.routes import (
     documents,
     duties,
     endpoints,
+    grants,
     health,
     history,
     inbox,
+    matters,
     notices,
+    oauth,
+    people,
     periods,
     questions,
     recipients,
     records,
     replays,
     reviews,
+    sign_in,
+    sign_in_pages,
     subject_notices,
     subjects,
     tips,
@@ -68,8 +77,15 @@ _NOUNS = (
     records,
     subject_notices,
     audit,
+    grants,
+    matters,
     transparency,
     credentials,
+    clients,
+    oauth,
+    people,
+    sign_in,
+    sign_in_pages,
     health,
     documents,
 )
@@ -79,6 +95,8 @@ def build(office: Office) -> FastAPI:
     """The application that answers for this office."""
     app = assemble()
     app.state.office = office
+    if office.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(one) for one in office.trusted_proxies])
     app.add_middleware(Edge, office=office)
     return app
 
@@ -125,6 +143,8 @@ async def refuse_path(request: Request, error: Exception) -> Response:
     """The problem of a path that nothing is at, or of a method that it does not take."""
     allowed = access.methods_at(request.url.path)
     request_id = access.visit_of(request).request_id
+    if not limits.greets_lost(request):
+        return problems.answer_to(TooManyError(), request_id)
     if not allowed or not isinstance(error, HTTPException):
         return problems.answer_to(NotFoundError(), request_id)
     response = problems.answer(problems.METHOD, request_id)

@@ -1,7 +1,8 @@
 """What must hold before a route's own function is called?
 
-1. In this order: the caller may be here; a write has its Idempotency-Key; the body is small enough, is declared as
-   JSON and is strict JSON (`api/strict_json.py`). The first that fails is the answer, and nothing has happened.
+1. In this order: the caller may be here, and ask so much (`api/limits.py`); a write has its Idempotency-Key; the body
+   is small enough, is declared as JSON and is strict JSON (`api/strict_json.py`); there is a place to work on it. The
+   first that fails is the answer, and nothing has happened.
 2. A body is read at most to the limit: a longer one is refused at its declared length, or where it passes the limit;
    one that is not here in time is refused too (`api/patience.py`).
 3. A route without a body field never reads one; where the field may be left out, an empty body leaves it out.
@@ -18,7 +19,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from tiprouter.api import access, idempotency, strict_json
+from tiprouter.api import access, idempotency, limits, strict_json
 from tiprouter.api.errors import BodyBrokenError, BodyTooLargeError, BodyTooSlowError, MediaTypeError
 
 _JSON: Final = re.compile(r'application/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.ASCII | re.IGNORECASE)
@@ -55,20 +56,26 @@ class Route(APIRoute):
         async def checked(request: Request) -> Response:
             visit = access.visit_of(request)
             visit.template = template
-            if roles is not access.PUBLIC:
-                await access.admit(request, roles)
+            turn = limits.Turn(request, method, template)
+            if roles is access.PUBLIC:
+                turn.greet()
+            else:
+                await turn.admit(roles)
             if idempotency.needs_key(method, template):
                 visit.key = idempotency.key_of(request.headers)
             if field is None:
-                return await answer(request)
+                with turn.working():
+                    return await answer(request)
             office = access.office_of(request)
             data = await read(request, office.body_bytes_max, office.patience.body_seconds)
-            if not data and not field.field_info.is_required():
-                return await answer(ParsedRequest(request, b"", None))
-            refuse_other_media(request)
-            value = strict_json.parse(data)
-            visit.canonical = strict_json.canonical(value)
-            return await answer(ParsedRequest(request, data, value))
+            value = None
+            if data or field.field_info.is_required():
+                refuse_other_media(request)
+                value = strict_json.parse(data)
+                visit.canonical = strict_json.canonical(value)
+            turn.hear(value)
+            with turn.working():
+                return await answer(ParsedRequest(request, data, value))
 
         return checked
 
@@ -100,5 +107,5 @@ def refuse_other_media(request: Request) -> None:
     declared = request.headers.getlist("content-type")
     if len(declared) != 1 or not _JSON.fullmatch(declared[0].strip()):
         raise MediaTypeError
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
         raise MediaTypeError

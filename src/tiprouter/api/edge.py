@@ -1,7 +1,8 @@
 """What happens around every request, whatever becomes of it?
 
 1. It gets an id of ours, which its answer carries; an id that a caller sends is not looked at.
-2. Every answer says that it is not to be stored (unless it says otherwise) and that its type is not to be guessed.
+2. What cannot be anybody's request (`api/headers.py`, `api/wire.py`) is refused before a route is looked for, and its
+   connection ends. Every answer carries the headers that protect its reader, and what is left of the caller's budget.
 3. An error that nobody expected becomes the 500 problem; only its class is logged, its text may quote the request.
 4. One line is logged: id, method, the route's template, status, milliseconds, the caller's id. Never the path, the
    query, a header or a byte of the body. It is counted by the same words, and a span for whoever traces it.
@@ -12,16 +13,16 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tiprouter import ids, telemetry
-from tiprouter.api import problems
+from tiprouter.api import certificates, headers, limits, problems
 from tiprouter.api.access import Visit
 from tiprouter.api.office import Office
 
 log = structlog.get_logger()
 
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
@@ -39,6 +40,8 @@ class Edge:
         desk = self._office.desk
         began = desk.now()
         visit = Visit(ids.mint("req", began, desk.entropy(ids.RANDOM_BYTES)))
+        # Before a proxy's word about who is behind it is taken: the certificate is the word of the peer itself.
+        visit.certificate = certificates.shown(scope, self._office.trusted_proxies)
         scope["tiprouter.visit"] = visit
         status = 0
 
@@ -46,10 +49,14 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _mark(MutableHeaders(scope=message), visit)
+                self._mark(MutableHeaders(scope=message), scope, visit, status)
             await send(message)
 
         try:
+            fault = headers.fault_of(scope, self._office.hosts)
+            if fault is not None:
+                await _refusal(fault, visit)(scope, receive, sending)
+                return
             with telemetry.span("request", method=_method(scope)):
                 await self._app(scope, receive, sending)
         except Exception as error:  # noqa: BLE001 - rule 3
@@ -60,6 +67,10 @@ class Edge:
                 await problems.answer(problems.UNEXPECTED, visit.request_id)(scope, receive, sending)
         finally:
             self._say(scope, visit, status, began)
+
+    def _mark(self, said: MutableHeaders, scope: Scope, visit: Visit, status: int) -> None:
+        headers.mark(said, visit.request_id, https=self._office.https or scope["scheme"] == "https")
+        limits.show(said, scope, status, self._office.limiter.bounds.of)
 
     def _say(self, scope: Scope, visit: Visit, status: int, began: datetime) -> None:
         took = self._office.desk.now() - began
@@ -76,10 +87,10 @@ class Edge:
 
 
 def _method(scope: Scope) -> str:
-    return scope["method"] if scope["method"] in METHODS else "other"
+    return scope["method"] if scope["method"] in headers.METHODS else "other"
 
 
-def _mark(headers: MutableHeaders, visit: Visit) -> None:
-    headers["X-Request-Id"] = visit.request_id
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Cache-Control", "no-store")
+def _refusal(fault: str, visit: Visit) -> Response:
+    response = problems.answer(problems.REFUSED[fault], visit.request_id)
+    response.headers["Connection"] = "close"
+    return response

@@ -40,6 +40,14 @@ class BodyTooSlowError(TiprouterError):
     """The body took longer than this service waits; send it in one go."""
 
 
+class TooManyError(TiprouterError):
+    """You asked more than your budget allows; if somebody is in danger now, send it again with Priority: u=0."""
+
+
+class OverloadedError(TiprouterError):
+    """More is asked of this service now than it can work on; send it again in a moment. Nothing was changed."""
+
+
 class BundleRefusedError(InvalidError):
     """The policy bundle cannot be used; `file`, `line` (from 1) and the text say where and why."""
 

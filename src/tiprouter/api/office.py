@@ -4,13 +4,17 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 
+from tiprouter.api.front import Front
+from tiprouter.api.limiter import Limiter
 from tiprouter.api.patience import Patience
 from tiprouter.policy.gate.diff import Difference
 from tiprouter.storage.answers import Asked
 from tiprouter.storage.database import Database
 from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.polling import Porch
+from tiprouter.workflow.porter import Porter
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,12 @@ class Office:
     `patience` is for callers who take their time. `troubles` names what keeps the service from doing its work (empty:
     ready). `in_flight` are the idempotent requests this process is answering now. `proving` is held by whoever proves
     or compares policy bundles: one at a time; `differences` are the last comparisons, by the digests before and after.
-    `porch` is where agencies wait for their inboxes.
+    `porch` is where agencies wait for their inboxes. `limiter` counts who asks how much. `hosts` are the names that the
+    service answers for (empty: any); `https` says that callers reach it by https, whatever this process speaks.
+
+    `porter` lets callers in. `public_url` is what callers reach the service under, and its name as an authorization
+    server. `trusted_proxies` are the peers whose word about a caller's address and client certificate is taken.
+    `front` is what people sign in with.
     """
 
     database: Database
@@ -32,3 +41,10 @@ class Office:
     proving: asyncio.Lock = field(default_factory=asyncio.Lock)
     differences: OrderedDict[tuple[str, str], Difference] = field(default_factory=OrderedDict)
     porch: Porch = field(default_factory=Porch)
+    limiter: Limiter = field(default_factory=Limiter)
+    hosts: frozenset[str] = frozenset()
+    https: bool = False
+    porter: Porter = field(default_factory=Porter)
+    public_url: str = "http://127.0.0.1:8080"
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    front: Front = field(default_factory=Front)

@@ -13,7 +13,7 @@ how many connections wait. A proxy in front has to count them by address.
 import asyncio
 from dataclasses import dataclass
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from tiprouter.api.wire import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ def patient(patience: Patience) -> type[asyncio.Protocol]:
     return type("Patient", (_Patient,), {"patience": patience})
 
 
-class _Patient(HttpToolsProtocol):
-    """uvicorn's own, with one timer for what is read and one for what is written."""
+class _Patient(Wire):
+    """The wire, with one timer for what is read and one for what is written."""
 
     patience = Patience()
     _reading: asyncio.TimerHandle | None = None

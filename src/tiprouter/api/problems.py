@@ -22,7 +22,7 @@ from tiprouter.errors import ConflictError, InvalidError, NotFoundError, Unavail
 from tiprouter.policy.gate.extras import GateUnavailableError
 from tiprouter.policy.gate.solver import UndecidedError
 from tiprouter.storage.vault import ErasedError
-from tiprouter.workflow import endpoint_changes, erasing, holding, noticing, questions, recovery, replaying
+from tiprouter.workflow import endpoint_changes, erasing, granting, holding, noticing, questions, recovery, replaying
 from tiprouter.workflow.acknowledging import RepeatedError, UntrustedError
 from tiprouter.workflow.consenting import NothingToConfirmError, NothingToNarrowError, WithdrawnError
 from tiprouter.workflow.endpoint_messages import NoEndpointError
@@ -30,7 +30,9 @@ from tiprouter.workflow.enrolment import SecondPersonError
 from tiprouter.workflow.evidence import NoLongerOwedError
 from tiprouter.workflow.governing import LapsedError, NothingToRollBackError, NotNowError, UnacceptedError
 from tiprouter.workflow.intake import DuplicateError, StaleError
+from tiprouter.workflow.local_sign_in import InvitationError
 from tiprouter.workflow.once import InFlightError, KeyReusedError
+from tiprouter.workflow.people import AccountStateError, NameTakenError, OwnAccountError
 from tiprouter.workflow.reviewing import (
     MovedOnError,
     SamePersonError,
@@ -39,6 +41,9 @@ from tiprouter.workflow.reviewing import (
     UnclaimedError,
     UnfitAnswerError,
 )
+from tiprouter.workflow.signing_in import NoSessionError, OtherWayError
+from tiprouter.workflow.standing import StepUpNeededError
+from tiprouter.workflow.trying import SignInRefusedError, ThrottledError
 
 MEDIA_TYPE: Final = "application/problem+json"
 PREFIX: Final = "urn:tiprouter:problem:"
@@ -67,6 +72,22 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     errors.BodyTooLargeError: Kind(413, "body-too-large", "The body is too large"),
     errors.BodyBrokenError: Kind(400, "body-broken", "The body is incomplete"),
     errors.MediaTypeError: Kind(415, "media-type", "The body is not application/json"),
+    SignInRefusedError: Kind(401, "sign-in-refused", "Not signed in", headers={"WWW-Authenticate": "Bearer"}),
+    StepUpNeededError: Kind(
+        401,
+        "step-up-needed",
+        "Show again who you are",
+        headers={"WWW-Authenticate": 'Bearer error="insufficient_user_authentication", max_age="900"'},
+    ),
+    ThrottledError: Kind(429, "sign-in-throttled", "Too many tries"),
+    InvitationError: Kind(409, "invitation-unusable", "The invitation cannot be used"),
+    NoSessionError: Kind(409, "no-session", "Nobody is signed in here"),
+    OtherWayError: Kind(409, "other-way", "This is not how the account signs in"),
+    OwnAccountError: Kind(409, "own-account", "This takes somebody else"),
+    AccountStateError: Kind(409, "account-state", "This cannot happen to the account now"),
+    NameTakenError: Kind(409, "name-taken", "There is such an account"),
+    errors.TooManyError: Kind(429, "too-many-requests", "Too many requests"),
+    errors.OverloadedError: Kind(503, "overloaded", "Too much is asked at once", headers={"Retry-After": "1"}),
     InFlightError: Kind(409, "in-flight", "The same request is being answered", headers={"Retry-After": "1"}),
     DuplicateError: Kind(409, "duplicate", "This tip was accepted before"),
     WithdrawnError: Kind(409, "nothing-to-withdraw", "There is nothing to withdraw"),
@@ -96,6 +117,8 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     replaying.UnderWayError: Kind(409, "replay-under-way", "Another replay is under way"),
     replaying.EndedError: Kind(409, "replay-ended", "The replay does not wait for this"),
     replaying.SamePersonError: Kind(409, "replay-same-person", "A second credential must confirm"),
+    granting.GrantEndedError: Kind(409, "grant-ended", "The grant does not wait for this"),
+    granting.NotAnotherError: Kind(409, "grant-same-person", "Two other credentials must approve"),
     endpoint_changes.ChangeWaitsError: Kind(409, "change-waits", "Another change waits"),
     endpoint_changes.ChangeEndedError: Kind(409, "change-ended", "The change does not wait for this"),
     endpoint_changes.OneCredentialError: Kind(409, "change-same-person", "A second credential must confirm"),
@@ -134,11 +157,27 @@ FAULTS: Final[Mapping[Fault, str]] = {
     Fault.NUMBER_TOO_LARGE: "A number is beyond 2^53",
     Fault.TOO_DEEP: "The body nests deeper than 32 levels",
     Fault.LONE_SURROGATE: "A text holds half a character",
+    Fault.NUL: "A text holds the character NUL",
+    Fault.TOO_MANY_MEMBERS: "An object has more than 1,000 members",
 }
 
 UNEXPECTED: Final = Kind(500, "unexpected", "Something went wrong", "This is our fault; nothing was changed.")
 METHOD: Final = Kind(405, "method-not-allowed", "This method is not for this path", "Allow names the methods that are.")
 INVALID: Final = TABLE[InvalidError]
+REFUSED: Final[Mapping[str, Kind]] = {
+    one.slug: one
+    for one in (
+        Kind(400, "malformed", "This is not a request", "It is not HTTP/1.1, or it can be read in two ways."),
+        Kind(400, "host", "The host cannot be read", "Send one Host that is a name or an address."),
+        Kind(414, "target-too-long", "The target is too long", "Send what is long in a body."),
+        Kind(421, "misdirected", "This service does not answer for that host", "It answers for its own names only."),
+        Kind(431, "head-too-large", "The head is too large", "Send fewer and shorter header fields."),
+        Kind(501, "method-unknown", "This method is not known here", "The paths name the methods that they take."),
+        Kind(505, "version-unknown", "This version of HTTP is not spoken here", "Speak HTTP/1.1."),
+    )
+}
+"""What is refused before it is anybody's request: the connection ends with it."""
+
 QUERY: Final = Kind(422, "query-invalid", "The query is not valid", "A parameter of the query is not valid.")
 
 
@@ -170,7 +209,10 @@ def answer_to(error: Exception, request_id: str) -> Response:
     if isinstance(error, InvalidError) and not isinstance(error, KeyReusedError):
         where = {"file": error.file, "line": error.line} if isinstance(error, errors.BundleRefusedError) else {}
         return answer(kind, request_id, errors=[{"pointer": error.pointer, "reason": str(error)} | where])
-    return answer(kind, request_id, str(error))
+    response = answer(kind, request_id, str(error))
+    if isinstance(error, ThrottledError):
+        response.headers["Retry-After"] = str(error.seconds)
+    return response
 
 
 def answer_to_shapes(found: Sequence[Mapping[str, Any]], request_id: str) -> Response:

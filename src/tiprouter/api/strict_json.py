@@ -5,7 +5,9 @@
 3. No NaN, no Infinity, no integer or float beyond 2^53 in magnitude: parsers disagree on the digits.
 4. At most 32 levels of nesting, found before anything is parsed.
 5. Nothing but white space before or after the value; an empty body is not a value.
-6. A refusal names its kind and never quotes the body.
+6. No text or name holds NUL, however it is spelt: C and databases end a text there. No object has more than
+   `MEMBERS_MAX` members.
+7. A refusal names its kind and never quotes the body.
 
 It reads bytes and returns values; sizes and content types are `api/body.py`'s.
 """
@@ -18,9 +20,11 @@ from typing import Any, Final
 from tiprouter.errors import TiprouterError
 
 DEPTH_MAX: Final = 32
+MEMBERS_MAX: Final = 1_000
 NUMBER_MAX: Final = 2**53
 _DIGITS_MAX: Final = len(str(NUMBER_MAX)) + 1
 _BOM: Final = b"\xef\xbb\xbf"
+_NUL: Final = "\x00"
 # A string, closed or not, is eaten whole (possessively: no input makes this quadratic); what is left are the brackets.
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
 
@@ -38,6 +42,8 @@ class Fault(StrEnum):
     NUMBER_TOO_LARGE = "number-too-large"
     TOO_DEEP = "nested-too-deeply"
     LONE_SURROGATE = "lone-surrogate"
+    NUL = "nul-character"
+    TOO_MANY_MEMBERS = "too-many-members"
 
 
 class StrictJsonError(TiprouterError):
@@ -60,9 +66,13 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON has no narrower type
         raise StrictJsonError(Fault.NOT_UTF_8) from None
     _refuse_depth(data)
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError:
         raise StrictJsonError(Fault.NOT_JSON) from None  # the cause would quote the body
+    # The one way to spell it: a raw one is not JSON. What is spelt so may still be a backslash before five letters.
+    if "\\u0000" in text:
+        _refuse_nul(value)
+    return value
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - as above
@@ -81,7 +91,21 @@ def _refuse_depth(data: bytes) -> None:
             raise StrictJsonError(Fault.TOO_DEEP)
 
 
+def _refuse_nul(value: Any) -> None:  # noqa: ANN401 - as above
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str(text) if _NUL in text:
+                raise StrictJsonError(Fault.NUL)
+            case dict(members):
+                waiting += [*members, *members.values()]
+            case list(items):
+                waiting += items
+
+
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(members) > MEMBERS_MAX:
+        raise StrictJsonError(Fault.TOO_MANY_MEMBERS)
     found = dict(members)
     if len(found) != len(members):
         raise StrictJsonError(Fault.DUPLICATE_NAME)

@@ -55,7 +55,16 @@ MILLI: Final = 1e3
 
 def settings_of(folder: str, database_url: str) -> Settings:
     """The settings of a measured service (rule 1)."""
-    return Settings(data=Path(folder), database_url=database_url, sandbox=True, rate_each=0, port=0, log_level="error")
+    return Settings(
+        data=Path(folder),
+        database_url=database_url,
+        sandbox=True,
+        rate_each=0,
+        reads_per_minute=0,
+        writes_per_minute=0,
+        port=0,
+        log_level="error",
+    )
 
 
 @asynccontextmanager

@@ -89,6 +89,23 @@ def bench_intake(
     raise typer.Exit(intake_bench.run(database_url, callers, tips, as_json=as_json))
 
 
+@bench.command("slow-callers")
+def bench_slow_callers(
+    *,
+    slow: Annotated[int, typer.Option(min=3, help="How many slow connections are opened.")] = 1_000,
+    rate: Annotated[float, typer.Option(min=1, help="Tips a second that honest callers send.")] = 5.0,
+    head_seconds: Annotated[float, typer.Option(min=0.5, help="The service's deadline for heads.")] = 5.0,
+    body_seconds: Annotated[
+        float, typer.Option(min=0.5, help="Its deadline for bodies, and for taking answers.")
+    ] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """When slow callers are dropped, and how long honest ones wait beside them. Exit 1 when one was dropped late."""
+    from tiprouter.cli import slow_bench
+
+    raise typer.Exit(slow_bench.run(slow, rate, head_seconds, body_seconds, as_json=as_json))
+
+
 @bench.callback()
 def _group() -> None:
     """One command alone is named too."""

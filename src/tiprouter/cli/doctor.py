@@ -1,7 +1,8 @@
 """What would keep the service from starting, or from being safe, on this machine?
 
 1. Each finding is OK, WARN (it runs, and somebody should know why) or FAIL (it will not run, or must not), with what
-   was found and what to do. One FAIL makes the exit code 1.
+   was found and what to do. One FAIL makes the exit code 1. `--production` asks what real data want besides
+   (`wiring/safety.py`): what fails there also keeps a service with `TIPROUTER_PRODUCTION=1` from starting.
 2. Looking changes nothing: no folder, key or database is made here.
 3. One check that breaks is one FAIL; the others still run.
 
@@ -13,10 +14,8 @@ import ipaddress
 import os
 import stat
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-from enum import StrEnum, unique
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,10 +23,10 @@ from rich.markup import escape
 from tiprouter import wiring
 from tiprouter.audit import merkle
 from tiprouter.audit.checkpoint import read_unverified
-from tiprouter.audit.folder import last_checkpoint
+from tiprouter.audit.erasures import erasures
+from tiprouter.audit.folder import VKEY, last_checkpoint, read_file
 from tiprouter.audit.tiles import hash_reader
 from tiprouter.domain.notice import Severity
-from tiprouter.errors import TiprouterError
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy import files
 from tiprouter.policy.bundle import Bundle
@@ -38,37 +37,22 @@ from tiprouter.settings import Settings
 from tiprouter.storage import bundles as stored
 from tiprouter.storage import migrations, treelog
 from tiprouter.storage.database import Transaction, open_database
+from tiprouter.wiring import safety
+from tiprouter.wiring.findings import Finding, Level, Said
+from tiprouter.wiring.safety import Check
+from tiprouter.workflow.erasing_again import undone
 from tiprouter.workflow.stored_log import fetch
 
 NEEDED = (3, 11)
 KEY_BYTES = 32
 
 
-@unique
-class Level(StrEnum):
-    """How bad a finding is (rule 1)."""
-
-    OK = "OK"
-    WARN = "WARN"
-    FAIL = "FAIL"
-
-
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at, what was found, and what to do about it (empty when nothing)."""
-
-    level: Level
-    subject: str
-    found: str
-    remedy: str = ""
-
-
-def run(settings: Settings) -> int:
+def run(settings: Settings, *, production: bool = False) -> int:
     """Examine and print; the exit code."""
-    findings = asyncio.run(examine(settings, wiring.now()))
+    findings = asyncio.run(examine(settings, wiring.now(), production=production))
     console = Console()
     for one in findings:
         remedy = f" {one.remedy}" if one.remedy else ""
@@ -81,25 +65,11 @@ def run(settings: Settings) -> int:
     return int(any(one.level is Level.FAIL for one in findings))
 
 
-async def examine(settings: Settings, now: datetime) -> list[Finding]:
-    """Every finding, in the order in which a start would meet them."""
-    return [await _one(check, settings, now) for check in _CHECKS]
-
-
-async def _one(check: "Check", settings: Settings, now: datetime) -> Finding:
-    """One check's finding; rule 3."""
-    subject = _CHECKS[check]
-    try:
-        level, found, remedy = await check(settings, now)
-    except TiprouterError as error:
-        return Finding(Level.FAIL, subject, str(error))
-    except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding
-        return Finding(Level.FAIL, subject, f"the check itself failed ({type(error).__name__}).")
-    return Finding(level, subject, found, remedy)
-
-
-Said = tuple[Level, str, str]
-Check = Callable[[Settings, datetime], Awaitable[Said]]
+async def examine(settings: Settings, now: datetime, *, production: bool = False) -> list[Finding]:
+    """Every finding, in the order in which a start would meet them; of `production` with what real data want."""
+    asked = [check for check in _CHECKS if not production or check not in _STRICTER]
+    findings = [await safety.found_by(check, _CHECKS[check], settings, now) for check in asked]
+    return findings + (await safety.examine_safety(settings, now) if production else [])
 
 
 async def _python(_settings: Settings, _now: datetime) -> Said:
@@ -122,6 +92,9 @@ async def _folder(settings: Settings, _now: datetime) -> Said:
 
 
 async def _key(settings: Settings, _now: datetime) -> Said:
+    if settings.key_provider != "file":
+        await asyncio.to_thread(wiring.tried, settings.key_provider, settings, make=False)
+        return Level.OK, f"`{settings.key_provider}` wraps and unwraps.", ""
     file = settings.key_file
     if not file.exists():
         if _has_database(settings):
@@ -185,6 +158,25 @@ async def _log(settings: Settings, _now: datetime) -> Said:
         if size < known:
             return Level.WARN, f"the folder is {known - size} entries behind.", "The service brings it up to date."
         return Level.OK, f"folder and database agree on {size} entries.", ""
+
+    return await _asked(settings, compare)
+
+
+async def _erasures(settings: Settings, _now: datetime) -> Said:
+    vkey = read_file(settings.log_folder, VKEY)
+    if not _has_database(settings) or vkey is None:
+        return Level.OK, "nothing to compare with yet.", ""
+    told = await asyncio.to_thread(erasures, settings.log_folder, vkey.decode("ascii").strip())
+
+    def compare(tx: Transaction) -> Said:
+        left = len(undone(tx, told))
+        if left:
+            return (
+                Level.FAIL,
+                f"{left} erasures that the log tells of are not in this database: an older one was restored.",
+                f"tiprouter erase again --log {settings.log_folder}",
+            )
+        return Level.OK, f"all {len(told)} that the log tells of are in the database.", ""
 
     return await _asked(settings, compare)
 
@@ -259,8 +251,11 @@ _CHECKS: dict[Check, str] = {
     _database: "Database",
     _bundle: "Policy bundle",
     _log: "Audit log",
+    _erasures: "Erasures",
     _clock: "Clock",
     _sandbox: "Sandbox",
     _address: "Address",
     _pages: "Pages",
 }
+_STRICTER: frozenset[Check] = frozenset({_sandbox, _address, _pages})
+"""What is asked more strictly of production."""

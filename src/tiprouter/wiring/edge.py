@@ -1,15 +1,19 @@
 """How does the edge listen, start and stop?
 
 1. The socket is bound here, so that a taken port is one clear line.
-2. On SIGTERM or SIGINT nothing new is taken; the rest of the stopping is `serving`'s.
+2. As many files as the system lets this process have are asked for: a thousand callers who wait are a thousand files,
+   and an honest one after them needs one too.
+3. On SIGTERM or SIGINT nothing new is taken; the rest of the stopping is `serving`'s.
 """
 
 import asyncio
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import structlog
 import uvicorn
@@ -22,9 +26,11 @@ from tiprouter.settings import Settings
 
 log = structlog.get_logger()
 
+FILES_MAX: Final = 65_536
+
 
 class Edge(uvicorn.Server):
-    """The HTTP server; it stops on a signal and leaves the rest of the stopping to `serve` (rule 2)."""
+    """The HTTP server; it stops on a signal and leaves the rest of the stopping to `serve` (rule 3)."""
 
     def __init__(self, settings: Settings, office: Office, ready: Callable[[str], None] | None) -> None:
         super().__init__(
@@ -35,6 +41,10 @@ class Edge(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                ws="none",
+                # Where a caller is, a named proxy may say and nobody else, not even on this machine. It is heard inside
+                # (`api/app.py`), because the client certificate is believed of the peer itself.
+                proxy_headers=False,
                 timeout_graceful_shutdown=10,
                 timeout_keep_alive=15,
             )
@@ -70,9 +80,20 @@ class Edge(uvicorn.Server):
         self._office.porch.closing.set()
 
 
+def allow_files() -> int:
+    """Raise the limit of open files to what it may be raised to (rule 2); the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft
+
+
 @contextmanager
 def listen(settings: Settings) -> Iterator[socket.socket]:
-    """The socket to serve on (rule 1)."""
+    """The socket to serve on (rules 1 and 2)."""
+    allow_files()
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # With the protocol named, asyncio sends what it writes at once (TCP_NODELAY); a lone caller waits 40 ms less.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
