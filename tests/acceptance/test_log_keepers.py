@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support import postgres
 from tests.support.fictional import agency, grant, person, tip
@@ -23,7 +24,7 @@ from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.errors import ConfigurationError, ConflictError
 from tiprouter.storage import outbox, treelog
-from tiprouter.storage.database import Transaction
+from tiprouter.storage.database import Transaction, open_database
 from tiprouter.storage.keeping import keeping_the_log
 from tiprouter.workflow import log_keys, log_watch, publish
 from tiprouter.workflow.consenting import Whose
@@ -244,17 +245,30 @@ async def test_an_export_grows_with_the_log_and_verifies_alone(service: Service,
         await publish.bring_up(service.database, target, Signer(service.signer.name, b"\7" * 32).vkey)
 
 
-async def test_a_second_keeper_of_one_postgresql_is_refused_until_the_first_ends(
-    postgres_url: str, tmp_path: Path
-) -> None:
-    """Two machines cannot both keep the log; a keeper that died is followed at once."""
+async def test_one_keeper_of_a_postgresql_at_a_time(postgres_url: str, tmp_path: Path) -> None:
+    """Two machines cannot both keep the log: the second stands by, and has the post once the first let go of it."""
     url = await postgres.new_database(postgres_url)
-    async with keeping_the_log(url, tmp_path / "one.lock"):
-        with pytest.raises(ConfigurationError, match="Another tiprouter keeps the log"):
-            async with keeping_the_log(url, tmp_path / "two.lock"):
-                pass
-    async with keeping_the_log(url, tmp_path / "two.lock"):
-        pass
+    async with keeping_the_log(url, tmp_path / "two.lock") as second:
+        async with keeping_the_log(url, tmp_path / "one.lock") as first:
+            assert await first.take()
+            assert await first.held()
+            assert not await second.take()
+            assert not await second.held()
+        assert await second.take()
+    await postgres.drop_database(url)
+
+
+async def test_a_keeper_whose_session_broke_knows_it(postgres_url: str, tmp_path: Path) -> None:
+    """Another may have the post by then; the first asks for it again like everybody else."""
+    url = await postgres.new_database(postgres_url)
+    kill = sa.text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    database = open_database(url)
+    async with keeping_the_log(url, tmp_path / "one.lock") as post:
+        assert await post.take()
+        assert len(await database.read(lambda tx: tx.execute(kill).all())) == 1
+        assert not await post.held()
+        assert await post.take()
+    await database.close()
     await postgres.drop_database(url)
 
 

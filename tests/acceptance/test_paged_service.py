@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_killed_service import Killed, ask, child_tip
 from tests.delivery.receiver_fixture import reply, serve
+from tests.support.processes import Running, ask, child_tip
 from tests.support.smtp import PASSWORD, USER, Post, post_office
 from tiprouter.delivery.signing import generate_ed25519, generate_hmac
 from tiprouter.receiver import verify
@@ -38,7 +38,7 @@ def set_up(patch: pytest.MonkeyPatch, folder: Path, hook: int, mail: int) -> Non
         patch.setenv(f"TIPROUTER_PAGE_{name}", value)
 
 
-def push(service: Killed) -> None:
+def push(service: Running) -> None:
     """A child's tip whose duty reaches nobody, because no agency is registered."""
     operator = (service.folder / "keys" / "first-operator-token").read_text().strip()
     token = ask(f"{service.url}/v1/credentials", operator, "c", {"role": "intake"}).json()["token"]
@@ -58,7 +58,7 @@ async def test_a_service_with_channels_pages_and_keeps_its_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mail at once; the webhook, which fails at first, a little later under the same id; and no log the secrets."""
-    service = Killed(tmp_path / "data")
+    service = Running(tmp_path / "data")
     answers = [reply(500), reply(200)]
 
     async def fail_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,8 +14,13 @@ from typing import Annotated
 import typer
 
 from tiprouter.cli.benches import bench
+from tiprouter.cli.callers import clients, credentials
 from tiprouter.cli.deliveries import deliveries, replays
+from tiprouter.cli.keys import erase, keys
 from tiprouter.cli.log_keeping import register
+from tiprouter.cli.matters import register as register_matters
+from tiprouter.cli.people import people
+from tiprouter.cli.signing_in import register as register_sign_in
 from tiprouter.errors import TiprouterError
 
 EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits(3)
@@ -35,6 +40,8 @@ policy = typer.Typer(help="The policy bundle.", no_args_is_help=True)
 duties = typer.Typer(help="The duty table: who must be told of a child, and by when.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 app.add_typer(credential, name="credential")
+app.add_typer(credentials, name="credentials")
+app.add_typer(clients, name="clients")
 app.add_typer(policy, name="policy")
 app.add_typer(duties, name="duties")
 app.add_typer(deliveries, name="deliveries")
@@ -42,7 +49,12 @@ app.add_typer(replays, name="replays")
 page = typer.Typer(help="Pages to people.", no_args_is_help=True)
 app.add_typer(page, name="page")
 app.add_typer(bench, name="bench")
+app.add_typer(keys, name="keys")
+app.add_typer(erase, name="erase")
 register(app, audit)
+app.add_typer(people, name="people")
+register_sign_in(app)
+register_matters(audit)
 
 Data = Annotated[Path | None, typer.Option(help="Folder for the embedded database, keys and the log's files.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
@@ -52,7 +64,7 @@ BundleName = Annotated[str | None, typer.Option(help="A shipped bundle's name, o
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913 - one option each
     *,
     host: Host = None,
     port: Port = None,
@@ -60,12 +72,13 @@ def serve(
     bundle: BundleName = None,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Fictional data only; deliver to loopback only.")] = False,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Let other processes deliver.")] = False,
+    no_sequencer: Annotated[bool, typer.Option("--no-sequencer", help="Let other processes keep the log.")] = False,
 ) -> None:
     """Run the service: API, delivery and audit log."""
     from tiprouter.cli import service
 
     settings = service.configured(host=host, port=port, data=data, bundle=bundle, sandbox=sandbox or None)
-    raise typer.Exit(service.serve(settings, worker=not no_worker))
+    raise typer.Exit(service.serve(settings, worker=not no_worker, sequencer=not no_sequencer))
 
 
 @app.command()
@@ -75,11 +88,19 @@ def worker(
     *,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Deliver to loopback only.")] = False,
 ) -> None:
-    """Deliver, beside a `serve` that owns the log."""
+    """Deliver, beside a `serve`."""
     from tiprouter.cli import service
 
     settings = service.configured(data=data, bundle=bundle, sandbox=sandbox or None)
     raise typer.Exit(service.work(settings))
+
+
+@app.command()
+def sequencer(data: Data = None) -> None:
+    """Keep the audit log, or stand by to, beside a `serve`."""
+    from tiprouter.cli import service
+
+    raise typer.Exit(service.keep(service.configured(data=data)))
 
 
 @app.command()
@@ -112,12 +133,20 @@ def openapi(
 
 
 @app.command()
-def doctor(data: Data = None, host: Host = None, bundle: BundleName = None) -> None:
+def doctor(
+    data: Data = None,
+    host: Host = None,
+    bundle: BundleName = None,
+    *,
+    production: Annotated[
+        bool, typer.Option("--production", help="Look for what is unsafe for real data too.")
+    ] = False,
+) -> None:
     """Look for what keeps the service from starting or from being safe."""
     from tiprouter.cli import doctor as examination
     from tiprouter.cli import service
 
-    raise typer.Exit(examination.run(service.configured(data=data, host=host, bundle=bundle)))
+    raise typer.Exit(examination.run(service.configured(data=data, host=host, bundle=bundle), production=production))
 
 
 @app.command()
@@ -163,7 +192,7 @@ def misbehaving_agency(
 
 @audit.command("verify")
 def audit_verify(
-    log: Annotated[str, typer.Argument(help="The log's folder, a data folder, an exported .tar, or the log's URL.")],
+    log: Annotated[str, typer.Argument(help="A log's folder, data folder, .tar or URL; or an audit bundle.")],
     key: Annotated[str | None, typer.Option(help="The log's verifier key, as got from elsewhere.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="A file that holds the verifier key.")] = None,
     remember: Annotated[Path | None, typer.Option(help="File that keeps the last checkpoint seen.")] = None,

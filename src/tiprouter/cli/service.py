@@ -8,6 +8,7 @@
 import asyncio
 import json
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +46,26 @@ def configured(**options: object) -> Settings:
     return settings
 
 
-def serve(settings: Settings, *, worker: bool) -> int:
+def serve(settings: Settings, *, worker: bool, sequencer: bool) -> int:
     """Run the service until a signal; the exit code."""
-    return wiring.run(lambda: wiring.serve(settings, worker=worker))
+    return wiring.run(lambda: wiring.serve(settings, worker=worker, sequencer=sequencer))
 
 
 def work(settings: Settings) -> int:
     """Run a worker until a signal; the exit code."""
+    return wiring.run(lambda: _until_told(settings, wiring.work))
 
-    async def until_told() -> None:
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await wiring.work(settings, stopping)
 
-    return wiring.run(until_told)
+def keep(settings: Settings) -> int:
+    """Keep the log until a signal; the exit code."""
+    return wiring.run(lambda: _until_told(settings, wiring.keep))
+
+
+async def _until_told(settings: Settings, part: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await part(settings, stopping)
 
 
 def migrate(settings: Settings, revision: str) -> None:

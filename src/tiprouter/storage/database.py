@@ -6,7 +6,8 @@
 3. PostgreSQL runs the same function on asyncpg through SQLAlchemy's greenlets, one transaction per story.
 4. A story that raises is rolled back alone; the others of its group commit. If the commit itself fails, all of them
    fail with `UnavailableError` and nothing has happened.
-5. `changed` tells waiting loops of this process that something was committed; it is a hint, never the only way.
+5. `changed` tells waiting loops of this process that something was committed, by others too (`storage/waking.py`); it
+   is a hint, never the only way.
 
 Not promised: that a caller who went away knows whether its story committed. That is what Idempotency-Key is for.
 """
@@ -53,22 +54,35 @@ BUSY_SECONDS: Final = 10
 
 
 class Commits(asyncio.Event):
-    """Set at each commit of this process. One loop may clear it; any number may wait for the next one beside it."""
+    """Set when something may have changed. One loop may clear it; any number may wait for the next time beside it.
+
+    `mine` is set by this process's own commits alone, and cleared by whoever tells other processes of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.mine = asyncio.Event()
         self._next = asyncio.Event()
 
     @property
     def next(self) -> asyncio.Event:
-        """What the next commit sets, whoever clears this; taken before a look, it misses none after it."""
+        """What the next one sets, whoever clears this; taken before a look, it misses none after it."""
         return self._next
 
     def set(self) -> None:
-        """Something was committed."""
+        """Have everybody in this process look."""
         super().set()
         self._next, rung = asyncio.Event(), self._next
         rung.set()
+
+    def committed(self) -> None:
+        """This process committed something."""
+        self.set()
+        self.mine.set()
+
+    def heard(self) -> None:
+        """Another process committed something."""
+        self.set()
 
 
 class Database(Protocol):
@@ -115,7 +129,7 @@ class SqliteDatabase:
         # A caller that goes away must not tear a running transaction: the story is told to its end regardless.
         value = await asyncio.shield(asyncio.wrap_future(told))
         if not quietly:
-            self.changed.set()
+            self.changed.committed()
         return value
 
     async def read(self, question: Story[T]) -> T:
@@ -231,7 +245,7 @@ class PostgresDatabase:
         telling.add_done_callback(self._telling.discard)
         value = await asyncio.shield(telling)
         if not quietly:
-            self.changed.set()
+            self.changed.committed()
         return value
 
     async def _tell(self, story: Story[T]) -> T:

@@ -2,11 +2,12 @@
 
 1. The schema is built by alembic's migrations everywhere, in tests too; nothing else creates a table.
 2. A database that is newer than this code, or was never migrated, is refused with one clear line.
-3. A migration runs in one transaction; a crash leaves the schema as it was.
+3. A migration runs in one transaction; a crash leaves the schema as it was. Of two processes that migrate at once, one
+   waits for the other.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from alembic import command
@@ -18,6 +19,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from tiprouter.errors import ConfigurationError
 from tiprouter.storage.database import sqlite_engine
+
+_MIGRATING: Final = 0x7469_706D  # any number that nothing else in the database locks
 
 
 def scripts() -> Path:
@@ -38,6 +41,9 @@ async def migrate(url: str, revision: str = "head") -> None:
     """Bring the database to a revision (`head`, or `base` for an empty one)."""
 
     def run(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            # Two that start at once: the second waits, and then finds the schema made.
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
         found = current(connection)
         if found is not None and found not in _known():
             raise _other_schema(found)

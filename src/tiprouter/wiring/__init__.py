@@ -4,12 +4,14 @@ The only reader of clock, randomness and settings. Everything below is handed wh
 """
 
 from tiprouter.wiring.house import House, now, open_house, tell, vkey
+from tiprouter.wiring.keys import tried
 from tiprouter.wiring.paging import hook_of, mailbox_of, routing_of
-from tiprouter.wiring.serving import run, serve, work, working
+from tiprouter.wiring.serving import keep, run, serve, work, working
 
 __all__ = [
     "House",
     "hook_of",
+    "keep",
     "mailbox_of",
     "now",
     "open_house",
@@ -17,6 +19,7 @@ __all__ = [
     "run",
     "serve",
     "tell",
+    "tried",
     "vkey",
     "work",
     "working",

@@ -5,6 +5,7 @@
 2. `tell` tells one story and leaves: what the command line does by hand.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,14 +13,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
 from tiprouter.audit.note import Signer
 from tiprouter.domain.pace import Pace
-from tiprouter.errors import ConfigurationError
+from tiprouter.errors import ConfigurationError, UnavailableError
 from tiprouter.policy.library import Library
 from tiprouter.settings import Settings
 from tiprouter.storage import migrations
 from tiprouter.storage.database import Database, Transaction, open_database
-from tiprouter.storage.vault import FileKeyProvider, Vault
+from tiprouter.storage.vault import Vault
+from tiprouter.wiring.keys import vault_of
 from tiprouter.wiring.paging import routing_of
 from tiprouter.workflow.happening import Desk
 
@@ -46,12 +50,10 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
     if migrate:
         await migrations.migrate(settings.url)
     await migrations.check(settings.url)
-    vault = Vault(FileKeyProvider(settings.key_file, os.urandom), os.urandom)
+    vault = await asyncio.to_thread(vault_of, settings)
     database = open_database(settings.url)
     try:
-        blind_key, seed = await database.write(
-            lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing"))
-        )
+        blind_key, seed = await _secrets(database, vault)
         desk = Desk(
             now,
             os.urandom,
@@ -69,6 +71,14 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
         yield House(settings, database, desk, Signer(settings.log_origin, seed))
     finally:
         await database.close()
+
+
+async def _secrets(database: Database, vault: Vault) -> tuple[bytes, bytes]:
+    """The key of blind indexes and the seed of the log's key. Another start may be making them at this moment."""
+    again = AsyncRetrying(
+        retry=retry_if_exception_type(UnavailableError), stop=stop_after_attempt(3), wait=wait_fixed(0.2), reraise=True
+    )
+    return await again(database.write, lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing")))
 
 
 async def tell(settings: Settings, story: Callable[[Transaction, Desk], Any]) -> Any:  # noqa: ANN401 - the story's own

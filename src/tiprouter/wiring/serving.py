@@ -2,9 +2,10 @@
 
 1. `serve` runs the edge, and beside it the worker and the sequencer; when one of them fails the service stops and says
    so, rather than going on without delivering or without a log.
-2. One process at a time owns a data folder's log (a lock file) and a PostgreSQL's (`storage/keeping.py`), because there
-   is one sequencer. Witnesses are asked beside it.
+2. Any number of processes serve, deliver, or stand by to keep the log, on one PostgreSQL; one at a time keeps it
+   (`wiring/log_keeper.py`). A data folder belongs to one keeper.
 3. On SIGTERM or SIGINT nothing new is taken, attempts in flight end, and the log is brought up to date.
+4. With `TIPROUTER_PRODUCTION=1` it does not start where `wiring/safety.py` finds it unsafe.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from typing import Any
 
 import structlog
 
-from tiprouter.api import metrics
+from tiprouter.api import certificates, metrics
+from tiprouter.api.limiter import Bounds, Limiter
 from tiprouter.api.office import Office
 from tiprouter.api.patience import Patience
 from tiprouter.delivery.mail import MailNotifier
@@ -27,80 +29,122 @@ from tiprouter.domain.notice import PageChannel
 from tiprouter.errors import TiprouterError
 from tiprouter.settings import Settings
 from tiprouter.storage.keeping import keeping_the_log
+from tiprouter.storage.waking import waking
 from tiprouter.wiring.edge import Edge, listen
 from tiprouter.wiring.force import bring_into_force, keep_first_credential
-from tiprouter.wiring.house import House, open_house
+from tiprouter.wiring.house import House, now, open_house
+from tiprouter.wiring.log_keeper import LogKeeper
 from tiprouter.wiring.paging import hook_of, mailbox_of
+from tiprouter.wiring.safety import refuse_unsafe
+from tiprouter.wiring.sign_in import front_of
 from tiprouter.workflow.pager import Pager
-from tiprouter.workflow.publish import Sequencer
-from tiprouter.workflow.witnessing import Witnesses, addresses
 from tiprouter.workflow.worker import Worker
 
 log = structlog.get_logger()
 
 
-async def serve(settings: Settings, *, worker: bool = True, ready: Callable[[str], None] | None = None) -> None:
-    """Run the service until a signal stops it (rules 1-3); `ready` is called with its URL once it answers."""
+async def serve(
+    settings: Settings, *, worker: bool = True, sequencer: bool = True, ready: Callable[[str], None] | None = None
+) -> None:
+    """Run the service until a signal stops it (rules 1-4); `ready` is called with its URL once it answers."""
+    if settings.production:
+        await refuse_unsafe(settings, now())
     async with (
         open_house(settings, migrate=True) as house,
-        keeping_the_log(settings.url, settings.data / "log.lock"),
+        _keeping(house) if sequencer else contextlib.nullcontext() as keeper,
+        waking(settings.url, house.database.changed),
     ):
-        sequencer = Sequencer(house.database, house.desk, house.signer, settings.log_folder)
-        await sequencer.start()
-        witnesses = Witnesses(house.database, house.desk, sequencer, addresses(settings.log_witnesses))
-        # Whoever collects these lines has the key from elsewhere than the log's own folder.
-        log.info("log.opened", vkey=house.signer.vkey)
+        first = keeper is not None and await keeper.begin()
         await bring_into_force(house)
-        await keep_first_credential(house)
+        if first:
+            await keep_first_credential(house)
         with listen(settings) as listener, _metrics(house):
             async with working(house) if worker else contextlib.nullcontext() as deliverer:
-                await _run_parts(house, sequencer, witnesses, deliverer, listener, ready)
+                await _run_parts(house, keeper, deliverer, listener, ready)
+
+
+@asynccontextmanager
+async def _keeping(house: House) -> AsyncIterator[LogKeeper]:
+    """Whoever keeps this process's part of the log (rule 2)."""
+    async with keeping_the_log(house.settings.url, house.settings.data / "log.lock") as post:
+        yield LogKeeper(house, post)
 
 
 async def _run_parts(
     house: House,
-    sequencer: Sequencer,
-    witnesses: Witnesses,
+    keeper: LogKeeper | None,
     worker: Worker | None,
     listener: socket.socket,
     ready: Callable[[str], None] | None,
 ) -> None:
-    parts: dict[str, asyncio.Task[None]] = {
-        "sequencer": asyncio.create_task(sequencer.run()),
-        "witnesses": asyncio.create_task(witnesses.run()),
-    }
-    if worker is not None:
-        parts["worker"] = asyncio.create_task(worker.run())
+    running = {name: part for name, part in (("worker", worker), ("sequencer", keeper)) if part is not None}
+    parts = {name: asyncio.create_task(part.run()) for name, part in running.items()}
 
     def troubles() -> list[str]:
         return [name for name, part in parts.items() if part.done()]
 
     patience = Patience(house.settings.head_seconds, house.settings.body_seconds)
-    office = Office(house.database, house.desk, house.settings.body_bytes_max, troubles, patience)
+    office = Office(
+        house.database,
+        house.desk,
+        house.settings.body_bytes_max,
+        troubles,
+        patience,
+        limiter=Limiter(bounds_of(house.settings)),
+        hosts=house.settings.hosts,
+        https=house.settings.https,
+        public_url=house.settings.public_url.rstrip("/") or f"http://{house.settings.host}:{house.settings.port}",
+        trusted_proxies=certificates.networks(house.settings.trusted_proxies),
+        front=front_of(house.settings, house.desk),
+    )
     edge = Edge(house.settings, office, ready)
     serving = asyncio.create_task(edge.serve(sockets=[listener]))
     await asyncio.wait({serving, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
     edge.stop()
     await serving
-    if worker is not None:
-        worker.stop()
-        await parts["worker"]
-    witnesses.stop()
-    await parts["witnesses"]
-    sequencer.stop()
-    await parts["sequencer"]
+    for name, part in running.items():
+        part.stop()
+        await parts[name]
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """How much callers may ask for."""
+    return Bounds(
+        reads=settings.reads_per_minute,
+        writes=settings.writes_per_minute,
+        strangers=settings.strangers_per_minute,
+        attempts=settings.attempts_per_minute,
+        in_flight=settings.in_flight_max,
+        intake_percent=settings.in_flight_intake_percent,
+    )
 
 
 async def work(settings: Settings, stopping: asyncio.Event) -> None:
-    """Run a worker alone, beside a `serve` that owns the log."""
-    async with open_house(settings, migrate=False) as house, working(house) as worker:
+    """Run a worker alone, beside a `serve`."""
+    async with (
+        open_house(settings, migrate=False) as house,
+        waking(settings.url, house.database.changed),
+        working(house) as worker,
+    ):
         with _metrics(house):
-            running = asyncio.create_task(worker.run())
-            stopped = asyncio.create_task(stopping.wait())
-            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            worker.stop()
-            await running
-            stopped.cancel()
+            await _until(stopping, worker)
+
+
+async def keep(settings: Settings, stopping: asyncio.Event) -> None:
+    """Keep the log alone, or stand by to (rule 2)."""
+    async with open_house(settings, migrate=False) as house, _keeping(house) as keeper:
+        await keeper.begin()
+        with _metrics(house):
+            await _until(stopping, keeper)
+
+
+async def _until(stopping: asyncio.Event, part: Worker | LogKeeper) -> None:
+    """Run one part until told to stop, or until it ends by itself."""
+    running, told = asyncio.create_task(part.run()), asyncio.create_task(stopping.wait())
+    await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
+    part.stop()
+    await running
+    told.cancel()
 
 
 @asynccontextmanager
