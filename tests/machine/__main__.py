@@ -18,10 +18,15 @@ def _main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1, help="SQLite only: each has a database of its own")
     parser.add_argument("--database-url", help="an empty PostgreSQL database of its own instead of SQLite in memory")
+    parser.add_argument("--seconds", type=float, help="begin no more histories after so many seconds")
+    parser.add_argument("--again", help="the steps of one history, as a violation is told: take them again")
     given = parser.parse_args()
     sys.path.insert(0, str(SOURCE))
-    main = import_module("tests.machine.driver").main
-    return int(main(given.seed, given.histories, given.steps, given.processes, given.database_url))
+    driver = import_module("tests.machine.driver")
+    if given.again is not None:
+        return int(driver.again(given.again))
+    asked = (given.seed, given.histories, given.steps, given.processes, given.database_url, given.seconds)
+    return int(driver.main(driver.Run(*asked)))
 
 
 if __name__ == "__main__":

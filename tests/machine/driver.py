@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,14 +22,16 @@ from typing import Final
 
 import structlog
 
-from tests.machine.history import Machine, Step, begin, choose
+from tests.machine.history import Machine, Step, begin, choose, leaning
 from tests.machine.house import House
 
 LOUD: Final = 50
 """What a story says of an error it holds is what the history wanted to see; only worse is worth a line."""
 
 COLLECT_EVERY: Final = 20
-BATCH: Final = 20
+BATCH: Final = 5
+SAY_EVERY: Final = 100
+STOP_AFTER: Final = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Figures:
     seconds: float = 0.0
     done: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    within: Counter[str] = field(default_factory=Counter)
     broken: list[Broken] = field(default_factory=list)
 
     def add(self, other: "Figures") -> None:
@@ -61,6 +64,7 @@ class Figures:
         self.steps += other.steps
         self.done += other.done
         self.outcomes += other.outcomes
+        self.within += other.within
         self.broken += other.broken
 
 
@@ -69,14 +73,14 @@ def quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(LOUD))
 
 
-def run(house: House, seed: str, steps: int, figures: Figures) -> Broken | None:
-    """Run one history of so many steps to its end; what it broke, if anything."""
+def run(house: House, seed: str, steps: int, figures: Figures, toward: Collection[str] = ()) -> Broken | None:
+    """Run one history of so many steps, most of all some, to its end; what it broke, if anything."""
     machine, taken = begin(house, seed), list[Step]()
     chance = Random(f"steps of {seed}")  # noqa: S311 - what is random here must be so again
-    ended = False
+    ended, likely = False, leaning(chance, toward)
     try:
         while len(taken) < steps:
-            taken.append(choose(machine, chance))
+            taken.append(choose(machine, chance, likely))
         ended = True
         machine.end()
     except Exception as error:  # noqa: BLE001 - a promise, or a story that failed as none may
@@ -88,6 +92,7 @@ def run(house: House, seed: str, steps: int, figures: Figures) -> Broken | None:
         figures.steps += len(taken)
         figures.done += machine.done
         figures.outcomes += machine.watch.outcomes
+        figures.within += Counter({said.partition(":")[0] for said in machine.done})
     return None
 
 
@@ -129,7 +134,7 @@ def shorten(house: House, broken: Broken, tries: int = 80) -> Broken:
     return Broken(broken.seed, broken.says, broken.steps, broken.ended, tuple(steps), tuple(told))
 
 
-def several(house: House, seeds: Iterable[str], steps: int, *, stop_after: int = 3) -> Figures:
+def several(house: House, seeds: Iterable[str], steps: int, *, stop_after: int = STOP_AFTER) -> Figures:
     """Run histories one after the other; what breaks is shortened, and after a few the run ends."""
     figures, began = Figures(), time.perf_counter()
     for number, seed in enumerate(seeds):
@@ -146,52 +151,92 @@ def several(house: House, seeds: Iterable[str], steps: int, *, stop_after: int =
     return figures
 
 
+_HOUSES: Final[list[House]] = []
+"""A process's own house: made once, for making it takes as long as a history."""
+
+
+def move_in(url: str | None = None) -> House:
+    """Make this process a house of its own."""
+    quiet()
+    gc.disable()
+    _HOUSES.append(House(url))
+    return _HOUSES[-1]
+
+
 def part(seeds: Sequence[str], steps: int) -> Figures:
-    """A part of a run in a process of its own, on a house of its own."""
-    quiet()
-    gc.disable()
-    house = House()
-    try:
-        return several(house, seeds, steps)
-    finally:
-        house.close()
+    """A part of a run, in this process's house."""
+    return several(_HOUSES[-1], seeds, steps)
 
 
-def parts(seed: int, histories: int, steps: int, processes: int, url: str | None) -> Iterator[Figures]:
+def parts(run_of: "Run") -> Iterator[Figures]:
     """A whole run, in parts as they end."""
-    seeds = [f"{seed}/{number}" for number in range(histories)]
-    batches = [seeds[first : first + BATCH] for first in range(0, histories, BATCH)]
-    if processes > 1 and url is None:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(partial(part, steps=steps), batches)
+    seeds = [f"{run_of.seed}/{number}" for number in range(run_of.histories)]
+    batches = [seeds[first : first + BATCH] for first in range(0, run_of.histories, BATCH)]
+    if run_of.processes > 1 and run_of.url is None:
+        with ProcessPoolExecutor(run_of.processes, get_context("spawn"), initializer=move_in) as pool:
+            yield from pool.map(partial(part, steps=run_of.steps), batches)
         return
-    quiet()
-    gc.disable()
-    house = House(url)
+    house = move_in(run_of.url)
     try:
         for batch in batches:
-            yield several(house, batch, steps)
+            yield part(batch, run_of.steps)
     finally:
         gc.enable()
+        _HOUSES.pop()
         house.close()
 
 
-def main(seed: int, histories: int, steps: int, processes: int, url: str | None) -> int:
-    """Run, say how it goes, and tell the figures; 1 when a promise was broken."""
-    whole, began = Figures(), time.perf_counter()
-    for done in parts(seed, histories, steps, processes, url):
+@dataclass(frozen=True)
+class Run:
+    """What is asked for: so many histories of so many steps, and at most so many seconds, if any."""
+
+    seed: int
+    histories: int
+    steps: int
+    processes: int = 1
+    url: str | None = None
+    seconds: float | None = None
+
+
+def main(run_of: Run) -> int:
+    """Run, say every hundred histories how it goes, and tell the figures; 1 when a promise was broken."""
+    whole, began, said = Figures(), time.perf_counter(), 0
+    for done in parts(run_of):
         whole.add(done)
         whole.seconds = time.perf_counter() - began
-        _say(
-            f"{whole.histories:,} histories, {whole.steps:,} steps, {len(whole.broken)} violations,"
-            f" {whole.seconds:.0f} s"
-        )
+        if whole.histories >= said + SAY_EVERY or done.broken:
+            said = whole.histories
+            _say(_so_far(whole))
         for broken in done.broken:
             _tell(broken)
-        if len(whole.broken) >= 3:
+        late = run_of.seconds is not None and whole.seconds >= run_of.seconds
+        if len(whole.broken) >= STOP_AFTER or late:
             break
     _figures(whole)
     return 1 if whole.broken else 0
+
+
+def again(text: str) -> int:
+    """Take one history's steps again, from what was told of a violation; 1 when it still breaks a promise."""
+    seed, steps = json.loads(text)
+    house, told = move_in(), list[str]()
+    try:
+        found = breaks(house, seed, [(name, number) for name, number in steps], told)
+    finally:
+        _HOUSES.pop()
+        house.close()
+    for line in told:
+        _say(line)
+    _say("every promise was kept" if found is None else found)
+    return 0 if found is None else 1
+
+
+def _so_far(whole: Figures) -> str:
+    each = whole.seconds / max(whole.histories, 1) * 1000
+    return (
+        f"{whole.histories:,} histories, {whole.steps:,} steps, {len(whole.broken)} violations, {whole.seconds:.0f} s"
+        f" ({each:.0f} ms a history)"
+    )
 
 
 def _tell(broken: Broken) -> None:
@@ -203,13 +248,12 @@ def _tell(broken: Broken) -> None:
 
 
 def _figures(whole: Figures) -> None:
-    each = whole.seconds / max(whole.steps, 1) * 1000
-    _say(f"\n{whole.histories:,} histories of {whole.steps:,} steps in {whole.seconds:.0f} s ({each:.1f} ms a step)")
-    for title, counted in (("Steps taken", whole.done), ("What happened", whole.outcomes)):
+    titles = (("Steps taken", whole.done), ("What happened", whole.outcomes), ("Histories with the step", whole.within))
+    for title, counted in titles:
         _say(f"\n{title}:")
         for name, count in sorted(chain(counted.items())):
             _say(f"  {count:>10,}  {name}")
-    _say(f"\n{len(whole.broken)} violations")
+    _say(f"\n{_so_far(whole)}")
 
 
 def _say(text: str) -> None:
@@ -217,10 +261,10 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def fails(house: House, seed: str, steps: int) -> str | None:
+def fails(house: House, seed: str, steps: int, toward: Collection[str] = ()) -> str | None:
     """What one history breaks, in words; None when it keeps every promise."""
-    found = run(house, seed, steps, Figures())
+    found = run(house, seed, steps, Figures(), toward)
     return None if found is None else found.says
 
 
-__all__ = ["Broken", "Figures", "Machine", "breaks", "fails", "main", "run", "several", "shorten"]
+__all__ = ["Broken", "Figures", "Machine", "Run", "again", "breaks", "fails", "main", "run", "several", "shorten"]

@@ -1,16 +1,15 @@
 """Which defects must the machine find? Each breaks one promise of the product, as a plausible mistake would.
 
-A fault is planted into the modules as they are loaded and taken out again; the product's own files are not touched.
+The mistakes in deciding, redacting, logging and finishing; those in what leaves when are in `faults_leaving.py`. The
+product's own files are not touched (`planting.py`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Final
-from unittest.mock import patch
 
+from tests.machine.patching import inside, put, room
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.consent import Consent, Question
 from tiprouter.domain.discharge import EvidenceKind
@@ -21,54 +20,47 @@ from tiprouter.storage.deliveries import Delivery
 from tiprouter.workflow.duties import prove
 from tiprouter.workflow.happening import ROUTER, Happening, happening
 
-
-def _room(name: str) -> Any:  # noqa: ANN401 - a module whose inside a fault replaces
-    return import_module(f"tiprouter.{name}")
-
-
 consent, facts, redaction, widening = map(
-    _room, ("domain.consent", "domain.facts", "domain.redaction", "domain.widening")
+    room, ("domain.consent", "domain.facts", "domain.redaction", "domain.widening")
 )
 deliveries, outbox, records, inbox_rows, duties = map(
-    _room, ("storage.deliveries", "storage.outbox", "storage.records", "storage.inbox", "storage.duties")
+    room, ("storage.deliveries", "storage.outbox", "storage.records", "storage.inbox", "storage.duties")
 )
-acknowledging, assess, consenting, disclose, dispatch, inbox, intake, leaving = (
-    _room(f"workflow.{name}")
-    for name in ("acknowledging", "assess", "consenting", "disclose", "dispatch", "inbox", "intake", "leaving")
+acknowledging, assess, consenting, disclose, dispatch = (
+    room(f"workflow.{name}") for name in ("acknowledging", "assess", "consenting", "disclose", "dispatch")
 )
+gathering, inbox, intake, leaving = (room(f"workflow.{name}") for name in ("gathering", "inbox", "intake", "leaving"))
 
 Patches = Callable[[], list[Any]]
 
 
-def _inside(where: object, name: str) -> Any:  # noqa: ANN401 - as above
-    """What a module keeps to itself: a fault is planted where it would be made."""
-    return getattr(where, name)
-
-
-def _put(where: object, name: str, value: object) -> Any:  # noqa: ANN401 - what unittest calls a patcher
-    return patch.object(where, name, value)
-
-
 def sent_after_withdrawal() -> list[Any]:
     """A withdrawal is stored, and nothing that waits is looked at again; a claim believes it."""
+    again = inside(consenting, "_decide_again")
+
+    def unless_it_was_a_no(it: Happening, record_ids: Any, cause: str) -> Any:  # noqa: ANN401 - as the product's
+        return () if cause in disclose.TAKEN_BACK else again(it, record_ids, cause)
+
     return [
-        _put(consenting, "_decide_again", lambda *_: ()),
-        _put(leaving, "rests_on_today", lambda *_: True),
+        put(consenting, "_decide_again", unless_it_was_a_no),
+        put(leaving, "rests_on", lambda *_: True),
+        put(gathering, "rests_on", lambda *_: True),
     ]
 
 
-def _cancelling(spared: Callable[[Any, str], bool]) -> list[Any]:
+def cancelling(spared: Callable[[Any, str], bool]) -> list[Any]:
+    """Cancelling leaves alone what is `spared`, by its delivery and the cause."""
     cancel_all = disclose.cancel_all
 
     def sparing(it: Happening, under_way: Iterable[Any], cause: str) -> None:
         cancel_all(it, [one for one in under_way if not spared(one, cause)], cause)
 
-    return [_put(disclose, "cancel_all", sparing)]
+    return [put(disclose, "cancel_all", sparing)]
 
 
 def recall_forgotten() -> list[Any]:
     """A withdrawal cancels, and tells nobody who has it already."""
-    return [_put(disclose, "TAKEN_BACK", frozenset())]
+    return [put(disclose, "TAKEN_BACK", frozenset())]
 
 
 def not_fenced() -> list[Any]:
@@ -81,7 +73,7 @@ def not_fenced() -> list[Any]:
             deliveries.change(tx, ready.delivery_id, state=DeliveryState.CLAIMED, lease=ready.lease)
         return finish(tx, desk, ready, attempted)
 
-    return [_put(dispatch, "finish", believing), _put(inbox, "finish", believing)]
+    return [put(dispatch, "finish", believing), put(inbox, "finish", believing)]
 
 
 def late_answer_over_cancellation() -> list[Any]:
@@ -95,7 +87,7 @@ def late_answer_over_cancellation() -> list[Any]:
             return DeliveryState.DELIVERED
         return state
 
-    return [_put(dispatch, "finish", delivered)]
+    return [put(dispatch, "finish", delivered)]
 
 
 def consent_does_not_count_up() -> list[Any]:
@@ -105,40 +97,40 @@ def consent_does_not_count_up() -> list[Any]:
         records.hold_person(tx, person_id)
         return []
 
-    return [_put(consenting.records, "touch", untouched)]
+    return [put(consenting.records, "touch", untouched)]
 
 
 def expired_consent_believed() -> list[Any]:
     """A consent that ran out is believed as if it had not."""
-    standing = _inside(consent, "_standing")
+    standing = inside(consent, "_standing")
 
     def forever(one: Consent, question: Question, now: datetime) -> ConsentState:
         state = standing(one, question, now)
         return ConsentState.GRANTED if state is ConsentState.EXPIRED else state
 
-    return [_put(consent, "_standing", forever)]
+    return [put(consent, "_standing", forever)]
 
 
 def accused_agency_served() -> list[Any]:
     """An accused agency is one like any other."""
-    return [_put(facts, "_names", lambda *_: False)]
+    return [put(facts, "_names", lambda *_: False)]
 
 
 def suspension_ignored() -> list[Any]:
     """A suspended agency is usable."""
-    made = _inside(facts, "_facts")
-    return [_put(facts, "_facts", lambda *given: replace(made(*given), usable=True))]
+    made = inside(facts, "_facts")
+    return [put(facts, "_facts", lambda *given: replace(made(*given), usable=True))]
 
 
 def agreement_forever() -> list[Any]:
     """An agreement that ended is in force."""
-    made = _inside(facts, "_facts")
-    return [_put(facts, "_facts", lambda *given: replace(made(*given), agreement=True))]
+    made = inside(facts, "_facts")
+    return [put(facts, "_facts", lambda *given: replace(made(*given), agreement=True))]
 
 
 def withheld_person_named() -> list[Any]:
     """Who appears is shown with their name, whatever was permitted."""
-    shown = _inside(redaction, "_person")
+    shown = inside(redaction, "_person")
 
     def named(person: Any, verdict: Any, label: str) -> Any:  # noqa: ANN401 - as the product's
         told: Any = shown(person, verdict, label)
@@ -146,7 +138,7 @@ def withheld_person_named() -> list[Any]:
             told["identity"] = {"first_name": person.identity.first_name}
         return told
 
-    return [_put(redaction, "_person", named)]
+    return [put(redaction, "_person", named)]
 
 
 def one_is_enough() -> list[Any]:
@@ -157,22 +149,22 @@ def one_is_enough() -> list[Any]:
         return any(wanted <= permitted.get(ref, frozenset()) for ref in record.labelled(refs))
 
     return [
-        _put(redaction, "_may_leave", loosely),
-        _put(redaction, "_statement", lambda record, statement, labels: {"text": statement.text}),
-        _put(redaction, "_location", lambda location, labels: {"city": location.city}),
+        put(redaction, "_may_leave", loosely),
+        put(redaction, "_statement", lambda record, statement, labels: {"text": statement.text}),
+        put(redaction, "_location", lambda location, labels: {"city": location.city}),
     ]
 
 
 def unlabelled_is_incident() -> list[Any]:
     """An unlabelled narrative counts as what happened, and nothing more."""
-    may_leave = _inside(redaction, "_may_leave")
+    may_leave = inside(redaction, "_may_leave")
 
     def labelled(
         record: Record, refs: tuple[str, ...], category: Category | None, permitted: Mapping[str, Any]
     ) -> bool:
         return bool(may_leave(record, refs, category or Category.INCIDENT, permitted))
 
-    return [_put(redaction, "_may_leave", labelled)]
+    return [put(redaction, "_may_leave", labelled)]
 
 
 def _without(kind: Kind) -> list[Any]:
@@ -182,7 +174,7 @@ def _without(kind: Kind) -> list[Any]:
         if what is not kind:
             log(it, what, body)
 
-    return [_put(Happening, "log", silent)]
+    return [put(Happening, "log", silent)]
 
 
 def attempts_unlogged() -> list[Any]:
@@ -197,7 +189,7 @@ def cancellations_unlogged() -> list[Any]:
 
 def another_webhook_id() -> list[Any]:
     """A retry goes out under an id of its own."""
-    prepare = _inside(dispatch, "_prepare")
+    prepare = inside(dispatch, "_prepare")
 
     def renamed(it: Happening, delivery: Delivery) -> Any:  # noqa: ANN401 - as the product's
         ready = prepare(it, delivery)
@@ -205,12 +197,12 @@ def another_webhook_id() -> list[Any]:
             return ready
         return replace(ready, envelope=replace(ready.envelope, webhook_id=f"{delivery.id}-again"))
 
-    return [_put(dispatch, "_prepare", renamed)]
+    return [put(dispatch, "_prepare", renamed)]
 
 
 def lost_with_its_worker() -> list[Any]:
     """What a dead worker held is nobody's."""
-    return [_put(deliveries, "expired", lambda *_: [])]
+    return [put(deliveries, "expired", lambda *_: [])]
 
 
 def delivered_is_discharged() -> list[Any]:
@@ -226,7 +218,7 @@ def delivered_is_discharged() -> list[Any]:
                         prove(it, duty, EvidenceKind.ACKNOWLEDGED, ready.delivery_id)
         return state
 
-    return [_put(dispatch, "finish", closing)]
+    return [put(dispatch, "finish", closing)]
 
 
 def duty_lost_on_revision() -> list[Any]:
@@ -236,7 +228,7 @@ def duty_lost_on_revision() -> list[Any]:
     def of_the_first_alone(it: Happening, stored: Any, *rest: Any) -> Any:  # noqa: ANN401 - as the product's
         return owe(it, stored, *rest) if stored.revision == 1 else None
 
-    return [_put(assess, "owe", of_the_first_alone)]
+    return [put(assess, "owe", of_the_first_alone)]
 
 
 def dropped_entry() -> list[Any]:
@@ -247,12 +239,12 @@ def dropped_entry() -> list[Any]:
         found: list[bytes] = drain(tx, limit)
         return found[:-1] if len(found) > 3 else found
 
-    return [_put(outbox, "drain", losing)]
+    return [put(outbox, "drain", losing)]
 
 
 def second_disclosure() -> list[Any]:
     """What stands already is not seen, and made and sent again."""
-    return [_put(disclose.disclosures, "under_way", lambda *_: {})]
+    return [put(disclose.disclosures, "under_way", lambda *_: {})]
 
 
 def notice_that_quotes() -> list[Any]:
@@ -270,22 +262,22 @@ def notice_that_quotes() -> list[Any]:
         quoting_of["ref"] = record.persons[0].ref
         yield from told(record)
 
-    return [_put(Happening, "tell", quoting), _put(intake, "problems_of", noted)]
+    return [put(Happening, "tell", quoting), put(intake, "problems_of", noted)]
 
 
 def widening_counts_at_once() -> list[Any]:
     """A grant that adds something stands without being said again."""
-    return [_put(widening, "_repeats", lambda *_: True)]
+    return [put(widening, "_repeats", lambda *_: True)]
 
 
 def fetched_is_not_an_attempt() -> list[Any]:
     """A late acknowledgement speaks of what never left."""
-    return [_put(acknowledging, "visible", lambda listed, actor: listed)]
+    return [put(acknowledging, "visible", lambda listed, actor: listed)]
 
 
 def superseded_still_waits() -> list[Any]:
     """What another disclosure took the place of stays in the queue."""
-    return _cancelling(lambda one, cause: one.state in WAITING and cause == "record.revised")
+    return cancelling(lambda one, cause: one.state in WAITING and cause == "record.revised")
 
 
 FAULTS: Final[Mapping[str, Patches]] = {
@@ -317,18 +309,3 @@ FAULTS: Final[Mapping[str, Patches]] = {
         superseded_still_waits,
     )
 }
-
-
-@contextmanager
-def planted(name: str) -> Iterator[None]:
-    """The product with one fault, for a while."""
-    patches = FAULTS[name]()
-    begun = []
-    try:
-        for one in patches:
-            one.start()
-            begun.append(one)
-        yield
-    finally:
-        for one in reversed(begun):
-            one.stop()

@@ -6,18 +6,25 @@
    nothing that may leave is missing: a disclosure of it stands, and was delivered, or ended with a notice.
 3. Then every report that the rules ask for has its duty, and whatever is past its deadline was told.
 4. At the end everything settles, and an outsider verifies the whole log.
+5. Whenever the chores found nothing more to do, everything is decided: nothing allowed is missing, whatever its
+   delivery does; and the duties of what will not arrive went on.
+6. Each history leans toward some steps and away from others, so that what needs several of a kind is reached ("swarm
+   testing", Groce and others, ISSTA 2012).
 """
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
+from tests.machine.content import demand
+from tests.machine.edges import Edges
 from tests.machine.house import House
-from tests.machine.machine import SUCCESS, Agencies, Network, Signals, chore_of, claiming
+from tests.machine.machine import SUCCESS, Signals, chore_of, claiming
 from tests.machine.model import Told
 from tests.machine.people import People
-from tests.machine.staff import Desks, Offices
-from tests.machine.watch import demand
+from tests.machine.recovering import Recoveries
+from tests.machine.staff import Desks
 from tiprouter.domain.states import TERMINAL, DeliveryState, DutyPhase
 from tiprouter.domain.vocabulary import Outcome
 from tiprouter.storage import deliveries
@@ -33,7 +40,7 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Step = tuple[str, int]
 WEIGHTS: Final = {
     "tip": 7,
-    "case": 7,
+    "case": 9,
     "grant": 14,
     "confirm": 8,
     "refuse": 3,
@@ -60,10 +67,17 @@ WEIGHTS: Final = {
     "roll_back": 1,
     "sequence": 6,
     "settle": 1,
+    "brink": 8,
+    "hasten": 6,
+    "gone": 3,
+    "endpoint": 2,
+    "answer": 6,
+    "retry": 3,
+    "replay": 4,
 }
 
 
-class Machine(Signals, Agencies, Network, People, Offices, Desks):
+class Machine(Signals, Edges, People, Desks, Recoveries):
     """One history of the whole service."""
 
     def __post_init__(self) -> None:
@@ -73,6 +87,30 @@ class Machine(Signals, Agencies, Network, People, Offices, Desks):
     def sequence(self) -> str:
         """The sequencer publishes."""
         return "published" if self.keeper.sequence() else "nothing new"
+
+    def chores(self) -> str:
+        """What is due without anybody asking is done: one chore's part of it, or all of it, and nothing is missing."""
+        if self.chance.random() < 0.5:
+            done = self.tell(chore_of(self.chance.choice(CHORES), self.house.desk))
+        else:
+            done = self.everything_due()
+        return "something" if done else "nothing due"
+
+    def everything_due(self) -> int:
+        """The chores, until nothing is due (rule 5)."""
+        desk, done = self.house.desk, 0
+        for chore in CHORES:
+            while some := self.tell(chore_of(chore, desk)):
+                done += some
+        # What a chore found may have made something due for one before it.
+        while some := self.tell(chore_of(CHORES[0], desk)):
+            done += some
+        standing = self._standing_now()
+        for told in self._asked_for():
+            for agency_id in self.model.agencies:
+                self._may_and_did(told, agency_id, standing.get((told.id, agency_id)))
+        self._passed_on()
+        return done
 
     def settle(self) -> str:
         """Everything that can happen by itself happens (rules 2, 3)."""
@@ -131,10 +169,8 @@ class Machine(Signals, Agencies, Network, People, Offices, Desks):
     def _nothing_missing(self) -> None:
         tables = self.watch.tables
         states = {row[2]: (row[0], DeliveryState(row[1])) for row in tables["deliveries"].values()}
-        standing = {(row[3], row[4]): key for key, row in tables["disclosures"].items() if row[1] and not row[2]}
-        for told in self.open_records():
-            if told.closed or told.id in self.history:
-                continue
+        standing = self._standing_now()
+        for told in self._asked_for():
             for agency_id in self.model.agencies:
                 key = standing.get((told.id, agency_id))
                 self._may_and_did(told, agency_id, key)
@@ -148,6 +184,29 @@ class Machine(Signals, Agencies, Network, People, Offices, Desks):
         for key, row in tables["duties"].items():
             late = row[8] and row[1] == DutyPhase.OPEN and self._moment(row[9]) <= self.model.now
             demand(not late, "what is past its deadline was told", key)
+        self._passed_on()
+        running = [key for key, row in tables["replays"].items() if row[1] == "running"]
+        demand(not running, "a replay comes to its end", running)
+        for key, row in tables["questions"].items():
+            if row[1] == "answered" and tables["disclosures"][row[4]][1]:
+                state = states[row[4]][1]
+                suspended = self.model.agencies[row[3]].status == "suspended"
+                demand(state in ENDED or suspended, "an answer that stands was delivered, or ended with a notice", key)
+
+    def _passed_on(self) -> None:
+        """Rule 5: what is still owed toward an agency that was not reached went on to others."""
+        duties, stranded = self.watch.tables["duties"], self.watch.stranded
+        owed = {key for key in stranded if duties[key][1] == DutyPhase.OPEN and duties[key][8]}
+        demand(not owed, "what will not arrive lets its duties go on", sorted(owed))
+
+    def _standing_now(self) -> dict[tuple[str, str], str]:
+        """The disclosure that stands about a record, to an agency; answers to questions left out."""
+        rows = self.watch.tables["disclosures"].items()
+        return {(row[3], row[4]): key for key, row in rows if row[1] and not row[2] and not row[5]}
+
+    def _asked_for(self) -> list[Told]:
+        """The records of which nothing allowed may be missing."""
+        return [told for told in self.open_records() if not told.closed and told.id not in self.history]
 
     def _may_and_did(self, told: Told, agency_id: str, disclosure_id: str | None) -> None:
         may = self.model.payload(told.id, agency_id, strictly=True)
@@ -174,17 +233,31 @@ class Machine(Signals, Agencies, Network, People, Offices, Desks):
         return BEGINNING + timedelta(microseconds=stored)
 
 
-def choose(machine: Machine, chance: Random) -> Step:
+NAMES: Final = tuple(WEIGHTS)
+LIKELY: Final = tuple(WEIGHTS.values())
+ALWAYS: Final = frozenset({"case", "tip", "grant", "claim", "finish"})
+LEANINGS: Final = (0.2, 1, 1, 4)
+TOWARD: Final = 6
+
+
+def leaning(chance: Random, toward: Collection[str] = ()) -> tuple[float, ...]:
+    """How likely each step is in one history: some it takes often, others hardly (rule 6), or those named above all."""
+    if toward:
+        return tuple(weight * (TOWARD if name in toward else 1) for name, weight in WEIGHTS.items())
+    if chance.random() < 0.3:
+        return LIKELY
+    return tuple(
+        max(weight * chance.choice(LEANINGS), weight if name in ALWAYS else 0) for name, weight in WEIGHTS.items()
+    )
+
+
+def choose(machine: Machine, chance: Random, likely: Sequence[float] = LIKELY) -> Step:
     """Take some step that does something; which one it was."""
     while True:
-        name = chance.choices(NAMES, LIKELY)[0]
+        name = chance.choices(NAMES, likely)[0]
         seed = chance.getrandbits(32)
         if machine.step(name, seed) is not None:
             return name, seed
-
-
-NAMES: Final = tuple(WEIGHTS)
-LIKELY: Final = tuple(WEIGHTS.values())
 
 
 def begin(house: House, seed: str) -> Machine:

@@ -53,6 +53,9 @@ class Ground(Protocol):
     def rows(self, sql: str) -> list[Row]:
         """What a query finds, read beside every story."""
 
+    def changes(self) -> int:
+        """A number that is another one once any row was changed."""
+
     def keep(self) -> None:
         """What is there now is what every history begins with."""
 
@@ -86,6 +89,10 @@ class SqliteGround:
         """See `Ground.rows`."""
         return self._raw.execute(sql).fetchall()
 
+    def changes(self) -> int:
+        """See `Ground.changes`."""
+        return self._raw.total_changes
+
     def keep(self) -> None:
         """See `Ground.keep`."""
         self._raw.backup(self._template)
@@ -106,7 +113,7 @@ class PostgresGround:
     """A PostgreSQL database of this test's own, through the service's own way to it."""
 
     def __init__(self, url: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._asked = asyncio.new_event_loop(), 0
         self._loop.run_until_complete(migrations.migrate(url))
         self._database = open_database(url)
         if self.rows("select 1 from records limit 1"):
@@ -124,6 +131,11 @@ class PostgresGround:
             return [tuple(row) for row in tx.exec_driver_sql(sql)]
 
         return self._loop.run_until_complete(self._database.read(found))
+
+    def changes(self) -> int:
+        """Another one every time: it is not asked."""
+        self._asked += 1
+        return self._asked
 
     def keep(self) -> None:
         """Nothing is kept: it is made again."""
@@ -175,6 +187,10 @@ class House:
     def rows(self, sql: str) -> list[Row]:
         """What a query finds."""
         return self.ground.rows(sql)
+
+    def changes(self) -> int:
+        """A number that is another one once any row was changed."""
+        return self.ground.changes()
 
     def close(self) -> None:
         """Let go of everything."""

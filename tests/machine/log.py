@@ -10,8 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.machine.content import demand
 from tests.machine.house import House
-from tests.machine.watch import Watch, demand
+from tests.machine.watch import Watch
 from tiprouter.audit.checkpoint import open_checkpoint
 from tiprouter.audit.growth import LogState
 from tiprouter.audit.merkle import root_of_leaves

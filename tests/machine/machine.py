@@ -16,11 +16,12 @@ from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar
 
+from tests.machine.content import demand
 from tests.machine.house import House
 from tests.machine.log import LogKeeper
 from tests.machine.model import Model, Told
 from tests.machine.telling import Teller
-from tests.machine.watch import Watch, demand
+from tests.machine.watch import Watch
 from tests.support.endpoints import change_by_two
 from tests.support.fictional import agency as fictional_agency
 from tests.support.service import INTAKE, OPERATOR, START, bundle
@@ -33,8 +34,9 @@ from tiprouter.errors import ConflictError
 from tiprouter.storage import deliveries
 from tiprouter.storage.database import Transaction
 from tiprouter.workflow import dispatch, enrolment, intake
-from tiprouter.workflow.chores import CHORES, Chore
+from tiprouter.workflow.chores import Chore
 from tiprouter.workflow.dispatch import Ready
+from tiprouter.workflow.endpoint_changes import ChangeWaitsError
 from tiprouter.workflow.happening import Desk
 
 T = TypeVar("T")
@@ -109,6 +111,8 @@ class Basics:
         if books is not None:
             books(told)
         self.watch.after()
+        if books is not None:
+            self.model.age_answers()
         return told
 
     def refused(self, story: Callable[[Transaction], Any], *errors: type[Exception]) -> None:
@@ -119,6 +123,15 @@ class Basics:
             self.watch.after()
             return
         demand(holds=False, promise="this is refused")
+
+    def attempt(self, story: Callable[[Transaction], T], books: Callable[[T], None], *errors: type[Exception]) -> bool:
+        """Tell a story that may be refused for reasons the books do not keep; whether it was told."""
+        try:
+            self.tell(story, books)
+        except errors:
+            self.watch.after()
+            return False
+        return True
 
     def pass_time(self, span: timedelta) -> None:
         """Let time pass for everybody."""
@@ -220,14 +233,6 @@ class Signals(Basics):
         self.pass_time(span)
         return str(word)
 
-    def chores(self) -> str:
-        """What is due without anybody asking is done, all of it or one chore's part."""
-        some = CHORES if self.chance.random() < 0.5 else (self.chance.choice(CHORES),)
-        desk, done = self.house.desk, 0
-        for chore in some:
-            done += self.tell(chore_of(chore, desk))
-        return "something" if done else "nothing due"
-
 
 class Agencies(Basics):
     """Who is registered, and how that changes."""
@@ -236,7 +241,10 @@ class Agencies(Basics):
         """An agency comes."""
         if len(self.model.agencies) >= AGENCIES_MAX:
             return None
-        wanted = self._varied(fictional_agency(self.chance.choice(tuple(RecipientKind)), self._place()))
+        # One that somebody's consent waits for, as often as any other.
+        hoped = [kind for some in self.model.sayings.values() for one in some if one.grant for kind in one.extent.kinds]
+        kinds = sorted(hoped) if hoped and self.chance.random() < 0.6 else list(RecipientKind)
+        wanted = self._varied(fictional_agency(self.chance.choice(kinds), self._place()))
         desk = self.house.desk
         self.shelve()
 
@@ -260,7 +268,9 @@ class Agencies(Basics):
         def booked(changed: Recipient) -> None:
             self.model.agencies[old.id] = changed
 
-        self.tell(lambda tx: change_by_two(tx, desk, wanted, old.revision), booked)
+        story = partial(change_by_two, desk=desk, wanted=wanted, expected=old.revision)
+        if not self.attempt(story, booked, ChangeWaitsError):
+            return "waits for a second person"
         return f"{wanted.status.value} {wanted.delivery_mode.value}"
 
     def _place(self) -> str:
@@ -299,6 +309,7 @@ class Network(Basics):
         agency = self.model.agencies[ready.recipient_id]
         thin = agency.delivery_mode is DeliveryMode.THIN
         demand(agency.url is not None, "who only pulls is sent nothing", agency.id)
+        demand(envelope.url == agency.url, "it goes where two persons said", envelope.url, agency.url)
         known = f"ann_{ready.delivery_id[4:]}" if thin else ready.delivery_id
         demand(envelope.webhook_id == known, "one webhook-id for good", envelope.webhook_id, known)
         demand((row[3], row[4]) == (ready.record_id, ready.recipient_id), "to whom it was made for", ready.delivery_id)

@@ -78,6 +78,17 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What the hotline answered an agency's question: about whom, and which kind of data it is."""
+
+    question_id: str
+    record_id: str
+    agency_id: str
+    refs: tuple[str, ...]
+    category: Category | None
+
+
+@dataclass(frozen=True)
 class Ruled:
     """What the rules say of one person and one agency."""
 
@@ -107,6 +118,7 @@ class Model:
     records: dict[str, Told] = field(default_factory=dict)
     sayings: dict[str, list[Saying]] = field(default_factory=dict)
     answers: dict[tuple[str, str, str], list[Answered]] = field(default_factory=dict)
+    replies: dict[str, Reply] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
 
     @property
@@ -152,6 +164,22 @@ class Model:
             leaves = outcome in LEAVING
             found[person.ref] = Ruled(outcome, categories if leaves else NOTHING, facts[person.ref])
         return found
+
+    def may_answer(self, reply: Reply, *, strictly: bool = False) -> bool:
+        """Whether an answer may leave: everybody it is about lets that kind of data leave."""
+        told = self.records[reply.record_id]
+        ruled = self.ruled(reply.record_id, reply.agency_id, strictly=strictly)
+        about = reply.refs or tuple(person.ref for person in told.record.persons)
+        return bool(about) and all(
+            ref in ruled and ruled[ref].outcome in LEAVING and _all(reply.category) <= ruled[ref].categories
+            for ref in about
+        )
+
+    def about(self, reply: Reply) -> frozenset[str]:
+        """The persons an answer is about, as the record names them now."""
+        told = self.records[reply.record_id]
+        named = zip(told.record.persons, told.persons, strict=True)
+        return frozenset(person_id for person, person_id in named if not reply.refs or person.ref in reply.refs)
 
     def releasable(self, told: Told, agency: Recipient, person_id: str) -> frozenset[Category]:
         """What a reviewer may release of a person to an agency, if anything is held: what the rules permit."""

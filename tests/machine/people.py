@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from tests.machine.content import demand
 from tests.machine.machine import Basics
 from tests.machine.model import Told
 from tests.machine.saying import Asked, Extent, Saying, state, would_wait
-from tests.machine.watch import demand
 from tests.support.service import INTAKE
 from tiprouter.domain.consent import Choice, Consent
 from tiprouter.domain.states import WAITING, DeliveryState
@@ -77,7 +77,10 @@ class People(Basics):
         ]
         if not found:
             return None
-        person_id, one = self.chance.choice(found)
+        # Most of all by whom somebody holds something of: that is what a recall is for.
+        held = {who for key in self.watch.left & self.watch.rested.keys() for who, _ in self.watch.rested[key]}
+        sent = [(who, one) for who, one in found if who in held and not one.waits]
+        person_id, one = self.chance.choice(sent if sent and self.chance.random() < 0.7 else found)
         waited = one.waits
 
         def books() -> None:
@@ -152,7 +155,7 @@ class People(Basics):
         purposes = frozenset(
             PURPOSE_OF[kind] for kind in (*kinds, *(self.model.agencies[one].kind for one in agencies))
         )
-        ends = now + timedelta(hours=chance.choices((1, 12, 24 * 9, 24 * 60), (1, 2, 3, 4))[0])
+        ends = now + timedelta(hours=chance.choices((1, 12, 24 * 9, 24 * 60), (2, 3, 3, 4))[0])
         given = now - timedelta(minutes=chance.choice((0, 1, 30)))
         return Saying(
             id="",

@@ -6,9 +6,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from tests.machine.content import MARKER, demand
 from tests.machine.machine import Basics
 from tests.machine.model import Answered, Told
-from tests.machine.watch import MARKER, demand
 from tests.support.answering import WORDS
 from tests.support.governing import COUNSEL, SECOND_COUNSEL
 from tests.support.reviewing import ANNA, BERT
@@ -128,15 +128,6 @@ class Desks(Basics):
     """What people at the hotline do."""
 
     proposals: dict[str, tuple[str, frozenset[Category]]]
-
-    def attempt(self, story: Callable[[Transaction], T], books: Callable[[T], None], *errors: type[Exception]) -> bool:
-        """Tell a story that may be refused for reasons the books do not keep; whether it was told."""
-        try:
-            self.tell(story, books)
-        except errors:
-            self.watch.after()
-            return False
-        return True
 
     def review(self) -> str | None:
         """A reviewer takes and answers a review; or another confirms what was proposed."""
@@ -298,6 +289,7 @@ class Desks(Basics):
             told = self.model.records[taken.record_id]
             if taken.whole:
                 self.model.dead |= told.markers.keys()
+                self.model.dead |= {key for key, one in self.model.replies.items() if one.record_id == told.id}
                 told.erased = True
                 continue
             stored = self.house.write(partial(records.load, vault=vault, record_id=taken.record_id))
@@ -308,6 +300,7 @@ class Desks(Basics):
             told.markers = {key: value for key, value in told.markers.items() if key in left}
             told.record, told.persons, told.revision = stored.record, stored.persons, stored.revision
             told.ever.discard(str(person_id))
+            self._answers_erased(told)
             self.history.discard(told.id)
         if erased.taken and person_id is not None:
             self.model.sayings[person_id] = []
@@ -315,6 +308,12 @@ class Desks(Basics):
             for who in self.model.records[taken.record_id].ever:
                 if not any(who in one.ever for one in self.open_records()):
                     self.model.sayings[who] = []
+
+    def _answers_erased(self, told: Told) -> None:
+        """Of which answers about a record nothing is left."""
+        left = {row[0] for row in self.house.rows("select id from questions where sealed is not null")}
+        mine = [(key, one) for key, one in self.model.replies.items() if one.record_id == told.id]
+        self.model.dead |= {key for key, one in mine if one.question_id not in left}
 
     def activate(self) -> str:
         """Counsel brings the other bundle into force, step by step; they may stop anywhere."""

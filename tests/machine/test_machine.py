@@ -9,9 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from tests.machine import driver
 from tests.machine.driver import Figures, breaks, run, shorten
-from tests.machine.faults import planted
 from tests.machine.history import NAMES, WEIGHTS, Machine, begin
 from tests.machine.house import House
+from tests.machine.planting import planted
 
 HISTORIES, STEPS = 5, 50
 LIKELY = tuple(name for name, weight in WEIGHTS.items() for _ in range(weight))

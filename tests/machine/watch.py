@@ -1,6 +1,7 @@
 """What must hold after every story, whatever it was?
 
-1. Every row that tells of something has its audit entry in the same transaction, and every such entry its row.
+1. Every row that tells of something has its audit entry in the same transaction, and every such entry its row
+   (`entered.py`). A story that changed no row changed nothing, and is not looked at.
 2. States move along the tables of `domain/states.py` and `domain/subject_states.py` alone; what ended stays ended.
 3. A disclosure has one delivery for good, a delivery one webhook-id; its attempts are numbered 1 to n.
 4. What is made, and what leaves, is what the model permits at that moment: these markers, persons and categories, no
@@ -8,19 +9,25 @@
 5. No personal data is in any audit entry or notice.
 6. A decision says what the model says. What ended without arriving, or is overdue, was told to a human; what is
    discharged has its evidence; what is lifted has its cause.
+7. What the hotline answered an agency's question leaves, waits and is recalled by the same rules, by itself. The duties
+   of what will not arrive are remembered until they went on (`history.py`).
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from tests.machine.content import ANSWERED, MARKER, TOLD, Content, content_of, demand
+from tests.machine.entered import Table, entered
 from tests.machine.house import House, Row
 from tests.machine.model import Model
+from tiprouter.domain.endpoint_states import CHANGE_TRANSITIONS
 from tiprouter.domain.facts import Facts
+from tiprouter.domain.question import QUESTION_TRANSITIONS
+from tiprouter.domain.replay_states import REPLAY_TRANSITIONS
 from tiprouter.domain.states import (
     BUNDLE_TRANSITIONS,
     DUTY_TRANSITIONS,
@@ -32,20 +39,8 @@ from tiprouter.domain.states import (
     DutyPhase,
 )
 from tiprouter.domain.subject_states import CONSENT_TRANSITIONS, SUBJECT_NOTICE_TRANSITIONS
-from tiprouter.domain.vocabulary import Category, ConsentState
+from tiprouter.domain.vocabulary import Category, ConsentState, Outcome
 from tiprouter.storage import disclosures
-
-MARKER: Final = re.compile(rb"MK[0-9]+x")
-
-
-class BrokenPromiseError(AssertionError):
-    """A promise that was broken."""
-
-
-def demand(holds: object, promise: str, *about: object) -> None:
-    """Raise `BrokenPromiseError` unless it holds."""
-    if not holds:
-        raise BrokenPromiseError(": ".join(map(str, (promise, *about))))
 
 
 def _reach(table: Mapping[Any, StrEnum]) -> dict[str, frozenset[str]]:
@@ -72,12 +67,15 @@ REACH: Final = {
     "consents": _reach(CONSENT_TRANSITIONS),
     "bundles": _reach(BUNDLE_TRANSITIONS),
     "subject_notices": _reach(SUBJECT_NOTICE_TRANSITIONS),
+    "questions": _reach(QUESTION_TRANSITIONS),
+    "replays": _reach(REPLAY_TRANSITIONS),
+    "changes": _reach(CHANGE_TRANSITIONS),
 }
 
 QUERIES: Final = {
     "deliveries": "select id, state, disclosure_id, record_id, recipient_id, attempts, lease from deliveries",
     "attempts": "select id, number, delivery_id, kind, finished_at from attempts",
-    "disclosures": "select id, state = 'standing', recalls, record_id, recipient_id, matter_id from disclosures",
+    "disclosures": ("select id, state = 'standing', recalls, record_id, recipient_id, answers from disclosures"),
     "decisions": "select id, record_id, person_id, recipient_id, outcome, categories from decisions where current",
     "notices": "select id, reason, subject from notices",
     "duties": (
@@ -91,33 +89,11 @@ QUERIES: Final = {
     "acknowledgements": "select id, status from acknowledgements",
     "calls": "select id, outcome from duty_calls",
     "records": "select id, revision, erased_at from records",
+    "questions": "select id, state, record_id, recipient_id, carried_by from questions",
+    "retries": "select id, became, delivery_id, made_id from retries",
+    "replays": "select id, state, recipient_id, proposed_by from replays",
+    "changes": "select id, state, recipient_id, proposed_by, changes from endpoint_changes",
 }
-
-Table = dict[str, Row]
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a payload says: its markers, the persons' categories in order, and the two blocks of their own."""
-
-    markers: frozenset[str]
-    persons: tuple[frozenset[str], ...]
-    incident: bool
-    signaler: bool
-    kind: str
-
-
-def content_of(body: bytes) -> Content:
-    """Read a payload's bytes: what is in them is what is told, whatever else they say."""
-    said = json.loads(body)
-    data = said["data"]
-    return Content(
-        markers=frozenset(found.decode() for found in MARKER.findall(body)),
-        persons=tuple(frozenset(one["categories"]) for one in data.get("persons", ())),
-        incident="exploitation" in data or "violence" in data,
-        signaler="signaler" in data,
-        kind=said["type"],
-    )
 
 
 @dataclass
@@ -131,17 +107,24 @@ class Watch:
     serial: int = 0
     contents: dict[str, Content] = field(default_factory=dict)
     rested: dict[str, frozenset[tuple[str, Category]]] = field(default_factory=dict)
+    reported: dict[str, frozenset[str]] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
+    stranded: dict[str, str] = field(default_factory=dict)
+    moved: Counter[str] = field(default_factory=Counter)
+    seen: int = -1
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def begin(self) -> None:
         """Take what is there as given."""
-        self.tables = {name: self._read(name) for name in QUERIES}
+        self.tables, self.seen = {name: self._read(name) for name in QUERIES}, self.house.changes()
         self._new_entries()
 
     def after(self) -> None:
-        """A story was told: look at all that it changed (rules 1-6)."""
-        was = self.tables
+        """A story was told: look at all that it changed (rules 1-7)."""
+        changes = self.house.changes()
+        if changes == self.seen:
+            return
+        self.seen, was = changes, self.tables
         self.tables = now = {name: self._read(name) for name in QUERIES}
         entries = self._new_entries()
         told: dict[str, list[dict[str, Any]]] = {}
@@ -149,7 +132,11 @@ class Watch:
             said = json.loads(entry)
             told.setdefault(said["kind"], []).append(said.get("body", said))
         self._moved(was, now)
-        self._entered(was, now, told)
+        entered(was, now, told)
+        self._decisions_entered(was, now, [body["decision"] for body in told.get("decision", ())])
+        for body in told.get("duty.moved", ()):
+            self.moved[body["duty"]] += 1
+            self.stranded.pop(body["duty"], None)
         self._deliveries(was, now)
         self._made(was, now)
         self._decided(was, now)
@@ -159,15 +146,18 @@ class Watch:
     def leaving(self, body: bytes, record_id: str, agency_id: str) -> None:
         """Rule 4: bytes that are handed out now."""
         found = content_of(body)
-        if found.kind != "disclosure.made":
+        if found.kind not in (TOLD, ANSWERED):
             demand(not found.markers and not found.persons, "a message of ids alone carries ids alone", found.kind)
             return
         self.permitted(found, record_id, agency_id, "what leaves is what may leave")
 
     def permitted(self, found: Content, record_id: str, agency_id: str, promise: str) -> None:
         """Rule 4: this is what may be told now, no more and no less."""
-        told, may = self.model.records[record_id], self.model.payload(record_id, agency_id)
         demand(not found.markers & self.model.dead, promise, "something erased", record_id)
+        if found.kind == ANSWERED:
+            self._answer_permitted(found, record_id, agency_id, promise)
+            return
+        told, may = self.model.records[record_id], self.model.payload(record_id, agency_id)
         demand(may is not None, promise, "nothing may leave", record_id, agency_id)
         if may is None:
             return
@@ -179,6 +169,13 @@ class Watch:
         demand(found.persons == persons, promise, "other persons or categories", found.persons, persons)
         demand(found.incident == may.incident, promise, "what happened", record_id)
         demand(found.signaler == may.signaler, promise, "who signaled", record_id)
+
+    def _answer_permitted(self, found: Content, record_id: str, agency_id: str, promise: str) -> None:
+        """Rule 7."""
+        demand(len(found.markers) == 1, promise, "an answer says what was said", record_id)
+        reply = self.model.replies[next(iter(found.markers))]
+        demand((reply.record_id, reply.agency_id) == (record_id, agency_id), promise, "an answer goes to who asked")
+        demand(self.model.may_answer(reply), promise, "this answer may not leave", record_id, agency_id, reply)
 
     def _read(self, name: str) -> Table:
         return {row[0]: tuple(row) for row in self.house.rows(QUERIES[name])}
@@ -211,60 +208,6 @@ class Watch:
                     demand(row[1] in reach[old[1]], "states move along their table", name, old[1], row[1])
                     self.outcomes[f"{name}: {row[1]}"] += 1
 
-    def _entered(self, was: Mapping[str, Table], now: Mapping[str, Table], told: Mapping[str, Any]) -> None:
-        """Rule 1."""
-
-        def new(name: str) -> list[str]:
-            return [key for key in now[name] if key not in was[name]]
-
-        def turned(name: str, state: str) -> list[str]:
-            return [
-                key for key, row in now[name].items() if row[1] == state and was[name].get(key, ("", ""))[1] != state
-            ]
-
-        def named(field_name: str, *kinds: str) -> list[str]:
-            return [body[field_name] for kind in kinds for body in told.get(kind, ())]
-
-        made = new("disclosures")
-        consents = [row for key, row in now["consents"].items() if key not in was["consents"]]
-        ended = [k for k, row in now["attempts"].items() if row[4] and not was["attempts"].get(k, (None,) * 5)[4]]
-        revised = [k for k, row in now["records"].items() if row[1] != was["records"].get(k, (None, None))[1]]
-        wiped = [k for k, row in now["records"].items() if row[2] and not was["records"].get(k, (None,) * 3)[2]]
-        pairs = (
-            ("attempts", new("attempts"), named("attempt", "attempt.started")),
-            ("disclosures", [k for k in made if not now["disclosures"][k][2]], named("disclosure", "disclosure.made")),
-            ("recalls", [k for k in made if now["disclosures"][k][2]], named("recall", "recall.made")),
-            ("cancellations", turned("deliveries", "cancelled"), named("delivery", "disclosure.cancelled")),
-            ("notices", new("notices"), named("notice", "notice")),
-            ("duties", new("duties"), named("duty", "duty.opened")),
-            ("discharged duties", turned("duties", "discharged"), named("duty", "duty.discharged")),
-            ("lifted duties", turned("duties", "lifted"), named("duty", "duty.lifted")),
-            ("acknowledgements", new("acknowledgements"), named("acknowledgement", "acknowledgement")),
-            ("reviews", new("reviews"), named("review", "review.opened")),
-            ("calls", new("calls"), named("call", "duty.call")),
-            (
-                "consents",
-                [f"{row[0].partition('~')[0]} {row[2]}" for row in consents],
-                [
-                    f"{body['consent']} {body['revision']}"
-                    for kind, some in told.items()
-                    for body in some
-                    if _speaks(kind)
-                ],
-            ),
-        )
-        for what, rows, said in pairs:
-            demand(Counter(rows) == Counter(said), "every row has its entry and every entry its row", what, rows, said)
-        finished = named("attempt", "attempt.finished")
-        demand(set(ended) <= set(finished), "every answer has its entry", ended, finished)
-        erased = {body["record"] for body in told.get("record.erased", ()) if body["whole"]}
-        demand(set(wiped) == erased, "every erasure has its entry", wiped)
-        whole = set(named("record", "record.accepted", "record.revised", "record.erased"))
-        demand(set(revised) <= whole, "every revision has its entry", revised)
-        overdue = [body["duty"] for body in told.get("duty.overdue", ())]
-        demand(set(turned("duties", "overdue")) <= set(overdue), "every overdue duty has its entry")
-        self._decisions_entered(was, now, named("decision", "decision"))
-
     def _decisions_entered(self, was: Mapping[str, Table], now: Mapping[str, Table], said: list[str]) -> None:
         # One that was made and replaced within the story is not current, and has its entry too.
         new = {key for key in now["decisions"] if key not in was["decisions"]}
@@ -295,8 +238,18 @@ class Watch:
             if row[1] in ("exhausted", "refused") and (old is None or old[1] != row[1]):
                 reasons = {one[1] for one in now["notices"].values() if one[2] == key}
                 demand(f"delivery.{row[1]}" in reasons, "what never arrived was told to a human", key)
-        live = Counter((row[3], row[4]) for row in now["disclosures"].values() if row[1] and not row[2])
+                self._strand(row, now)
+        live = Counter((row[3], row[4]) for row in now["disclosures"].values() if row[1] and not row[2] and not row[5])
         demand(all(count == 1 for count in live.values()), "one disclosure stands about a record, to an agency", live)
+
+    def _strand(self, delivery: Row, now: Mapping[str, Table]) -> None:
+        """The open duties of a delivery that will not arrive must go on (rule 7)."""
+        persons = self.reported.get(delivery[2], frozenset())
+        for key, row in now["duties"].items():
+            same = row[2] == delivery[3] and row[4] == delivery[4] and row[3] in persons
+            if same and row[1] == DutyPhase.OPEN and row[8]:
+                self.stranded[key] = delivery[0]
+                self.outcomes["duties of what will not arrive"] += 1
 
     def _made(self, was: Mapping[str, Table], now: Mapping[str, Table]) -> None:
         """Rule 4, for what was made just now."""
@@ -305,16 +258,26 @@ class Watch:
             return
         vault = self.house.desk.vault
         for key, (body, _) in self.house.write(lambda tx: disclosures.payloads(tx, vault, new)).items():
-            _, live, recalls, record_id, agency_id, _ = now["disclosures"][key]
+            _, live, recalls, record_id, agency_id, answers = now["disclosures"][key]
             found = self.contents[key] = content_of(body)
             if recalls:
                 demand(not found.markers, "a recall carries ids alone", key)
                 demand(recalls in self.left, "what never left is not recalled", recalls)
-                self.outcomes["recalls"] += 1
+                stood = recalls in was["disclosures"] and was["disclosures"][recalls][1]
+                self.outcomes["recalls of what stood" if stood else "recalls of what had ended before"] += 1
             elif live:
+                demand((found.kind == ANSWERED) == bool(answers), "what answers a question is an answer", key)
                 self.permitted(found, record_id, agency_id, "what is made is what may leave")
-                self.rested[key] = self._consented(record_id, agency_id)
-                self.outcomes["disclosures"] += 1
+                consented = self._consented(record_id, agency_id)
+                self.rested[key] = self._of_answer(found, consented) if answers else consented
+                self.outcomes["answers" if answers else "disclosures"] += 1
+                if not answers:
+                    ruled, told = self.model.ruled(record_id, agency_id), self.model.records[record_id]
+                    self.reported[key] = frozenset(
+                        person_id
+                        for person, person_id in zip(told.record.persons, told.persons, strict=True)
+                        if ruled[person.ref].outcome is Outcome.REPORT
+                    )
 
     def _consented(self, record_id: str, agency_id: str) -> frozenset[tuple[str, Category]]:
         """What leaves by a person's own leave."""
@@ -326,6 +289,12 @@ class Watch:
             for category in ruled[person.ref].categories
             if ruled[person.ref].facts.consent(category) is ConsentState.GRANTED
         )
+
+    def _of_answer(self, found: Content, consented: frozenset[tuple[str, Category]]) -> frozenset[tuple[str, Category]]:
+        """What an answer rests on of what leaves by a person's own leave."""
+        reply = self.model.replies[next(iter(found.markers))]
+        about = self.model.about(reply)
+        return frozenset(one for one in consented if one[0] in about and reply.category in (None, one[1]))
 
     def _decided(self, was: Mapping[str, Table], now: Mapping[str, Table]) -> None:
         """Rule 6: what was decided in this story."""
@@ -386,10 +355,6 @@ class Watch:
     def recalled(self) -> set[str]:
         """The disclosures that have a recall."""
         return {row[2] for row in self.tables["disclosures"].values() if row[2]}
-
-
-def _speaks(kind: str) -> bool:
-    return kind.startswith("consent.")
 
 
 def _latest(rows: Table) -> Table:
