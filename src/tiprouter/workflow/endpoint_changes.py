@@ -9,7 +9,7 @@
 6. There is no emergency in which one person does. Suspending an agency, or taking its webhook away, sends nothing
    anywhere: that one person does at once (`workflow/enrolment.py`).
 
-It does not promise that two credentials are two people: that is how credentials are handed out.
+Who counts as another person is `workflow/separation.py`'s.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,8 @@ from tiprouter.storage.endpoints import EndpointMessage
 from tiprouter.workflow.enrolment import check_entry, keep_key, log_entry
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
 from tiprouter.workflow.proving import changed, end_change
+from tiprouter.workflow.separation import Act, OnePersonError, require_another
+from tiprouter.workflow.standing import require_fresh
 
 PROPOSED = "endpoint.change-proposed"
 
@@ -41,8 +43,10 @@ class ChangeEndedError(ConflictError):
     """The change does not wait for this any more; look at it again."""
 
 
-class OneCredentialError(ConflictError):
+class OneCredentialError(OnePersonError):
     """A second credential confirms a change; you proposed this one."""
+
+    act = Act.ENDPOINT
 
 
 class EntryMovedError(ConflictError):
@@ -104,12 +108,12 @@ def confirm(tx: Transaction, desk: Desk, actor: Actor, change_id: str) -> Recipi
     Raises `NotFoundError`, `ChangeEndedError`, `OneCredentialError`, `EntryMovedError`, `InvalidError`.
     """
     with happening(tx, desk, actor) as it:
+        require_fresh(actor, it.now)
         records.look_again_at_open(tx, it.now)
         change, old = _both(tx, change_id)
         if change.state is not ChangeState.PROPOSED or it.now >= change.confirm_until:
             raise ChangeEndedError
-        if change.proposed_by == actor.id:
-            raise OneCredentialError
+        require_another(it, OneCredentialError, change.proposed_by)
         if old.revision != change.revision:
             raise EntryMovedError
         certificate = change.wanted.certificate

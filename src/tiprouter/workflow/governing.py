@@ -11,7 +11,7 @@
 6. An empty service installs the bundle its settings name: a shipped one, which passed the gate at release, or another
    that passes it now. A sandbox, which can tell nobody anything, may install any.
 
-Not promised: that two credentials are two people. Handing them out is the operator's.
+Who counts as another person is `workflow/separation.py`'s.
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,10 @@ from tiprouter.policy.library import files_digest
 from tiprouter.storage import bundles
 from tiprouter.storage.bundles import Approval, BundleRow, Texts
 from tiprouter.storage.database import Transaction
+from tiprouter.workflow import separation
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening
 from tiprouter.workflow.revisit import everything_open
+from tiprouter.workflow.standing import require_fresh
 
 APPROVERS: Final = 2
 DECIDED_AT_ONCE: Final = 500
@@ -118,6 +120,7 @@ def record_check(tx: Transaction, desk: Desk, actor: Actor, digest: str, report:
 def approve(tx: Transaction, desk: Desk, actor: Actor, digest: str, wish: "Wish") -> Governed:
     """Approve a bundle (rule 3). Raises `NotFoundError`, `NotNowError`, `LapsedError`, `UnacceptedError`."""
     with happening(tx, desk, actor) as it:
+        require_fresh(actor, it.now)
         row = _found(bundles.load(tx, digest))
         if row.state not in (BundleState.GATED, BundleState.APPROVED):
             raise NotNowError
@@ -156,6 +159,7 @@ class Wish:
 def activate(tx: Transaction, desk: Desk, actor: Actor, digest: str) -> InForce:
     """Bring an approved bundle into force (rule 4). Raises `NotFoundError`, `NotNowError`, `LapsedError`."""
     with happening(tx, desk, actor) as it:
+        require_fresh(actor, it.now)
         bundles.hold(tx)
         row = _found(bundles.load(tx, digest))
         if row.state is not BundleState.APPROVED:
@@ -169,6 +173,7 @@ def activate(tx: Transaction, desk: Desk, actor: Actor, digest: str) -> InForce:
 def roll_back(tx: Transaction, desk: Desk, actor: Actor) -> InForce:
     """Return to the bundle whose place the active one took (rule 5). Raises `NothingToRollBackError`."""
     with happening(tx, desk, actor) as it:
+        require_fresh(actor, it.now)
         bundles.hold(tx)
         active = bundles.active(tx)
         now = None if active is None else bundles.load(tx, active)
@@ -234,7 +239,9 @@ def _log_activation(it: Happening, row: BundleRow, old: str | None, cause: str, 
 
 
 def _valid(tx: Transaction, digest: str, against: str) -> list[Approval]:
-    return [approval for approval in bundles.approvals(tx, digest) if approval.against == against]
+    """One approval of each person: whoever approved under two credentials approved once (rule 3)."""
+    given = [approval for approval in bundles.approvals(tx, digest) if approval.against == against]
+    return list({separation.person(tx, approval.approver): approval for approval in given}.values())
 
 
 def _row(it: Happening, bundle: Bundle) -> BundleRow:

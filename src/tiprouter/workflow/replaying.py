@@ -31,6 +31,8 @@ from tiprouter.storage.replays import Item, Replay
 from tiprouter.storage.vault import ErasedError
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening, moment
 from tiprouter.workflow.recovery import Again, Asked, NotRetriedError, Wish, log_retry, try_again
+from tiprouter.workflow.separation import Act, OnePersonError, require_another
+from tiprouter.workflow.standing import require_fresh
 
 log = structlog.get_logger()
 
@@ -50,8 +52,10 @@ class EndedError(ConflictError):
     """The replay does not wait for this any more; look at it again."""
 
 
-class SamePersonError(ConflictError):
+class SamePersonError(OnePersonError):
     """A second credential confirms a replay; you proposed this one."""
+
+    act = Act.REPLAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +124,11 @@ def confirm(tx: Transaction, desk: Desk, actor: Actor, replay_id: str) -> Progre
     Raises `NotFoundError`, `EndedError`, `SamePersonError`.
     """
     with happening(tx, desk, actor) as it:
+        require_fresh(actor, it.now)
         replay = _held(tx, replay_id)
         if replay.state is not ReplayState.PROPOSED or _lapsed(it, replay):
             raise EndedError
-        if replay.proposed_by == actor.id:
-            raise SamePersonError
+        require_another(it, SamePersonError, replay.proposed_by)
         state = next_replay_state(replay.state, ReplayEvent.CONFIRM)
         replays.change(tx, replay_id, state=state, confirmed_by=actor.id, confirmed_at=it.now)
         progress = _progress(tx, replace(replay, state=state, confirmed_by=actor.id, confirmed_at=it.now))

@@ -19,10 +19,10 @@ from tiprouter.audit.kinds import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.established import UNKNOWN, VALUES, Established
 from tiprouter.domain.facts import findings_for
-from tiprouter.domain.outcome import Verdict, narrowed, outcome_of, verdict_of
+from tiprouter.domain.outcome import Verdict, narrowed, outcome_of, reviewed, verdict_of
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address
-from tiprouter.domain.review import TWICE, Review, second_person
+from tiprouter.domain.review import TWICE, Review, releasable, second_person
 from tiprouter.domain.vocabulary import Category, Establishable, Outcome, ReviewAnswer
 from tiprouter.errors import NotFoundError
 from tiprouter.policy.annotations import PolicyNote
@@ -159,15 +159,17 @@ def _shown(it: Happening, decision: Decision, recipient_id: str) -> Outlook:
         for value in values
     )
     ruling = narrowed(found.facts, it.engine.suppose(found.facts))
-    if outcome_of(ruling) is not Outcome.HOLD_REVIEW or not ruling.permitted:
+    may = releasable(found.facts, ruling.permitted)
+    every = Review(ReviewAnswer.RELEASE, may)
+    held = outcome_of(ruling) is Outcome.HOLD_REVIEW
+    if not held or reviewed(found.facts, ruling, every)[0] is not Outcome.DISCLOSE:
         return Outlook(supposed)
-    every = Review(ReviewAnswer.RELEASE, ruling.permitted)
     verdict = verdict_of(found, ruling, stored.record.received_at, every)
     verdicts = verdicts_toward(it, seen, recipient) | {ref: verdict}
     return Outlook(
         supposed=supposed,
-        releasable=ruling.permitted,
-        twice=ruling.permitted & TWICE if second_person(recipient.kind, every) else frozenset(),
+        releasable=may,
+        twice=may & TWICE if second_person(recipient.kind, every) else frozenset(),
         preview=_preview(it, stored, recipient, verdicts),
     )
 

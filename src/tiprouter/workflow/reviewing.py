@@ -1,7 +1,8 @@
 """What happens when a reviewer takes, answers or confirms the review of a held decision?
 
 1. A claim is one reviewer's for fifteen minutes; then another may take it. Only who holds the claim may answer.
-2. A release lets leave what the hold withheld and the policy permits on the facts of this moment. Asking for more is
+2. A release lets leave what the hold withheld, the policy permits on the facts of this moment and the person did not
+   refuse. Asking for more is
    refused, names what nobody permits, and changes nothing. What comes of a release is decided by the same code as
    everything (`domain/outcome.py`), in the transaction of the answer.
 3. What no fact of the record says may be established: the policy then decides again, about everybody. What a record
@@ -11,7 +12,8 @@
    Whoever does not agree claims the review instead, and what was proposed is forgotten.
 6. An answer about facts, a revision or a bundle that are no longer so is refused; the queue shows what is held now.
 
-Not promised: that two credentials are two people; nor that what was established is true. Its rationale is kept, sealed.
+Who is another reviewer is `workflow/separation.py`'s. Not promised: that what was established is true. Its rationale is
+kept, sealed.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ from tiprouter.audit.kinds import Kind
 from tiprouter.domain.established import UNKNOWN, VALUES
 from tiprouter.domain.explain import facts_from
 from tiprouter.domain.outcome import narrowed, reviewed
-from tiprouter.domain.review import Review, second_person
+from tiprouter.domain.review import Review, releasable, second_person
 from tiprouter.domain.states import UNANSWERED, ReviewEvent, ReviewState, next_review_state
 from tiprouter.domain.vocabulary import Category, Establishable, Outcome, RecipientKind, ReviewAnswer
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
@@ -36,6 +38,8 @@ from tiprouter.storage.reviews import Finding, Held, Rationale
 from tiprouter.storage.vault import SealError
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
+from tiprouter.workflow.separation import Act, OnePersonError, require_another
+from tiprouter.workflow.standing import require_fresh
 
 CLAIM_FOR: Final = timedelta(minutes=15)
 
@@ -67,8 +71,10 @@ class UnfitAnswerError(ConflictError):
     """This answer does not fit what is held."""
 
 
-class SamePersonError(ConflictError):
+class SamePersonError(OnePersonError):
     """A second reviewer confirms this; you proposed it."""
+
+    act = Act.RELEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +145,11 @@ def confirm(tx: Transaction, desk: Desk, actor: Actor, review_id: str) -> Settle
     Raises `NotFoundError`; `SettledError`, `SamePersonError` or `MovedOnError`; `InvalidError`.
     """
     with happening(tx, desk, actor, deciding=True) as it:
+        require_fresh(actor, it.now)
         held, stored = _hold(it, review_id)
         if held.state is not ReviewState.PROPOSED or held.answer is None:
             raise SettledError
-        if held.decided_by == actor.id:
-            raise SamePersonError
+        require_another(it, SamePersonError, held.decided_by)
         decision = _decision(it, held)
         _refuse_release(it, decision, tuple(map(Category, held.categories)))
         state = next_review_state(held.state, ReviewEvent.CONFIRM)
@@ -214,9 +220,12 @@ def _refuse_release(it: Happening, decision: Decision, categories: Sequence[Cate
         raise InvalidError("A release names what it releases.", "/categories")
     facts = facts_from(decision.facts)
     held = narrowed(facts, it.engine.rule(facts))
+    may = releasable(facts, held.permitted)
     for position, category in enumerate(categories):
-        if category not in held.permitted:
-            why = f"No policy permits {category.value} here, so nobody can release it."
+        if category not in may:
+            refused = f"The person refused {category.value}, so nobody can release it."
+            nobody = f"No policy permits {category.value} here, so nobody can release it."
+            why = refused if category in held.permitted else nobody
             raise InvalidError(why, f"/categories/{position}")
     outcome, _ = reviewed(facts, held, Review(ReviewAnswer.RELEASE, frozenset(categories)))
     if outcome is not Outcome.DISCLOSE:

@@ -10,12 +10,13 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tiprouter.audit.kinds import Kind
 from tiprouter.errors import NotFoundError
 from tiprouter.policy.annotations import PolicyNote
-from tiprouter.storage import acknowledgements, decisions, deliveries, disclosures, log_places, searches
+from tiprouter.storage import acknowledgements, decisions, deliveries, disclosures, log_places, registry, searches
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.disclosures import Listed
@@ -38,7 +39,7 @@ class Trace:
     """A disclosure from end to end; `sent` holds names of fields alone, None once erased (rules 1, 2).
 
     `around` is the disclosure and, after it, the recall of it if there is one, with the log's indexes; `entries` are
-    the indexes of its decisions.
+    the indexes of its decisions, attempts and acknowledgements.
     """
 
     journey: Journey
@@ -60,14 +61,21 @@ def traced(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) -> Tra
         recalls = disclosures.several(tx, searches.recalls_of(tx, listed.disclosure))
         rows = (listed, *recalls.values())
         made = {row.disclosure.id: row.disclosure.made_at for row in rows}
+        kinds = registry.kinds(tx, [listed.disclosure.recipient_id])
         because = decisions.several(tx, listed.disclosure.decisions)
         return Trace(
             journey,
-            Rows(rows, None, log_places.places(tx, made), {}, it.now),
+            Rows(rows, None, log_places.places(tx, made), kinds, it.now),
             tuple(_reason(tx, desk, because[one]) for one in listed.disclosure.decisions if one in because),
-            log_places.places(tx, {one.id: one.decided_at for one in because.values()}),
+            log_places.places(tx, {one.id: one.decided_at for one in because.values()} | travelled(journey)),
             _sent(tx, desk, disclosure_id),
         )
+
+
+def travelled(journey: Journey) -> dict[str, datetime]:
+    """When each attempt and each word of its recipient was."""
+    said = {one.id: one.made_at for one in journey.acknowledgements}
+    return {one.id: one.started_at for one in journey.attempts} | said
 
 
 def _reason(tx: Transaction, desk: Desk, decision: Decision) -> Reason:
@@ -82,7 +90,12 @@ def _sent(tx: Transaction, desk: Desk, disclosure_id: str) -> tuple[str, ...] | 
         body, _ = disclosures.payloads(tx, desk.vault, [disclosure_id])[disclosure_id]
     except ErasedError:
         return None
-    return tuple(sorted(set(_names(json.loads(body)["data"], ""))))
+    return names_in(body)
+
+
+def names_in(payload: bytes) -> tuple[str, ...]:
+    """The names of a payload's fields that hold something, none of their values (rule 2)."""
+    return tuple(sorted(set(_names(json.loads(payload)["data"], ""))))
 
 
 def _names(value: Any, at: str) -> Iterator[str]:  # noqa: ANN401 - JSON
