@@ -25,8 +25,9 @@ from tiprouter.domain.lateness import Lateness
 from tiprouter.domain.quarter import Quarter
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind
-from tiprouter.storage import quarters, timeliness, withheld
+from tiprouter.storage import log_mentions, quarters, timeliness, withheld
 from tiprouter.storage.database import Transaction
+from tiprouter.storage.log_mentions import Sought
 from tiprouter.storage.searches import Search
 from tiprouter.storage.tables import recipients
 from tiprouter.workflow.searching import decisions_found, disclosures_found
@@ -95,6 +96,26 @@ def questions(bundle: str, recipient: str) -> dict[str, tuple[Any, Search]]:
     return found
 
 
+def entry_questions(bundle: str, recipient: str, record: str) -> dict[str, Sought]:
+    """Every filter of the log's entries by itself, and some together."""
+    return {
+        "everything": Sought(),
+        "upward": Sought(upward=True),
+        "kind": Sought(kinds=("decision",)),
+        "no such kind": Sought(kinds=("review.confirmed",)),
+        "three kinds": Sought(kinds=("decision", "access", "notice")),
+        "period": Sought(since=START + timedelta(seconds=50), until=START + timedelta(seconds=60)),
+        "record": Sought(ids=(record,)),
+        "recipient": Sought(ids=(recipient,)),
+        "no such id": Sought(ids=("dec_" + 26 * "0",)),
+        "actor class": Sought(members=(("actor_class", "router"),)),
+        "bundle": Sought(members=(("bundle", bundle),)),
+        "outcome": Sought(members=(("outcome", Outcome.HOLD_ERROR.value),)),
+        "recipient, outcome": Sought(ids=(recipient,), members=(("outcome", Outcome.HOLD_ERROR.value),)),
+        "bundle, no such kind": Sought(kinds=("review.confirmed",), members=(("bundle", bundle),)),
+    }
+
+
 def timed(tx: Transaction, ask: Callable[[Transaction], Any]) -> tuple[float, Any, list[str]]:
     """The median of five, the last answer, and the indexes of the statements of one."""
     spent = []
@@ -135,9 +156,14 @@ async def _measure(service: Service, count: int) -> None:
         ask = partial(found, wanted=wanted, after=None, limit=50, now=now)
         spent, page, used = await service.database.read(partial(timed, ask=ask))
         _say(f"{name:40} {spent:7.1f} ms {len(page.rows):4} rows {len(page.indexes):4} places  {' '.join(used)}")
+    (record,) = (await service.rows("SELECT record_id FROM decisions LIMIT 1"))[0]
+    for name, sought in entry_questions(bundle, recipient, record).items():
+        asked = partial(log_mentions.found, sought=sought, after=None, limit=50)
+        spent, found_rows, used = await service.database.read(partial(timed, ask=asked))
+        _say(f"entries: {name:31} {spent:7.1f} ms {len(found_rows.rows):4} rows  {' '.join(used)}")
     since, until = START - timedelta(days=1), now + timedelta(days=1)
     reports: dict[str, Callable[[Transaction], Any]] = {
-        "timeliness": partial(timeliness.took, since=since, until=until),
+        "timeliness": lambda tx: timeliness.summed(timeliness.spans(tx, since, until)),
         "duties": partial(timeliness.kept, since=since, until=until, now=now),
         "withheld": partial(withheld.counted, since=since, until=until),
         "quarter": partial(quarters.counted, quarter=Quarter.of(START), now=now),

@@ -13,14 +13,17 @@ from tiprouter.api.schemas.queries import Query
 from tiprouter.api.schemas.words import Message
 
 
-def answer_page(visit: Visit, query: Query, items: Message, after: str | None) -> Response:
-    """A page as a response; `after` is what the next one goes on from, None when there is none."""
+def answer_page(visit: Visit, query: Query, items: Message, after: str | None, way: str = "after") -> Response:
+    """A page as a response; `after` is what the next one goes on from, by the filter `way`; None when there is none."""
     headers = {}
     if after is not None:
-        again = query.model_dump(mode="json", exclude_none=True) | {"after": after}
-        headers["Link"] = f'<{visit.template}?{urlencode(_spelt(again))}>; rel="next"'
+        again = query.model_dump(mode="json", exclude_none=True) | {way: after}
+        headers["Link"] = f'<{visit.template}?{urlencode(_spelt(again), doseq=True)}>; rel="next"'
     return Response(items.rendered(), 200, headers, "application/json")
 
 
-def _spelt(values: dict[str, object]) -> dict[str, str]:
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
+def _spelt(values: dict[str, object]) -> dict[str, str | list[object]]:
+    return {
+        name: value if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in values.items()
+    }

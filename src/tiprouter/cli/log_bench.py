@@ -36,12 +36,12 @@ FIRST: Final = 10_000
 PROOFS: Final = 1_000
 _NONCE: Final = b"\x11" * 16
 _BODY: Final[dict[str, JSON]] = {
-    "decision": "dec_01k8example0000000000000000",
-    "record": "rec_01k8example0000000000000000",
+    "decision": "dec_01K8EXAMPXE000000000000000",
+    "record": "tip_01K8EXAMPXE000000000000000",
     "record_kind": "TIP",
     "revision": 1,
-    "person": "per_01k8example0000000000000000",
-    "recipient": "rcp_01k8example0000000000000000",
+    "person": "prs_01K8EXAMPXE000000000000000",
+    "recipient": "rcp_01K8EXAMPXE000000000000000",
     "outcome": "DISCLOSE",
     "categories": ["identity", "contact", "location", "narrative"],
     "policies": ["consent-given", "minor-duty"],
@@ -98,7 +98,11 @@ async def _proof(house: House, index: int) -> float:
 
 
 def made_entries() -> Iterator[bytes]:
-    """A decision's entry, again and again, each with a nonce of its own."""
+    """A decision's entry, again and again, each with a nonce and a decision of its own; eight decide about a record."""
     entry = compose(Kind.DECISION, datetime.now(UTC), _NONCE, _BODY)
-    nonce = _NONCE.hex().encode()
-    return (entry.replace(nonce, b"%032x" % number) for number in count(1))
+    nonce, ids = _NONCE.hex().encode(), (b"dec_01K8EXAMPXE", b"tip_01K8EXAMPXE")
+    for number in count(1):
+        made = entry.replace(nonce, b"%032x" % number)
+        for one, of in zip(ids, (number, number // 8), strict=True):
+            made = made.replace(one + bytes(b"0" * 15), one + b"%015d" % of)
+        yield made

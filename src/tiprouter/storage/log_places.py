@@ -1,14 +1,17 @@
-"""At which index of the log does the entry of a decision or disclosure stand?
+"""At which index of the log does the entry of a row stand, and which entries tell of one matter?
 
-1. An entry is of the moment of what it tells, cut to the millisecond. The entries of these kinds are indexed by their
-   moment; those of one moment are read, and say by their ids which is which. Nothing is written for it.
+1. An entry is of the moment of what it tells, cut to the millisecond. Entries are indexed by their moment; those of one
+   moment are read, and say by their ids which is whose. Nothing is written for it.
 2. What still waits in the outbox has no index yet.
 3. At most `ENTRIES_MAX` entries are read for one page: where one moment has more of them, some stay unnamed, and are
    found by walking the log.
+4. The entries of a whole matter are looked for at every moment of its rows, however many there are (`telling_of`).
+
+Not promised by rule 4: entries of happenings that left no row with their moment, such as who only looked.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -16,43 +19,82 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.storage.tables import log_entries
+from tiprouter.storage.treelog import EntryRow
 
 ENTRIES_MAX: Final = 5_000
 _AT_ONCE: Final = 200
-_KINDS: Final = sa.text("log_entries.kind IN ('decision', 'disclosure.made', 'recall.made')")
-"""As the partial index spells it."""
+_MADE: Final = {
+    kind: re.compile(b'"' + name + b'":"([^"]*)"')
+    for kind, name in (
+        ("decision", b"decision"),
+        ("disclosure.made", b"disclosure"),
+        ("recall.made", b"recall"),
+        ("attempt.started", b"attempt"),
+        ("acknowledgement", b"acknowledgement"),
+    )
+}
+"""Which member of an entry of each kind names the row that it is about."""
 
-_ABOUT: Final = re.compile(rb'"(recall|disclosure|decision)":"([^"]*)"')
+_IDS: Final = re.compile(rb'"([a-z]{3,4}_[0-9A-Z]{26})"')
+_RECORD: Final = re.compile(rb'"record":"([^"]*)"')
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def places(tx: Connection, made: Mapping[str, datetime]) -> dict[str, int]:
-    """The index of each of these decisions, disclosures or recalls that is in the log, by id; `made`: when it was."""
+    """The index of the entry of each of these that is in the log, by id; `made`: when it was.
+
+    Asked of decisions, disclosures, recalls, attempts (when they started) and acknowledgements.
+    """
     moments = sorted({_cut(at) for at in made.values()}, reverse=True)
     found: dict[str, int] = {}
     left = ENTRIES_MAX
     for first in range(0, len(moments), _AT_ONCE):
-        query = sa.select(log_entries.c.index.label("place"), log_entries.c.entry).where(
-            _KINDS, log_entries.c.at.in_(moments[first : first + _AT_ONCE])
+        columns = (log_entries.c.index.label("place"), log_entries.c.kind, log_entries.c.entry)
+        query = sa.select(*columns).where(
+            log_entries.c.kind.in_(tuple(_MADE)), log_entries.c.at.in_(moments[first : first + _AT_ONCE])
         )
         rows = tx.execute(query.limit(left)).all()
-        found |= {subject: row.place for row in rows if (subject := _subject(row.entry)) in made}
+        found |= {subject: row.place for row in rows if (subject := _subject(row.kind, row.entry)) in made}
         left -= len(rows)
         if left <= 0:
             break
     return found
 
 
+def telling_of(tx: Connection, record_id: str, ids: Collection[str], moments: Iterable[datetime]) -> list[EntryRow]:
+    """The entries at these moments that name the record or one of these ids, in order of their index (rule 4).
+
+    One that is another record's is left out, whomever it names besides.
+    """
+    mine = {one.encode("ascii") for one in (record_id, *ids)}
+    found = (row for row in _at(tx, moments) if _tells(row, record_id.encode("ascii"), mine))
+    return sorted(found, key=lambda row: row.index)
+
+
+def _at(tx: Connection, moments: Iterable[datetime]) -> Iterator[EntryRow]:
+    cut = sorted({_cut(at) for at in moments})
+    for first in range(0, len(cut), _AT_ONCE):
+        query = sa.select(log_entries).where(log_entries.c.at.in_(cut[first : first + _AT_ONCE]))
+        for row in tx.execute(query).mappings():
+            yield EntryRow(**row)
+
+
+def _tells(row: EntryRow, record: bytes, mine: Collection[bytes]) -> bool:
+    named = _RECORD.search(row.entry)
+    if named is not None and named[1] != record:
+        return False
+    return any(one in mine for one in _IDS.findall(row.entry))
+
+
 def _cut(at: datetime) -> datetime:
     return _EPOCH + (at - _EPOCH) // _MILLISECOND * _MILLISECOND
 
 
-def _subject(data: bytes) -> str:
-    """What an entry is about, from where it stands in the bytes: a recall's names what it recalls as its disclosure.
+def _subject(kind: str, data: bytes) -> str:
+    """What an entry is about, from where it stands in the bytes.
 
     Not `parse`, which costs ten times as much: no value of an entry holds a quote, so a member cannot be feigned.
     """
-    found = dict(_ABOUT.findall(data))
-    subject: bytes = found.get(b"recall") or found.get(b"disclosure") or found.get(b"decision") or b""
-    return subject.decode("ascii")
+    found = _MADE[kind].search(data)
+    return "" if found is None else found[1].decode("ascii")

@@ -2,7 +2,8 @@
 
 1. Decisions are paged by id, oldest or newest first. Ids are of the moment they were made, so `since` is found in the
    key's own index; a page is a short question, and nothing waits for the next one.
-2. `standing` asks for the latest decision alone about each record, person and recipient.
+2. `standing` asks for the latest decision alone about each record, person and recipient; with `until`, for the one that
+   was the latest then.
 3. The log's entries of one kind are paged by index, oldest first. Those that still wait in the outbox are read, never
    taken.
 """
@@ -29,11 +30,12 @@ _ROUNDED: Final = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Which decisions a question is about: made at or after `since`; None means all."""
+    """Which decisions a question is about: made at or after `since` and before `until`; None means all."""
 
     since: datetime | None = None
     newest_first: bool = False
     standing: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,12 @@ def page(tx: Connection, wanted: Past, after: str | None, limit: int) -> list[De
     query = sa.select(*_COLUMNS).order_by(decisions.c.id.desc() if wanted.newest_first else decisions.c.id).limit(limit)
     if wanted.since is not None and wanted.since > _EPOCH + _ROUNDED:
         query = query.where(decisions.c.id >= _first_id(wanted.since), decisions.c.decided_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(decisions.c.id < _last_id(wanted.until), decisions.c.decided_at < wanted.until)
     if after is not None:
         query = query.where(decisions.c.id < after if wanted.newest_first else decisions.c.id > after)
     if wanted.standing:
-        query = query.where(~_replaced())
+        query = query.where(~_replaced(wanted.until))
     return [_decision(row) for row in tx.execute(query)]
 
 
@@ -83,7 +87,12 @@ def _first_id(since: datetime) -> str:
     return ids.mint(PREFIX, since - _ROUNDED, bytes(ids.RANDOM_BYTES))
 
 
-def _replaced() -> sa.ColumnElement[bool]:
+def _last_id(until: datetime) -> str:
+    """An id that no decision made before then reaches."""
+    return ids.mint(PREFIX, until + 2 * _ROUNDED, bytes(ids.RANDOM_BYTES))
+
+
+def _replaced(until: datetime | None) -> sa.ColumnElement[bool]:
     """Whether another decision about the same record, person and recipient came later: the current one always did."""
     later = decisions.alias("later")
     same = (
@@ -93,7 +102,8 @@ def _replaced() -> sa.ColumnElement[bool]:
     )
     # Ids of one millisecond are unordered among themselves.
     newer = sa.or_(later.c.current, later.c.id > decisions.c.id)
-    return sa.and_(sa.not_(decisions.c.current), sa.exists().where(*same, newer))
+    by_then = () if until is None else (later.c.decided_at < until,)
+    return sa.and_(sa.not_(decisions.c.current), sa.exists().where(*same, *by_then, newer))
 
 
 def _decision(row: Any) -> Decision:  # noqa: ANN401 - a SQLAlchemy row

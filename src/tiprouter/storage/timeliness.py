@@ -3,17 +3,19 @@
 1. What is measured is the first disclosure about a record to a recipient: from receipt of the signal until it was
    decided to tell, until that was delivered, and until the recipient first said something of it. Recalls, answers and
    later disclosures of a matter are left out: nobody waits for those from the signal on.
-2. Percentiles are exact, by nearest rank, and found by the database: it sorts, and hands out four rows a group. So no
-   more than the groups is ever in memory here.
+2. Disclosures are read once, some hundred at a time, and their spans kept as whole numbers, apart for each recipient
+   and each set of policies: eight bytes a span. Percentiles are exact, by nearest rank, over what of these belongs to a
+   group (`summed`); that is asked of no database, so that nothing waits for it.
 3. One that has several policies, or an agency of several places, counts in each of those groups; in `all` once.
 4. A duty is met, met late or missed; one that was lifted, or whose time is not up, is none of these.
 
-Not promised: speed. A question sorts what was disclosed in its period once for each measure and grouping; it is asked
-beside everything else, on a snapshot.
+Not promised: memory on a year of many millions of disclosures, which is their number times the three spans.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Any, Final
@@ -28,6 +30,8 @@ from tiprouter.storage.tables import acknowledgements, decisions, deliveries, di
 
 _ROUNDED: Final = timedelta(milliseconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_AT_ONCE: Final = 500
+_NONE: Final = frozenset[str]()
 
 
 @unique
@@ -74,9 +78,115 @@ class Kept:
     missed: int
 
 
-def took(tx: Connection, since: datetime, until: datetime) -> list[Took]:
-    """How long disclosures took that were made in [since, until) (rules 1-3)."""
-    return [one for measure in Measure for by in Grouping for one in _took(tx, measure, by, since, until)]
+@dataclass(slots=True)
+class Spans:
+    """How long disclosures took, in microseconds: by recipient and policies, for each measure (rule 2)."""
+
+    of: dict[tuple[str, frozenset[str]], tuple["array[int]", ...]] = field(default_factory=dict)
+    recipients: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def add(self, recipient_id: str, policies: frozenset[str], took_for: Sequence[int | None]) -> None:
+        """Count one disclosure, by measure; what has not happened took no time."""
+        key = recipient_id, policies
+        kept = self.of.get(key)
+        if kept is None:
+            kept = self.of[key] = tuple(array("q") for _ in Measure)
+        for spans_of, span in zip(kept, took_for, strict=True):
+            if span is not None:
+                spans_of.append(span)
+
+    def groups(self, by: Grouping, recipient_id: str, policies: Iterable[str]) -> Iterable[str]:
+        """In which groups a disclosure counts (rule 3)."""
+        kind, places = self.recipients[recipient_id]
+        match by:
+            case Grouping.ALL:
+                return ("",)
+            case Grouping.RECIPIENT_KIND:
+                return (kind,)
+            case Grouping.JURISDICTION:
+                return places
+            case Grouping.BASIS:
+                return policies
+
+
+def spans(tx: Connection, since: datetime, until: datetime) -> Spans:
+    """How long disclosures took that were made in [since, until) (rules 1, 2)."""
+    read = Spans()
+    query = sa.select(recipients.c.id, recipients.c.kind, recipients.c.details)
+    for one in tx.execute(query):
+        read.recipients[one.id] = one.kind, tuple(dict.fromkeys(one.details.get("jurisdictions", ())))
+    named: dict[str, frozenset[str]] = {}
+    after = ""
+    while rows := tx.execute(_page(after, since, until)).all():
+        after = rows[-1].id
+        policies = _policies(tx, sorted({one for row in rows for one in row.decisions}), named)
+        for _, recipient_id, because, *took_for in rows:
+            its = [policies.get(one, _NONE) for one in because]
+            read.add(recipient_id, its[0] if len(its) == 1 else _NONE.union(*its), took_for)
+    return read
+
+
+def summed(read: Spans) -> list[Took]:
+    """Percentiles of every group (rules 2, 3)."""
+    return [one for number in range(len(Measure)) for by in Grouping for one in _summed(read, number, by)]
+
+
+def _summed(read: Spans, number: int, by: Grouping) -> Iterator[Took]:
+    groups: dict[str, list[array[int]]] = {}
+    for (recipient_id, policies), measured in read.of.items():
+        for group in read.groups(by, recipient_id, policies) if measured[number] else ():
+            groups.setdefault(group, []).append(measured[number])
+    for group in sorted(groups):
+        ordered = sorted(span for part in groups[group] for span in part)
+        ranks = ((len(ordered) * percent + 99) // 100 for percent in (50, 90, 99, 100))
+        yield Took(
+            tuple(Measure)[number], by, group, len(ordered), *(ordered[rank - 1] * _MICROSECOND for rank in ranks)
+        )
+
+
+def _page(after: str, since: datetime, until: datetime) -> sa.Select[Any]:
+    """The next first disclosures of their matters, and how long each took (rule 1)."""
+    begun = _number(records.c.received_at)
+    said = (
+        sa.select(sa.func.min(_number(acknowledgements.c.made_at)))
+        .where(acknowledgements.c.disclosure_id == disclosures.c.id)
+        .scalar_subquery()
+    )
+    arrived = sa.and_(deliveries.c.disclosure_id == disclosures.c.id, deliveries.c.state == DeliveryState.DELIVERED)
+    return (
+        sa.select(
+            disclosures.c.id,
+            disclosures.c.recipient_id,
+            disclosures.c.decisions,
+            (_number(disclosures.c.made_at) - begun).label(Measure.DECISION.value),
+            (_number(deliveries.c.finished_at) - begun).label(Measure.DELIVERY.value),
+            (said - begun).label(Measure.ACKNOWLEDGEMENT.value),
+        )
+        .select_from(disclosures.join(records, records.c.id == disclosures.c.record_id).outerjoin(deliveries, arrived))
+        .where(
+            disclosures.c.id > max(after, _first("dis", since)),
+            disclosures.c.id < _last("dis", until),
+            disclosures.c.sequence == 1,
+            disclosures.c.recalls.is_(None),
+            disclosures.c.answers.is_(None),
+            disclosures.c.made_at >= since,
+            disclosures.c.made_at < until,
+        )
+        .order_by(disclosures.c.id)
+        .limit(_AT_ONCE)
+    )
+
+
+def _policies(tx: Connection, wanted: Sequence[str], known: dict[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
+    """The policies of these decisions; alike sets are one in `known`, by their text."""
+    found: dict[str, frozenset[str]] = {}
+    for first in range(0, len(wanted), _AT_ONCE):
+        query = sa.select(decisions.c.id, sa.cast(decisions.c.policies, sa.Text).label("told"))
+        for one in tx.execute(query.where(decisions.c.id.in_(wanted[first : first + _AT_ONCE]))):
+            if one.told not in known:
+                known[one.told] = frozenset(json.loads(one.told))
+            found[one.id] = known[one.told]
+    return found
 
 
 def kept(tx: Connection, since: datetime, until: datetime, now: datetime) -> list[Kept]:
@@ -84,66 +194,6 @@ def kept(tx: Connection, since: datetime, until: datetime, now: datetime) -> lis
     return [one for by in (Grouping.ALL, Grouping.JURISDICTION) for one in _kept(tx, by, (since, until), now)] + list(
         _kept(tx, Grouping.RECIPIENT_KIND, (since, until), now)
     )
-
-
-def _took(tx: Connection, measure: Measure, by: Grouping, since: datetime, until: datetime) -> Iterator[Took]:
-    waits = _waits(tx, measure, by, since, until).subquery("waits")
-    ranked = sa.select(
-        waits.c.told_apart,
-        waits.c.took,
-        sa.func.row_number().over(partition_by=waits.c.told_apart, order_by=waits.c.took).label("place"),
-        sa.func.count().over(partition_by=waits.c.told_apart).label("total"),
-    ).subquery("ranked")
-    # Nearest rank: the smallest place that is not below the share of all.
-    ranks = [(ranked.c.total * percent + 99) / 100 for percent in (50, 90, 99)]
-    if tx.dialect.name != "sqlite":
-        ranks = [sa.func.floor(rank) for rank in ranks]
-    ranks = [sa.cast(rank, sa.BigInteger) for rank in ranks]
-    query = sa.select(ranked).where(
-        sa.or_(*(ranked.c.place == rank for rank in ranks), ranked.c.place == ranked.c.total)
-    )
-    found: dict[str, dict[int, int]] = {}
-    totals: dict[str, int] = {}
-    for group, took_for, place, total in tx.execute(query):
-        found.setdefault(group, {})[place] = took_for
-        totals[group] = total
-    for group in sorted(found):
-        total, places = totals[group], found[group]
-        spans = [places[(total * percent + 99) // 100] * _MICROSECOND for percent in (50, 90, 99, 100)]
-        yield Took(measure, by, group, total, *spans)
-
-
-def _waits(tx: Connection, measure: Measure, by: Grouping, since: datetime, until: datetime) -> sa.Select[Any]:
-    """A row for each disclosure and group: the group, and how many microseconds it took."""
-    source: sa.FromClause = disclosures.join(records, records.c.id == disclosures.c.record_id)
-    end: sa.ColumnElement[Any] = disclosures.c.made_at
-    conditions = [
-        disclosures.c.sequence == 1,
-        disclosures.c.recalls.is_(None),
-        disclosures.c.answers.is_(None),
-        disclosures.c.id >= _first("dis", since),
-        disclosures.c.id < _last("dis", until),
-        disclosures.c.made_at >= since,
-        disclosures.c.made_at < until,
-    ]
-    if measure is Measure.DELIVERY:
-        source = source.join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-        conditions.append(deliveries.c.state == DeliveryState.DELIVERED)
-        end = deliveries.c.finished_at
-    if measure is Measure.ACKNOWLEDGEMENT:
-        end = (
-            sa.select(sa.func.min(acknowledgements.c.made_at))
-            .where(acknowledgements.c.disclosure_id == disclosures.c.id)
-            .scalar_subquery()
-        )
-        conditions.append(sa.exists().where(acknowledgements.c.disclosure_id == disclosures.c.id))
-    source, group = _grouped(tx, source, disclosures.c.recipient_id, by)
-    # SQLite makes a row of an array that is not there.
-    conditions.append(group.is_not(None))
-    span = (_number(end) - _number(records.c.received_at)).label("took")
-    query = sa.select(group.label("told_apart"), span, disclosures.c.id).select_from(source).where(*conditions)
-    # Several persons' decisions may name one policy; the disclosure counts once under it.
-    return query.distinct() if by is Grouping.BASIS else query
 
 
 def _grouped(
@@ -159,10 +209,7 @@ def _grouped(
             places = _elements(tx, recipients.c.details["jurisdictions"])
             return source.join(recipients, recipients.c.id == recipient_id).join(places, sa.true()), places.c.value
         case Grouping.BASIS:
-            named = _elements(tx, disclosures.c.decisions)
-            policies = _elements(tx, decisions.c.policies)
-            joined = source.join(named, sa.true()).join(decisions, decisions.c.id == named.c.value)
-            return joined.join(policies, sa.true()), policies.c.value
+            raise ValueError("a duty rests on no policy")
 
 
 def _kept(tx: Connection, by: Grouping, period: tuple[datetime, datetime], now: datetime) -> Iterator[Kept]:

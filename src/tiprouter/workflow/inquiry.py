@@ -207,11 +207,6 @@ def list_notices(tx: Transaction, after: str | None, limit: int) -> Page[heeding
     return _page(heeding.standing(tx, after, limit + 1), limit, lambda row: row.raised.id)
 
 
-def list_entries(tx: Transaction, kind: str | None, after: int | None, limit: int) -> Page[EntryRow]:
-    """Entries of the log, newest first."""
-    return _page(treelog.page(tx, kind, after, limit + 1), limit, lambda row: str(row.index))
-
-
 def entry(tx: Transaction, index: int) -> EntryRow:
     """One entry of the log. Raises `NotFoundError`."""
     found = treelog.entry(tx, index)

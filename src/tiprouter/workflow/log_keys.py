@@ -20,6 +20,11 @@ from tiprouter.workflow.happening import Actor, Desk, happening
 _SECRET: Final = "log-signing"  # noqa: S105 - a name
 
 
+def first(tx: Transaction, desk: Desk, origin: str) -> Signer:
+    """The key that the log was opened with."""
+    return Signer(origin, desk.vault.secret(tx, _SECRET))
+
+
 def in_force(tx: Transaction, desk: Desk, first: Signer) -> Signer:
     """The key that signs the log as the tree now is; `first` is the one it was opened with (rule 1)."""
     return _key(tx, desk, first, treelog.count_of(tx, Kind.LOG_KEY.value))

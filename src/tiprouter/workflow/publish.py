@@ -33,7 +33,7 @@ from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer, split_note
 from tiprouter.audit.tiles import Tile, tiles_between
 from tiprouter.errors import TiprouterError, UnavailableError
-from tiprouter.storage import outbox, treelog
+from tiprouter.storage import log_mentions, outbox, treelog
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.storage.treelog import CheckpointRow, TileRow
 from tiprouter.workflow import log_keys, log_watch
@@ -94,6 +94,7 @@ def sequence(tx: Transaction, desk: Desk, first: Signer, state: LogState) -> Gro
     grown: Integration = integrate(state, entries)
     told = [(*heading(entry), entry) for entry in entries]
     treelog.add_entries(tx, state.size, told)
+    log_mentions.add(tx, state.size, told)
     treelog.put_tiles(tx, (TileRow(t.level, t.index, t.width, data) for t, data in grown.files.items()))
     # A new key signs the checkpoint that has its entry under it: asked after the entries are in.
     signer = log_keys.in_force(tx, desk, first)

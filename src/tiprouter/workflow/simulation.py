@@ -1,7 +1,7 @@
 """What would another bundle have decided on the same history?
 
-1. Every decision that stood (the latest about each record, person and recipient; or every one) since a moment is made
-   again by another bundle, from the facts it was made from, and nothing is written.
+1. Every decision of a period that stood at its end (the latest about each record, person and recipient; or every one)
+   is made again by another bundle, from the facts it was made from, and nothing is written.
 2. Told are the outcomes before and after, and what newly leaves or no longer does, is newly reported or no longer, and
    newly waits for a person (a review, a blocked duty, an error) or no longer: how many, toward which kinds of
    recipient, and the newest examples of different situations.
@@ -148,12 +148,16 @@ async def simulate(
     engine: Engine,
     since: datetime | None,
     *,
+    until: datetime | None = None,
     every: bool = False,
-    examples: int = EXAMPLES,
 ) -> Simulated:
-    """What a bundle would have decided since a moment (rules 1-4); `every` decision, or those that stood."""
-    tally, engines = _Tally(engine, examples), Engines(database, desk)
-    async for page in decisions(database, Past(since, newest_first=True, standing=not every), PAGE):
+    """What a bundle would have decided since a moment, and before `until` (rules 1-4).
+
+    `every` decision, or those that stood when the period ended.
+    """
+    tally, engines = _Tally(engine), Engines(database, desk)
+    past = Past(since, newest_first=True, standing=not every, until=until)
+    async for page in decisions(database, past, PAGE):
         known = await engines.of(page)
         await asyncio.to_thread(tally.add, page, known)
     return tally.result()
@@ -162,8 +166,8 @@ async def simulate(
 class _Tally:
     """Counts what the other bundle makes of each decision."""
 
-    def __init__(self, engine: Engine, examples: int) -> None:
-        self._engine, self._most = engine, examples
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._outcomes: Counter[tuple[Outcome, Outcome]] = Counter()
         self._recipients: dict[str, Counter[str]] = {kind: Counter() for kind in _KINDS}
         self._examples: dict[str, dict[str, Example]] = {kind: {} for kind in _KINDS}
@@ -230,7 +234,7 @@ class _Tally:
             if happens(made):
                 self._recipients[kind][made.facts.recipient_kind.value] += 1
                 told = self._examples[kind]
-                if len(told) < self._most:
+                if len(told) < EXAMPLES:
                     example = _example(made)
                     told.setdefault(example.situation, example)
 

@@ -4,6 +4,7 @@
 2. Such a question reads much: it is asked of a snapshot, so that nobody waits for it, and logged before it is answered.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Final, TypeVar
 from tiprouter.errors import InvalidError
 from tiprouter.storage import timeliness, withheld
 from tiprouter.storage.database import Database, Transaction
-from tiprouter.storage.timeliness import Kept, Took
+from tiprouter.storage.timeliness import Kept, Spans, Took
 from tiprouter.storage.withheld import Withheld
 from tiprouter.workflow import inquiry
 from tiprouter.workflow.happening import Actor, Desk
@@ -53,13 +54,13 @@ def period(desk: Desk, since: datetime | None, until: datetime | None) -> Period
 async def timely(database: Database, desk: Desk, actor: Actor, over: Period) -> Timeliness:
     """How long things took in a period, and how its duties were kept."""
 
-    def question(tx: Transaction) -> Timeliness:
-        return Timeliness(
-            tuple(timeliness.took(tx, over.since, over.until)),
-            tuple(timeliness.kept(tx, over.since, over.until, over.now)),
-        )
+    def question(tx: Transaction) -> tuple[Spans, tuple[Kept, ...]]:
+        kept = timeliness.kept(tx, over.since, over.until, over.now)
+        return timeliness.spans(tx, over.since, over.until), tuple(kept)
 
-    return await _asked(database, desk, actor, "timeliness", question)
+    spans, kept = await _asked(database, desk, actor, "timeliness", question)
+    # Sorting a year's spans is too long for the loop.
+    return Timeliness(tuple(await asyncio.to_thread(timeliness.summed, spans)), kept)
 
 
 async def not_disclosed(database: Database, desk: Desk, actor: Actor, over: Period) -> Withheld:

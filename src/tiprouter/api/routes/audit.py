@@ -4,22 +4,26 @@
 2. Entries and entry bundles are the auditor's.
 3. A tile at its width never changes, so it may be kept for ever; a checkpoint is asked for anew each time.
 4. A tile that the log is too small for, also one wider than it is yet, and a path spelt otherwise, are not found.
+5. Checkpoint, tiles and entry bundles stand at the root too, where clients of tlog-tiles look for them: the service's
+   address is the log's prefix. Both addresses are the same routes, for the same callers.
 """
 
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from tiprouter.api.access import Desks, visit_of
+from tiprouter.api.access import Caller, Desks, visit_of
 from tiprouter.api.body import Route
 from tiprouter.api.office import Office
 from tiprouter.api.paging import answer_page
 from tiprouter.api.routes.paths import EntryIndex
-from tiprouter.api.schemas.audit import EntryBody, EntryList
-from tiprouter.api.schemas.queries import EntryQuery
+from tiprouter.api.schemas.audit import COLUMNS, EntryBody, EntryList
+from tiprouter.api.schemas.entry_queries import EntryQuery
+from tiprouter.api.tables import FORMS, Form, form_of, stream
 from tiprouter.audit.tiles import Tile, TileError
 from tiprouter.errors import NotFoundError
-from tiprouter.workflow import inquiry
+from tiprouter.storage import log_mentions
+from tiprouter.workflow import inquiry, log_inquiry, searching
 
 router = APIRouter(route_class=Route, tags=["audit"])
 
@@ -41,12 +45,31 @@ class BytesResponse(Response):
     media_type = BYTES
 
 
-@router.get("/v1/audit/entries", operation_id="listEntries", response_model=EntryList)
-async def list_entries(request: Request, query: Annotated[EntryQuery, Query()], office: Desks) -> Response:
-    """Entries of the log, newest first."""
-    page = await office.database.read(lambda tx: inquiry.list_entries(tx, query.kind, query.after, query.limit))
-    items = EntryList(items=tuple(EntryBody.of(one) for one in page.items))
-    return answer_page(visit_of(request), query, items, page.after)
+@router.get("/v1/audit/entries", operation_id="listEntries", response_model=EntryList, responses=FORMS)
+async def list_entries(
+    request: Request, query: Annotated[EntryQuery, Query()], office: Desks, actor: Caller
+) -> Response:
+    """Entries of the log that match, newest first; or those after an index, oldest first (`before`)."""
+    form, sought = form_of(request), query.sought()
+    start = query.before if sought.upward else query.after
+    if form is Form.JSON:
+        page = await office.database.write(
+            lambda tx: log_inquiry.page(tx, office.desk, actor, sought, start, query.limit),
+            quietly=True,
+        )
+        items = EntryList(items=tuple(EntryBody.of(one) for one in page.rows))
+        following = None if page.following is None else str(page.following)
+        return answer_page(visit_of(request), query, items, following, "before" if sought.upward else "after")
+    ended = await office.database.write(lambda tx: log_inquiry.taken_away(tx, office.desk, actor, sought), quietly=True)
+
+    async def rest(key: str | None, count: int) -> tuple[tuple[EntryBody, ...], str | None]:
+        place = None if key is None else int(key)
+        found = await office.database.read(lambda tx: log_mentions.found(tx, ended, place, count))
+        rows = tuple(EntryBody.of(one) for one in found.rows)
+        return rows, None if found.following is None else str(found.following)
+
+    first = None if start is None else str(start)
+    return await stream(form, COLUMNS, rest, first, searching.PAGE, query.limit_named())
 
 
 @router.get("/v1/audit/entries/{index}", operation_id="readEntry", response_model=EntryBody)
@@ -63,6 +86,7 @@ async def prove_entry(index: EntryIndex, office: Desks) -> Response:
     return Response(proof, 200, None, TEXT)
 
 
+@router.get("/checkpoint", operation_id="readCheckpointAtRoot", response_class=PlainResponse)
 @router.get("/v1/audit/checkpoint", operation_id="readCheckpoint", response_class=PlainResponse)
 async def read_checkpoint(office: Desks) -> Response:
     """The newest signed checkpoint of the log."""
@@ -70,12 +94,14 @@ async def read_checkpoint(office: Desks) -> Response:
     return Response(note, 200, {"Cache-Control": _NOT_KEPT}, TEXT)
 
 
+@router.get("/tile/entries/{path:path}", operation_id="readEntryBundleAtRoot", response_class=BytesResponse)
 @router.get("/v1/audit/tile/entries/{path:path}", operation_id="readEntryBundle", response_class=BytesResponse)
 async def read_bundle(path: str, office: Desks) -> Response:
     """Up to 256 entries of the log."""
     return Response(await _tile(office, f"tile/entries/{path}"), 200, None, BYTES)
 
 
+@router.get("/tile/{level}/{path:path}", operation_id="readTileAtRoot", response_class=BytesResponse)
 @router.get("/v1/audit/tile/{level}/{path:path}", operation_id="readTile", response_class=BytesResponse)
 async def read_tile(level: str, path: str, office: Desks) -> Response:
     """Up to 256 hashes of the log's tree."""

@@ -14,4 +14,9 @@ class LogPlace(Message):
     @classmethod
     def at(cls, index: int | None) -> Self | None:
         """The place of an entry; None while it is not in the tree."""
-        return None if index is None else cls(index=index, proof=f"/v1/audit/entries/{index}/proof")
+        return None if index is None else cls(index=index, proof=cls.proof_of(index))
+
+    @staticmethod
+    def proof_of(index: int) -> str:
+        """Where the proof of an entry is asked for."""
+        return f"/v1/audit/entries/{index}/proof"

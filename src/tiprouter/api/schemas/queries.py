@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas.words import Digest, Id, Message, Moment, Place
-from tiprouter.audit.kinds import Kind
 from tiprouter.domain.lateness import Lateness
 from tiprouter.domain.question import QuestionState
 from tiprouter.domain.states import DeliveryState, DutyPhase, ReviewState
@@ -128,13 +127,6 @@ class QuestionQuery(Paging):
     state: QuestionState | None = None
 
 
-class EntryQuery(Query):
-    """A page of the log's entries, newest first."""
-
-    after: Annotated[int | None, Field(ge=0, le=INDEX_MAX, description="the index the last page ended with")] = None
-    kind: Kind | None = None
-
-
 class BundleQuery(Query):
     """A page of the policy bundles, by digest."""
 
@@ -155,3 +147,9 @@ class SinceQuery(Message):
     model_config = ConfigDict(strict=False)
 
     since: Moment | None = None
+
+
+class PastQuery(SinceQuery):
+    """A period of the past; the decisions that stood at its end."""
+
+    until: Annotated[Moment | None, Field(description="made before this moment; now when it is left out")] = None

@@ -1,0 +1,226 @@
+"""Which entries of the log name an id or a word, and which are of a period?
+
+1. An entry names every id of a record, recipient, decision, disclosure or delivery that is a value in it, in whatever
+   member, and the values of its members `actor_class`, `bundle` and `outcome`. So a record's entries hold who looked at
+   it, and a decision's the disclosure that rests on it.
+2. It is kept of each bundle of 256 entries which words they name and from when to when they are, not of each entry:
+   that is a fifth of the rows, and the sequencer's batch pays for them. Which of the 256 it is the database finds in
+   their bytes: no value of an entry holds a quote, so none can be feigned.
+3. Entries are in the order of their commits, which is almost that of their times: a period's bundles are found by what
+   is kept of each, in whatever order they are.
+4. A page reads at most `BUNDLES_MAX` bundles that name all the words; or at most `WINDOW` entries of the kinds, or of
+   all. So no question reads more, and a page may be short, even empty, and still have a next one.
+5. Pages are by index: below it, newest first; or above it, oldest first, so that whoever follows the log misses none.
+
+Not promised: that an answer is whole when somebody changed the database. These tables are no evidence, the tree is.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from tiprouter.storage.log_tables import log_mentions, log_spans
+from tiprouter.storage.tables import log_entries
+from tiprouter.storage.treelog import EntryRow, Told
+
+BUNDLE: Final = 256
+"""Entries of an entry bundle (C2SP tlog-tiles)."""
+
+BUNDLES_MAX: Final = 24
+WINDOW: Final = 2_000
+_SPANS: Final = sa.table(log_spans.name, *(sa.column(one.name, sa.BigInteger) for one in log_spans.c))
+"""As the sequencer writes it: times are whole microseconds already."""
+
+_IDS: Final = re.compile(rb'"(?:tip|case|rcp|dec|dis|msg)_[0-9A-Z]{26}"')
+_MEMBERS: Final = re.compile(rb'"(?:actor_class|bundle|outcome)":"[^"]*"')
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a question about the log's entries is about; nothing means any.
+
+    An entry is of one of the `kinds`, names every one of the `ids`, and has every one of the `members` with its value.
+    `until` is not included, and neither is anything from index `below` on. `upward`: oldest first.
+    """
+
+    kinds: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    members: tuple[tuple[str, str], ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    below: int | None = None
+    upward: bool = False
+
+    @property
+    def about(self) -> str | None:
+        """The first id that is asked about."""
+        return self.ids[0] if self.ids else None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What must stand in an entry's bytes."""
+        return (*(f'"{one}"' for one in self.ids), *(f'"{name}":"{value}"' for name, value in self.members))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The entries of a page, and the index that the next one goes on from (None: there is none)."""
+
+    rows: tuple[EntryRow, ...]
+    following: int | None
+
+
+def words_of(entries: bytes) -> set[str]:
+    """Everything that an entry, or several in a row, name (rule 1), as it stands in them."""
+    return {one.decode("ascii") for one in {*_IDS.findall(entries), *_MEMBERS.findall(entries)}}
+
+
+def add(tx: Connection, first: int, entries: Sequence[Told]) -> None:
+    """Store what the entries at the indices from `first` on name, and from when to when they are (rule 2)."""
+    named: dict[int, list[bytes]] = {}
+    for index, (_, _, entry) in enumerate(entries, first):
+        named.setdefault(index // BUNDLE, []).append(entry)
+    # In the order of the key, which both databases take faster. The first bundle was begun by the batch before.
+    rows = sorted((one, bundle) for bundle, some in named.items() for one in words_of(b"".join(some)))
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql("INSERT OR IGNORE INTO log_mentions (word, bundle) VALUES (?, ?)", rows)
+    else:
+        tx.exec_driver_sql(
+            "INSERT INTO log_mentions (word, bundle) SELECT * FROM unnest($1::varchar[], $2::bigint[])"
+            " ON CONFLICT DO NOTHING",
+            ([one for one, _ in rows], [bundle for _, bundle in rows]),
+        )
+    _add_spans(tx, first, entries)
+
+
+def _add_spans(tx: Connection, first: int, entries: Sequence[Told]) -> None:
+    spans: dict[int, tuple[int, int]] = {}
+    for index, (_, at, _) in enumerate(entries, first):
+        low, high = spans.get(index // BUNDLE, (at, at))
+        spans[index // BUNDLE] = min(low, at), max(high, at)
+    lite = tx.dialect.name == "sqlite"
+    least, most = (sa.func.min, sa.func.max) if lite else (sa.func.least, sa.func.greatest)
+    new = (sqlite.insert if lite else postgresql.insert)(_SPANS)
+    wider = {
+        "first_at": least(_SPANS.c.first_at, new.excluded.first_at),
+        "last_at": most(_SPANS.c.last_at, new.excluded.last_at),
+    }
+    values = [{"bundle": one, "first_at": low, "last_at": high} for one, (low, high) in spans.items()]
+    tx.execute(new.on_conflict_do_update(index_elements=("bundle",), set_=wider), values)
+
+
+def found(tx: Connection, sought: Sought, after: int | None, limit: int) -> Found:
+    """The page below index `after`, newest first; or above it, oldest first (rules 4, 5)."""
+    low, high = _bounds(tx, sought)
+    if after is not None:
+        low, high = (max(low, after + 1), high) if sought.upward else (low, min(high, after))
+    if low >= high:
+        return Found((), None)
+    way = _Way(low, high, sought.upward)
+    return _by_words(tx, sought, way, limit) if sought.words else _by_index(tx, sought, way, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The indices that a page walks, [low, high), and in which direction."""
+
+    low: int
+    high: int
+    upward: bool
+
+    def order(self, column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+        """The order of the walk."""
+        return column if self.upward else column.desc()
+
+    def within(self, column: sa.ColumnElement[int]) -> Sequence[sa.ColumnElement[bool]]:
+        """What a column that holds indices must meet."""
+        return (column >= self.low, column < self.high)
+
+
+def _bounds(tx: Connection, sought: Sought) -> tuple[int, int]:
+    """The indices between which the period lies, the last one excluded (rule 3)."""
+    low, high = 0, 2**53 if sought.below is None else sought.below
+    if sought.since is None and sought.until is None:
+        return low, high
+    query = sa.select(sa.func.min(log_spans.c.bundle), sa.func.max(log_spans.c.bundle))
+    if sought.since is not None:
+        query = query.where(log_spans.c.last_at >= sought.since)
+    if sought.until is not None:
+        query = query.where(log_spans.c.first_at < sought.until)
+    first, last = tx.execute(query).one()
+    return (0, 0) if first is None else (first * BUNDLE, min(high, (last + 1) * BUNDLE))
+
+
+def _by_words(tx: Connection, sought: Sought, way: _Way, limit: int) -> Found:
+    """A page of the entries that name all the words, bundle by bundle."""
+    rows: list[EntryRow] = []
+    bundles = _bundles(tx, sought.words, way)
+    for bundle in bundles[:BUNDLES_MAX]:
+        part = _Way(max(way.low, bundle * BUNDLE), min(way.high, (bundle + 1) * BUNDLE), way.upward)
+        rows += _matching(tx, sought, part.within(log_entries.c.index), way, limit + 1 - len(rows))
+        if len(rows) > limit:
+            return Found(tuple(rows[:limit]), rows[limit - 1].index)
+    if len(bundles) <= BUNDLES_MAX:
+        return Found(tuple(rows), None)
+    last = bundles[BUNDLES_MAX - 1] * BUNDLE
+    return Found(tuple(rows), last + BUNDLE - 1 if way.upward else last)
+
+
+def _bundles(tx: Connection, words: Sequence[str], way: _Way) -> Sequence[int]:
+    """The first bundles of the walk that name every word, one more than a page reads."""
+    lead = log_mentions.alias("lead")
+    query = sa.select(lead.c.bundle).where(lead.c.word == words[0])
+    query = query.where(lead.c.bundle >= way.low // BUNDLE, lead.c.bundle <= (way.high - 1) // BUNDLE)
+    for one in words[1:]:
+        too = log_mentions.alias()
+        query = query.where(sa.exists().where(too.c.word == one, too.c.bundle == lead.c.bundle))
+    return tx.execute(query.order_by(way.order(lead.c.bundle)).limit(BUNDLES_MAX + 1)).scalars().all()
+
+
+def _by_index(tx: Connection, sought: Sought, way: _Way, limit: int) -> Found:
+    """A page of the entries of some kinds, or of any."""
+    timed = sought.since is not None or sought.until is not None
+    share = max(WINDOW, limit + 1) if timed else limit + 1
+    kind, index = log_entries.c.kind, log_entries.c.index
+    arms = [
+        sa.select(index.label("place")).where(*of, *way.within(index)).order_by(way.order(index)).limit(share)
+        for of in ([[kind == one] for one in sought.kinds] or [[]])
+    ]
+    query: Any = sa.union_all(*(sa.select(one.subquery()) for one in arms)) if len(arms) > 1 else arms[0]
+    candidates = sorted(tx.execute(query).scalars(), reverse=not way.upward)[:share]
+    rows: list[EntryRow] = []
+    for first in range(0, len(candidates), 2 * limit):
+        rows += _matching(tx, sought, (index.in_(candidates[first : first + 2 * limit]),), way, limit + 1 - len(rows))
+        if len(rows) > limit:
+            return Found(tuple(rows[:limit]), rows[limit - 1].index)
+    return Found(tuple(rows), candidates[-1] if len(candidates) == share else None)
+
+
+def _matching(
+    tx: Connection, sought: Sought, among: Iterable[sa.ColumnElement[bool]], way: _Way, limit: int
+) -> list[EntryRow]:
+    """The first `limit` entries among these that meet every condition (rule 2)."""
+    query = sa.select(log_entries).where(*among).order_by(way.order(log_entries.c.index))
+    if sought.kinds:
+        query = query.where(log_entries.c.kind.in_(sought.kinds))
+    if sought.since is not None:
+        query = query.where(log_entries.c.at >= sought.since)
+    if sought.until is not None:
+        query = query.where(log_entries.c.at < sought.until)
+    for one in sought.words:
+        query = query.where(_holds(tx, one))
+    return [EntryRow(**row) for row in tx.execute(query.limit(limit)).mappings()]
+
+
+def _holds(tx: Connection, one: str) -> sa.ColumnElement[bool] | sa.TextClause:
+    """Whether an entry's bytes hold a word."""
+    spelt = sa.bindparam("spelt", one.encode("ascii"), sa.LargeBinary, unique=True)
+    if tx.dialect.name == "sqlite":
+        return sa.func.instr(log_entries.c.entry, spelt) > 0
+    return sa.text("position(:spelt IN log_entries.entry) > 0").bindparams(spelt)

@@ -1,0 +1,225 @@
+"""Questions about the log's entries agree with a plain look at every entry, and read no more than they may."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.long_questions import indexes
+from tests.support.service import START, Service
+from tiprouter import ids
+from tiprouter.audit.entry import compose, heading, parse
+from tiprouter.audit.kinds import Kind
+from tiprouter.storage import log_mentions, migrations, treelog
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.log_mentions import Sought, found, words_of
+from tiprouter.storage.treelog import EntryRow, Told
+
+_IDS = {prefix: [ids.mint(prefix, START, bytes([n]) * 10) for n in range(6)] for prefix in ("tip", "rcp", "dec", "dis")}
+OUTCOMES, BUNDLES = ("WITHHOLD", "DISCLOSE", "REPORT"), ("ab" * 32, "cd" * 32)
+
+
+def _entry(chance: random.Random, at: datetime) -> bytes:
+    pick = {prefix: chance.choice(some) for prefix, some in _IDS.items()}
+    role = chance.choice(("router", "intake", "auditor"))
+    kind = chance.choice((Kind.DECISION, Kind.DISCLOSURE_MADE, Kind.ACCESS, Kind.LOG_ALIVE))
+    bodies: dict[Kind, dict[str, Any]] = {
+        Kind.DECISION: {
+            "decision": pick["dec"],
+            "record": pick["tip"],
+            "recipient": pick["rcp"],
+            "outcome": chance.choice(OUTCOMES),
+            "bundle": chance.choice(BUNDLES),
+        },
+        Kind.DISCLOSURE_MADE: {
+            "disclosure": pick["dis"],
+            "decisions": chance.sample(_IDS["dec"], 2),
+            "record": pick["tip"],
+        },
+        Kind.ACCESS: {"role": role, "what": "record", "subject": pick["tip"]},
+        Kind.LOG_ALIVE: {"size": chance.randrange(100)},
+    }
+    return compose(kind, at, chance.randbytes(16), bodies[kind] | {"actor": "cal_x", "actor_class": role})
+
+
+def store(tx: Transaction, count: int, chance: random.Random) -> list[EntryRow]:
+    """So many entries beyond those that are there, by batches of unlike sizes, their times in some disorder."""
+    rows: list[EntryRow] = []
+    first = treelog.size(tx)
+    while len(rows) < count:
+        told: list[Told] = []
+        for _ in range(min(chance.choice((1, 7, 300)), count - len(rows))):
+            at = START + timedelta(seconds=len(rows) + len(told), milliseconds=chance.randrange(-9_000, 9_000))
+            entry = _entry(chance, at)
+            told.append((*heading(entry), entry))
+        base = first + len(rows)
+        treelog.add_entries(tx, base, told)
+        log_mentions.add(tx, base, told)
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        rows += [
+            EntryRow(base + number, kind, epoch + timedelta(microseconds=at_), entry)
+            for number, (kind, at_, entry) in enumerate(told)
+        ]
+    return rows
+
+
+def _texts(value: Any, member: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    """Every text of an entry's body, with the member that holds it."""
+    if isinstance(value, str):
+        yield member, value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _texts(one, name)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+
+
+def meets(row: EntryRow, sought: Sought) -> bool:
+    """Whether an entry is what is sought, by parsing it whole."""
+    entry = parse(row.entry)
+    texts = set(_texts(json.loads(row.entry)["body"]))
+    named = {value for _, value in texts}
+    return (
+        (not sought.kinds or entry.kind in sought.kinds)
+        and named.issuperset(sought.ids)
+        and texts.issuperset(sought.members)
+        and (sought.since is None or entry.at >= sought.since)
+        and (sought.until is None or entry.at < sought.until)
+        and (sought.below is None or row.index < sought.below)
+    )
+
+
+def walked(tx: Transaction, sought: Sought, start: int | None, limit: int) -> list[int]:
+    """The indices of a walk from page to page."""
+    told: list[int] = []
+    for _ in range(10_000):
+        page = found(tx, sought, start, limit)
+        assert len(page.rows) <= limit
+        told += [row.index for row in page.rows]
+        if page.following is None:
+            return told
+        assert start is None or (page.following > start if sought.upward else page.following < start)
+        start = page.following
+    raise AssertionError("it never ends")
+
+
+def _beyond(index: int, start: int | None, sought: Sought) -> bool:
+    return start is None or (index > start if sought.upward else index < start)
+
+
+_maybe_ids = st.lists(st.sampled_from([one for some in _IDS.values() for one in some]), max_size=2, unique=True)
+_moments = st.none() | st.integers(-20, 750).map(lambda second: START + timedelta(seconds=second))
+_members = st.sampled_from(
+    [
+        (),
+        (("outcome", "WITHHOLD"),),
+        (("actor_class", "auditor"),),
+        (("bundle", BUNDLES[0]), ("outcome", "REPORT")),
+        (("outcome", "HOLD_ERROR"),),
+    ]
+)
+QUESTIONS = st.builds(
+    Sought,
+    kinds=st.lists(st.sampled_from(["decision", "access", "disclosure.made", "notice"]), max_size=3, unique=True).map(
+        tuple
+    ),
+    ids=_maybe_ids.map(tuple),
+    members=_members,
+    since=_moments,
+    until=_moments,
+    below=st.none() | st.integers(0, 750),
+    upward=st.booleans(),
+)
+
+
+@pytest.mark.parametrize(("bundles", "window"), [(40, 2_000), (1, 3), (2, 40)])
+async def test_questions_agree_with_a_plain_look_at_every_entry(
+    service: Service, bundles: int, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked, from wherever, in either direction, however little a page may read: each entry once."""
+    monkeypatch.setattr(log_mentions, "BUNDLES_MAX", bundles)
+    monkeypatch.setattr(log_mentions, "WINDOW", window)
+    await service.sequencer.drain()
+    begun = await service.database.read(lambda tx: treelog.page(tx, None, None, 1_000))
+    chance = random.Random(7)  # noqa: S311 - no secret
+    rows = [*reversed(begun), *await service.database.write(lambda tx: store(tx, 700, chance))]
+
+    def look(tx: Transaction) -> None:
+        @settings(max_examples=25, deadline=None)
+        @given(sought=QUESTIONS, start=st.none() | st.integers(0, 750), limit=st.sampled_from([9, 200]))
+        def agree(sought: Sought, start: int | None, limit: int) -> None:
+            expected = [row.index for row in rows if _beyond(row.index, start, sought) and meets(row, sought)]
+            assert walked(tx, sought, start, limit) == (expected if sought.upward else expected[::-1])
+
+        agree()
+
+    await service.database.read(look)
+
+
+async def test_what_an_entry_names_is_what_its_parsed_body_holds(service: Service) -> None:
+    """Words found by their place in the bytes are the ids and members that parsing finds; none is made up."""
+    chance = random.Random(11)  # noqa: S311 - no secret
+    prefixes = ("tip_", "case_", "rcp_", "dec_", "dis_", "msg_")
+    for row in await service.database.write(lambda tx: store(tx, 300, chance)):
+        texts = set(_texts(json.loads(row.entry)["body"]))
+        expected = {f'"{value}"' for _, value in texts if value.startswith(prefixes)}
+        expected |= {f'"{m}":"{v}"' for m, v in texts if m in {"actor_class", "bundle", "outcome"}}
+        assert words_of(row.entry) == expected
+
+
+async def test_no_question_reads_the_whole_log(service: Service) -> None:
+    """By the database's own plan, each statement of each question goes by an index of what is large."""
+    chance = random.Random(3)  # noqa: S311 - no secret
+    await service.database.write(lambda tx: store(tx, 3_000, chance))
+    await service.database.write(lambda tx: tx.exec_driver_sql("ANALYZE"))
+    alone: Sequence[Sought] = (
+        Sought(),
+        Sought(kinds=("decision",)),
+        Sought(kinds=("decision", "access")),
+        Sought(ids=(_IDS["tip"][0],)),
+        Sought(ids=(_IDS["tip"][0], _IDS["dec"][0])),
+        Sought(members=(("outcome", "HOLD_ERROR"),)),
+        Sought(ids=(_IDS["rcp"][0],), members=(("outcome", "REPORT"),), kinds=("decision",)),
+        Sought(since=START + timedelta(seconds=10), until=START + timedelta(seconds=90)),
+        Sought(kinds=("access",), until=START + timedelta(seconds=90)),
+        Sought(upward=True, below=5_000),
+    )
+    for sought in alone:
+        ask = partial(found, sought=sought, after=None, limit=50)
+        used = await service.database.read(partial(indexes, ask=ask))
+        whole = [one for one in used if one.startswith(("SCAN", "Seq Scan")) and "log_spans" not in one]
+        assert not whole, (sought, used)
+
+
+async def test_a_log_from_before_is_found_in_the_same_way(service: Service) -> None:
+    """What the migration makes of entries that are there is what the sequencer stores of new ones."""
+    chance = random.Random(5)  # noqa: S311 - no secret
+    await service.sequencer.drain()
+    await service.database.write(lambda tx: treelog_only(tx, chance))
+    tables = ("SELECT word, bundle FROM log_mentions", "SELECT bundle, first_at, last_at FROM log_spans")
+    await migrations.migrate(service.url, "0019")
+    await migrations.migrate(service.url)
+    made = [sorted(map(tuple, await service.rows(one))) for one in tables]
+
+    def again(tx: Transaction) -> None:
+        for table in ("log_mentions", "log_spans"):
+            tx.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - our words
+        rows = treelog.between(tx, 0, treelog.size(tx))
+        log_mentions.add(tx, 0, [(*heading(bytes(entry)), bytes(entry)) for entry in rows])
+
+    await service.database.write(again)
+    assert [sorted(map(tuple, await service.rows(one))) for one in tables] == made
+    assert len(made[0]) > len(made[1]) > 1
+
+
+def treelog_only(tx: Transaction, chance: random.Random) -> None:
+    """Entries as they were stored before."""
+    entries = [_entry(chance, START + timedelta(seconds=number)) for number in range(600)]
+    treelog.add_entries(tx, treelog.size(tx), [(*heading(one), one) for one in entries])
