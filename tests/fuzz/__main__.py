@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 BYTES_MAX = 4_096
+ENDS = {77: "a finding", 76: "a finding", 70: "an input took 10 s of this machine's time", 71: "out of memory"}
+"""What libFuzzer's and atheris' exit codes say; 70 is by the clock on the wall, so a busy machine comes to it too."""
 
 
 def fuzz(name: str, runs: int, seed: int, corpus: str) -> None:
@@ -20,8 +22,8 @@ def fuzz(name: str, runs: int, seed: int, corpus: str) -> None:
     atheris = importlib.import_module("atheris")  # compiled for few Pythons, and only wanted here
 
     with atheris.instrument_imports(include=["tiprouter"], enable_loader_override=False):
-        from tests.fuzz.targets import TARGETS  # noqa: PLC0415 - what is imported inside is instrumented
-    target = TARGETS[name]
+        from tests.fuzz.callers import EVERY  # noqa: PLC0415 - what is imported inside is instrumented
+    target = EVERY[name]
     for number, good in enumerate(target.seeds):
         (Path(corpus) / f"seed-{number}").write_bytes(good)
     options = [f"-atheris_runs={runs}", f"-seed={seed}", f"-max_len={BYTES_MAX}", "-verbosity=0", "-timeout=10"]
@@ -40,10 +42,10 @@ def main() -> int:
     if asked.corpus:
         fuzz(asked.targets[0], asked.runs, asked.seed, asked.corpus)
         return 0
-    from tests.fuzz.targets import TARGETS  # noqa: PLC0415 - the child instruments what it imports
+    from tests.fuzz.callers import EVERY  # noqa: PLC0415 - the child instruments what it imports
 
     found = 0
-    for name in asked.targets or TARGETS:
+    for name in asked.targets or EVERY:
         begun = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="tiprouter-fuzz-") as corpus:
             options = ["--runs", str(asked.runs), "--seed", str(asked.seed), "--corpus", corpus]
@@ -51,7 +53,8 @@ def main() -> int:
             ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
         seconds = time.perf_counter() - begun
         told = "\n".join(line for line in (ran.stdout + ran.stderr).splitlines() if not line.startswith("INFO"))
-        said = "nothing found" if ran.returncode == 0 else f"ended with {ran.returncode}\n{told[-3_000:]}"
+        why = ENDS.get(ran.returncode, "by a signal" if ran.returncode < 0 else "not by what it parsed")
+        said = "nothing found" if ran.returncode == 0 else f"ended with {ran.returncode}: {why}\n{told[-3_000:]}"
         print(f"{name}: {asked.runs:,} runs in {seconds:.0f} s, {said}", flush=True)  # noqa: T201 - a command
         found += ran.returncode != 0
     return int(found > 0)

@@ -5,12 +5,15 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from joserfc import jws
 
+from tests.fuzz.callers import EVERY
 from tests.fuzz.targets import TARGETS, Finding, Target
-from tiprouter.api import strict_json
+from tiprouter.api import certificates, strict_json
 from tiprouter.audit.note import Verifier
 from tiprouter.delivery import addresses
 from tiprouter.receiver import verification
+from tiprouter.workflow import one_time
 
 CHANGES = 1_500
 _STRANGE = (b"\x00", b"\xff", b'"', b"\\", b"\n", b"\n\n", b"-", b"e999", b"\xe2\x80\x94", b"\xed\xa0\x80", b"[" * 40)
@@ -43,10 +46,10 @@ def run(target: Target) -> int:
     return sum(target.parse(data) is None for data in changed(tuple(target.seeds), CHANGES))
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", EVERY)
 def test_any_bytes_are_read_in_one_way_or_refused(name: str) -> None:
     """Rules 1 to 3 of `targets.py`, over the same few thousand inputs each time."""
-    assert run(TARGETS[name]) == CHANGES + len(TARGETS[name].seeds)
+    assert run(EVERY[name]) == CHANGES + len(EVERY[name].seeds)
 
 
 def test_an_unexpected_error_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +85,25 @@ def test_a_webhook_that_nobody_signed_is_found(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(verification, "_signed", lambda *_: True)
     with pytest.raises(Finding):
         run(TARGETS["webhook"])
+
+
+def test_an_assertion_that_nobody_signed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: any signature is right, so that a changed claim is believed."""
+    monkeypatch.setattr(jws, "validate_compact", lambda *_, **__: True)
+    with pytest.raises(Finding):
+        run(EVERY["client-assertion"])
+
+
+def test_a_certificate_from_anybody_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: every peer is a trusted proxy."""
+    monkeypatch.setattr(certificates, "is_trusted", lambda *_: True)
+    with pytest.raises(Finding):
+        run(EVERY["client-certificate"])
+
+
+def test_a_code_that_counts_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: the last step that counted is not asked for."""
+    step_of = one_time.step_of
+    monkeypatch.setattr(one_time, "step_of", lambda secret, code, now, _: step_of(secret, code, now, 0))
+    with pytest.raises(Finding):
+        run(EVERY["code"])

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tiprouter.domain.accounts import account_mermaid
 from tiprouter.domain.breaker import breaker_mermaid
 from tiprouter.domain.disclosure_states import disclosure_mermaid
 from tiprouter.domain.endpoint_states import change_mermaid, endpoint_mermaid
+from tiprouter.domain.grant_states import grant_mermaid
 from tiprouter.domain.question import question_mermaid
 from tiprouter.domain.replay_states import replay_mermaid
 from tiprouter.domain.states import bundle_mermaid, duty_mermaid, mermaid, review_mermaid
@@ -88,6 +90,8 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
         subject_notice_mermaid(),
         question_mermaid(),
         replay_mermaid(),
+        account_mermaid(),
+        grant_mermaid(),
     ],
     ids=[
         "delivery",
@@ -102,6 +106,8 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
         "subject notice",
         "question",
         "replay",
+        "account",
+        "grant",
     ],
 )
 def test_the_diagrams_are_the_state_tables(diagram: str) -> None:

@@ -4,7 +4,8 @@
 2. The same id at another second is the router's own next attempt, for nobody else could have signed it. It is new work
    until `done` was said of the id, and after that there is nothing left to do but to answer 2xx.
 3. Attempts are remembered for as long as their timestamp would be tolerated, never less. When there is no room for
-   another, it is refused: forgetting one early would let it be replayed. The router tries again.
+   another, it is refused: forgetting one early would let it be replayed. The router tries again. What may have been
+   forgotten is a replay, should a clock that was turned back make it tolerable again.
 4. Ids that are done are remembered for longer than the router tries, and the oldest is forgotten when there is no room.
 
 `BoundedReplays` keeps both in memory, for one process. With several, or to survive a restart, write the two methods of
@@ -49,13 +50,14 @@ class BoundedReplays:
         self._attempts_max, self._done_max = attempts_max, done_max
         self._attempts: OrderedDict[tuple[str, datetime], datetime] = OrderedDict()
         self._done: OrderedDict[str, datetime] = OrderedDict()
+        self._forgotten: datetime | None = None
         self._lock = threading.Lock()
 
     def claim(self, webhook_id: str, sent_at: datetime, until: datetime, now: datetime) -> Claim:
         """As `ReplayMemory` says."""
         with self._lock:
             attempt = (webhook_id, sent_at)
-            if attempt in self._attempts:
+            if attempt in self._attempts or (self._forgotten is not None and until <= self._forgotten):
                 return Claim.REPLAYED
             if len(self._attempts) >= self._attempts_max:
                 self._forget(now)
@@ -74,5 +76,7 @@ class BoundedReplays:
                 self._done.popitem(last=False)
 
     def _forget(self, now: datetime) -> None:
-        for attempt in [attempt for attempt, until in self._attempts.items() if until < now]:
+        ended = {attempt: until for attempt, until in self._attempts.items() if until < now}
+        for attempt, until in ended.items():
             del self._attempts[attempt]
+            self._forgotten = until if self._forgotten is None else max(self._forgotten, until)

@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -25,6 +25,7 @@ from tiprouter.storage.database import Database, Transaction, open_database
 from tiprouter.storage.vault import Vault
 from tiprouter.wiring.keys import vault_of
 from tiprouter.wiring.paging import routing_of
+from tiprouter.wiring.timekeeping import Timekeeper
 from tiprouter.workflow.happening import Desk
 
 
@@ -38,9 +39,8 @@ class House:
     signer: Signer
 
 
-def now() -> datetime:
-    """This moment, UTC."""
-    return datetime.now(UTC)
+now = Timekeeper()
+"""This moment, UTC, of the one clock of this process."""
 
 
 @asynccontextmanager
