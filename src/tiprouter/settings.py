@@ -6,6 +6,7 @@ them all, and a test holds that list and this page equal. Nothing here is secret
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,6 +51,52 @@ class Settings(BaseSettings):
     )
     body_seconds: float = Field(
         default=30.0, gt=0, le=3_600, description="seconds in which a caller must have sent a body, or taken an answer"
+    )
+    production: bool = Field(
+        default=False,
+        description="refuse to start where `tiprouter doctor --production` fails: what is unsafe for real data",
+    )
+    public_url: str = Field(
+        default="",
+        description="the URL under which callers reach this service, https for real data; empty means that nobody says",
+    )
+    allowed_hosts: str = Field(
+        default="",
+        description="host names answered for, with commas between; empty means the public URL's, or any without one",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="proxies whose X-Forwarded-* and Client-Cert are believed: addresses, CIDR blocks; commas between",
+    )
+    reads_per_minute: int = Field(
+        default=6_000, ge=0, le=6_000_000, description="reads a minute by one credential in one process; 0 is no limit"
+    )
+    writes_per_minute: int = Field(
+        default=3_000,
+        ge=0,
+        le=6_000_000,
+        description="writes a minute by one credential in one process, withdrawals exempt; 0 is no limit",
+    )
+    strangers_per_minute: int = Field(
+        default=6_000,
+        ge=0,
+        le=6_000_000,
+        description="requests a minute without a credential from one address (IPv6: /64) in one process; 0 is no limit",
+    )
+    attempts_per_minute: int = Field(
+        default=300,
+        ge=0,
+        le=6_000_000,
+        description="invalid credentials and sign-ins a minute from one address (IPv6: /64), by process; 0 is no limit",
+    )
+    in_flight_max: int = Field(
+        default=256,
+        ge=0,
+        le=65_536,
+        description="requests worked on at once in one process; withdrawals and immediate danger exempt; 0 is no limit",
+    )
+    in_flight_intake_percent: int = Field(
+        default=25, ge=0, le=90, description="percent of them that only writes of the intake may be"
     )
     places: int = Field(default=64, ge=1, le=4_096, description="attempts in flight at once in one process")
     places_each: int = Field(
@@ -127,10 +174,65 @@ class Settings(BaseSettings):
         default=11, ge=2, le=1_000, description="least count that the public tables tell; zeros are told"
     )
 
+    key_provider: str = Field(
+        default="file",
+        pattern="^(file|environment|vault|aws-kms|pkcs11)$",
+        description="where the key-encryption key is: `file`, `environment`, `vault`, `aws-kms` or `pkcs11`",
+    )
+    key_providers_former: str = Field(
+        default="", description="key providers that still open what they wrapped before, with commas between"
+    )
+    key_seconds: float = Field(
+        default=3.0, gt=0, le=30, description="seconds in which a key service must have answered, retries included"
+    )
+    vault_url: str = Field(default="", description="URL of HashiCorp Vault, for the key provider `vault`")
+    vault_mount: str = Field(default="transit", description="path at which Vault's Transit engine is mounted")
+    vault_key: str = Field(default="tiprouter", description="name of the Transit key (type aes256-gcm96)")
+    vault_namespace: str = Field(default="", description="namespace in Vault; empty means none")
+    vault_token_file: str = Field(default="", description="file (mode 0600) of a token for Vault; or else an AppRole")
+    vault_role_id: str = Field(default="", description="role id of an AppRole of Vault; empty means a token")
+    vault_secret_id_file: str = Field(default="", description="file (mode 0600) of that AppRole's secret id")
+    vault_ca_file: str = Field(
+        default="", description="file of the authorities that Vault's certificate is from; empty means the system's"
+    )
+    kms_keys: str = Field(
+        default="", description="ARNs of AWS KMS keys, with commas between; the first wraps, the others open"
+    )
+    kms_endpoint: str = Field(default="", description="URL of the KMS endpoint; empty means AWS's own in that region")
+    pkcs11_module: str = Field(default="", description="file of the PKCS#11 library, for the key provider `pkcs11`")
+    pkcs11_token: str = Field(default="", description="label of the token that the keys are in")
+    pkcs11_pin_file: str = Field(default="", description="file (mode 0600) of the token's user PIN")
+    pkcs11_key: str = Field(default="tiprouter-kek", description="label of the keys in the token; `-1`, `-2` follow it")
+
+    oidc_issuer: str = Field(default="", description="issuer URL of the identity provider; empty means none")
+    oidc_client_id: str = Field(default="", description="what this service is called at the identity provider")
+    oidc_client_secret_file: str = Field(
+        default="", description="file (mode 0600) of the client secret at the identity provider"
+    )
+    oidc_client_key_file: str = Field(
+        default="",
+        description="file (mode 0600) of a private key in PEM, to sign in its place (private_key_jwt); EC P-256 or RSA",
+    )
+    oidc_acr: str = Field(
+        default="", description="how people must have signed in there: one of these `acr` values, with commas between"
+    )
+
     @property
     def bundle_path(self) -> Path | None:
         """The bundle's folder, when the setting is a path rather than a shipped name."""
         return Path(self.bundle) if "/" in self.bundle else None
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The host names that are answered for; none means any."""
+        named = {one.strip().lower() for one in self.allowed_hosts.split(",")} - {""}
+        own = urlsplit(self.public_url).hostname
+        return frozenset(named or ({own} if own else ()))
+
+    @property
+    def https(self) -> bool:
+        """Whether callers reach the service by https."""
+        return self.public_url.startswith("https://")
 
     @property
     def verifies(self) -> bool:

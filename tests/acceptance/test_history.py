@@ -320,3 +320,25 @@ async def test_other_tables_are_told_with_what_rests_on_them(service: Service, t
     forgetful = replace(service.desk, library=Library())
     unknown = await simulate(service.database, forgetful, Engine(bundle()), None)
     assert (unknown.elsewhere.unknown, unknown.elsewhere.decisions) == (found.simulated, 13)
+
+
+async def test_a_simulation_of_a_period_asks_about_what_stood_at_its_end(service: Service) -> None:
+    """Later decisions are not asked about, and what they replaced is: two bundles are compared over one period."""
+    await service.enrol(agency(LE))
+    first = await service.accept(tip(external_id="T-1"))
+    service.clock.forward(minutes=1)
+    middle = service.clock.at
+    whole = await simulate(service.database, service.desk, Engine(bundle("tip-sharing")), None)
+    service.clock.forward(minutes=1)
+    await service.consent(Whose(person_id=first.stored.persons[0]), grant(LE))
+    await service.accept(tip(external_id="T-2"))
+    for other in (bundle("tip-sharing"), bundle()):
+        then = await simulate(service.database, service.desk, Engine(other), None, until=middle)
+        assert then.simulated == whole.simulated > 0
+        assert {before for before, _ in then.outcomes} == {before for before, _ in whole.outcomes}
+    now = await simulate(service.database, service.desk, Engine(bundle()), None)
+    assert now.simulated > whole.simulated
+    later = await simulate(
+        service.database, service.desk, Engine(bundle()), middle, until=service.clock.at + timedelta(seconds=1)
+    )
+    assert later.simulated == now.simulated

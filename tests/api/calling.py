@@ -73,7 +73,7 @@ class PromptServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until told to stop."""
         await self.on_tick(0)
-        await until(lambda: self.should_exit, seconds=60)
+        await until(lambda: self.should_exit, seconds=7_200)
 
 
 @asynccontextmanager

@@ -83,6 +83,8 @@ async def test_the_list_is_filtered_and_paged(api: Api) -> None:
     assert seen == sorted(seen, reverse=True)
     assert len(set(seen)) == 3
     assert (await api.send("auditor", "GET", "/v1/deliveries?result=unknown")).json() == {"items": []}
+    for span, found in (("since=2026-01-01T00:00:00Z", 3), ("until=2000-01-01T00:00:00Z", 0)):
+        assert len((await api.send("auditor", "GET", f"/v1/deliveries?{span}")).json()["items"]) == found
     for wrong in ("result=perhaps", "state=lost", "recipient=x", "since=yesterday"):
         assert (await api.send("auditor", "GET", f"/v1/deliveries?{wrong}")).status_code == 422
 

@@ -54,6 +54,17 @@ def test_tips_are_measured_beside_a_bare_endpoint_and_bare_commits(tiprouter: Co
     assert commits["per second"] > 0
 
 
+def test_slow_callers_are_timed_beside_their_deadlines_and_honest_ones(tiprouter: CommandLine) -> None:
+    """A row for each kind of slow caller, all of them dropped, and one each for the honest, alone and beside."""
+    chosen = ("--slow", 11, "--rate", 2, "--head-seconds", 0.5, "--body-seconds", 1)
+    head, body, answer, alone, beside = figures(tiprouter, "slow-callers", *chosen)
+    assert [row["count"] for row in (head, body, answer)] == [10, 10, 2]
+    for row in (head, body, answer):
+        assert row["deadline s"] <= row["first s"] <= row["last s"] < 60
+    for row in (alone, beside):
+        assert 0 < row["p50 ms"] <= row["p99 ms"]
+
+
 @pytest.mark.parametrize(("endpoints", "dead"), [("0", "0"), ("1", "100"), ("many", "0"), (",".join("1" * 13), "0")])
 def test_shapes_that_cannot_be_measured_are_refused(endpoints: str, dead: str) -> None:
     """No endpoint, none alive, no number, or more shapes than there are places for."""

@@ -1,5 +1,6 @@
 """What do one person's consents say about telling one recipient one category of data?"""
 
+import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tiprouter.domain import consent as consent_rules
 from tiprouter.domain.consent import Consent, Question, changes_after, state_of
-from tiprouter.domain.vocabulary import AgeBand, Answer, Category, ConsentState, Grantor, Purpose
+from tiprouter.domain.vocabulary import AgeBand, Answer, Category, ConsentState, Grantor, Purpose, RecipientKind
 
 from .examples import CHILDREN, DAY, HOUR, NOW, POLICE, PROVIDER, agency, grant, refusal
 
@@ -119,6 +121,29 @@ def test_an_implicated_guardian_makes_the_grant_void(grantor: Grantor, implicate
     """Rule 4: unknown is not no."""
     consent = grant(grantor=grantor, guardian_implicated=implicated)
     assert _state(consent, question=CHILD) is ConsentState.VOID
+
+
+def _allowed_by(grantors: list[Grantor], implicated: list[Answer]) -> int:
+    """How many questions of all there are such grants allow, everything else about them being in order."""
+    spaces = itertools.product(grantors, implicated, AgeBand, (False, True), RecipientKind, Category)
+    return sum(
+        _state(
+            grant(kind, grantor=grantor, guardian_implicated=answer),
+            question=Question(agency(kind), age, minor_alone=alone),
+            category=category,
+        )
+        is ConsentState.GRANTED
+        for grantor, answer, age, alone, kind, category in spaces
+    )
+
+
+def test_an_implicated_guardian_allows_nothing_over_the_whole_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 4, for every age, law, recipient and category; without the rule there would be something to allow."""
+    guardians, perhaps = [Grantor.GUARDIAN, Grantor.BOTH], [Answer.YES, Answer.UNKNOWN]
+    assert _allowed_by(guardians, perhaps) == 0
+    assert _allowed_by(guardians, [Answer.NO]) > 0
+    monkeypatch.setattr(consent_rules, "_may_grant", lambda *_: True)
+    assert _allowed_by(guardians, perhaps) > 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What no fact may ever lead to, whatever else is true (docs/decision-rules.md)."""
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -199,3 +200,16 @@ def test_no_policy_ever_errs(engine: Engine, facts: Facts) -> None:
     ruling = engine.rule(facts)
     assert ruling.errors == ()
     assert set(ruling.policies) <= set(engine.bundle.notes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(any_facts(), any_facts(), st.sampled_from([{}, DANGER]))
+def test_a_violence_indicator_widens_nothing_but_the_report_of_danger(
+    engine: Engine, sharing_engine: Engine, facts: Facts, other: Facts, danger: dict[str, Any]
+) -> None:
+    """Rule 6: short of imminent danger it tells nobody anything; in it the police hear the minimum, and nobody more."""
+    said = {name: getattr(other, name) for name in DANGER} | danger
+    calm, alarmed = (replace(facts, **DANGER | {"immediate": Answer.NO}), replace(facts, **said))
+    for each in (engine, sharing_engine):
+        more = each.rule(alarmed).permitted - each.rule(calm).permitted
+        assert more <= (MINIMUM if _police_in_danger(alarmed) else set())

@@ -14,11 +14,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
 from tests.support.service import START
+from tiprouter.domain.accounts import AccountRole, AccountState, SignInWay
 from tiprouter.domain.breaker import BreakerState
 from tiprouter.domain.discharge import CallOutcome, EvidenceKind
 from tiprouter.domain.disclosure_states import DisclosureState
 from tiprouter.domain.endpoint import MessageForm
 from tiprouter.domain.endpoint_states import ChangeState, EndpointState
+from tiprouter.domain.grant_states import GrantState
 from tiprouter.domain.lanes import Lane
 from tiprouter.domain.notice import PageChannel, Severity
 from tiprouter.domain.page_states import PageState
@@ -85,8 +87,12 @@ CHECKED: dict[tuple[str, str], type[StrEnum]] = {
     ("replays", "state"): ReplayState,
     ("replay_items", "found"): DeliveryState,
     ("replay_items", "became"): Became,
+    ("grants", "state"): GrantState,
     ("questions", "urgency"): Urgency,
     ("questions", "state"): QuestionState,
+    ("accounts", "role"): AccountRole,
+    ("accounts", "way"): SignInWay,
+    ("accounts", "state"): AccountState,
 }
 """Which column holds which closed vocabulary."""
 

@@ -30,6 +30,7 @@ from tiprouter.workflow.dispatch import Ready, claim, finish
 from tiprouter.workflow.enrolment import Enrolled
 from tiprouter.workflow.happening import Actor, Desk
 from tiprouter.workflow.intake import Accepted
+from tiprouter.workflow.key_secrets import Cost
 from tiprouter.workflow.passing_on import pass_on
 from tiprouter.workflow.publish import Sequencer
 from tiprouter.workflow.revisit import revisit
@@ -40,6 +41,8 @@ START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ORIGIN = "log.hotline.example/audit"
 
 LIBRARY = Library()
+CHEAP = Cost(memory_kib=8, passes=1)
+"""What keeping an API key's secret costs in tests: as little as there is."""
 _bundles: dict[str, Bundle] = {}
 
 
@@ -156,7 +159,7 @@ async def open_service(url: str, folder: Path, clock: Clock | None = None) -> As
         blind, seed = await database.write(
             lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing"))
         )
-        desk = Desk(clock, os.urandom, vault, LIBRARY, blind, sandbox=False, verify_endpoints=False)
+        desk = Desk(clock, os.urandom, vault, LIBRARY, blind, sandbox=False, verify_endpoints=False, secret_cost=CHEAP)
         signer = Signer(ORIGIN, seed)
         sequencer = Sequencer(database, desk, signer, folder / "log")
         await sequencer.start()

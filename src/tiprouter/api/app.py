@@ -141,7 +141,7 @@ async def refuse_shape(request: Request, error: Exception) -> Response:
 
 async def refuse_path(request: Request, error: Exception) -> Response:
     """The problem of a path that nothing is at, or of a method that it does not take."""
-    allowed = access.methods_at(request.url.path)
+    allowed = access.methods_at(request.scope["path"])  # as routes see it: `request.url` is percent-encoded again
     request_id = access.visit_of(request).request_id
     if not limits.greets_lost(request):
         return problems.answer_to(TooManyError(), request_id)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from tiprouter.api import access, idempotency, problems, webhooks
+from tiprouter.api import access, idempotency, limits, problems, webhooks
 
 VERSION: Final = "1.0.0"
 """The version of the promise, not of the program."""
@@ -90,6 +90,7 @@ _WITH_BODY: Final = (400, 408, 413, 415, 422)
 _PRECONDITIONS: Final[dict[tuple[str, str], tuple[dict[str, Any], ...]]] = {
     ("PUT", "/v1/cases/{case_id}"): (_IF_MATCH, _IF_NONE_MATCH),
     ("PUT", "/v1/recipients/{recipient_id}"): (_IF_MATCH | {"required": True},),
+    ("POST", "/v1/recipients/{recipient_id}/changes"): (_IF_MATCH | {"required": True},),
     ("POST", "/v1/consents/{consent_id}/withdraw"): (_IF_MATCH,),
     ("POST", "/v1/consents/{consent_id}/confirm"): (_IF_MATCH,),
     ("POST", "/v1/consents/{consent_id}/narrow"): (_IF_MATCH,),
@@ -168,7 +169,7 @@ def _describe(method: str, template: str, operation: dict[str, Any]) -> None:
     for status, response in responses.items():
         response["headers"] = _headers(method, template, operation, status)
     for status in sorted(_refusals(method, template, operation)):
-        responses[str(status)] = _refusal(status)
+        responses[str(status)] = responses.get(str(status)) or _refusal(status)
     operation["responses"] = dict(sorted(responses.items()))
 
 
@@ -192,25 +193,39 @@ _VERSIONED: Final = frozenset({"{tip_id}", "{case_id}", "{consent_id}", "{recipi
 
 
 def _refusals(method: str, template: str, operation: dict[str, Any]) -> set[int]:
-    found = {500}
+    found = {500} if (method, template) in limits.UNCOUNTED else {414, 421, 429, 500}
     if template not in {"/healthz", "/docs", "/openapi.json"}:
         found.add(503)
     if access.TABLE[method, template] is not access.PUBLIC:
         found |= {401, 404}
-    elif template.startswith(("/v1/audit", "/v1/transparency")):
+    elif template.startswith(("/v1/audit", "/v1/transparency", "/checkpoint", "/tile/")):
         found.add(404)
     if any(parameter["in"] == "query" for parameter in operation["parameters"]):
         found.add(422)
+    if template.startswith(("/v1/sign-in", "/v1/invitations", "/v1/session/")) and method == "POST":
+        found |= {401, 409, 429}
+    if (method, template) in _MAY_CONFLICT:
+        found.add(409)
     if idempotency.needs_key(method, template):
         found |= {400, 409, 410, 422}
     if "requestBody" in operation:
         found |= set(_WITH_BODY)
     if method == "GET" and template in _ERASABLE:
         found.add(410)
-    if (method, template) in _PRECONDITIONS:
-        found |= {412} | ({428} if method == "PUT" else set())
-    return found
+    return found | _of_precondition(method, template)
 
+
+def _of_precondition(method: str, template: str) -> set[int]:
+    asked = _PRECONDITIONS.get((method, template))
+    if asked is None:
+        return set()
+    return {412, 428} if method == "PUT" or any(one["required"] for one in asked) else {412}
+
+
+_MAY_CONFLICT: Final = frozenset(
+    {("GET", "/v1/session"), ("POST", "/v1/sign-out"), ("DELETE", "/v1/people/{account_id}")}
+)
+"""What is asked under no Idempotency-Key and may be refused for what happened before; an API key has no session."""
 
 _ERASABLE: Final = frozenset(
     {
@@ -234,9 +249,12 @@ _TITLES: Final = {
     412: "It was made against another revision",
     408: "The body took too long",
     413: "The body is too large",
+    414: "The address is too long",
     415: "The body is not application/json",
     422: "A field is not valid, or the Idempotency-Key belongs to another request",
+    421: "The service does not answer for this host",
     428: "A precondition is required",
+    429: "Too many requests, or too many tries; Retry-After says when to come back",
     500: "Something went wrong",
     503: "Not available now",
 }

@@ -38,9 +38,26 @@ QUESTIONS: Final = frozenset(
         ("POST", "/v1/bundles/{digest}/explain"),
         ("POST", "/v1/bundles/{digest}/simulate"),
         ("POST", "/v1/decisions/replay"),
+        ("POST", "/v1/oauth/token"),
+        ("POST", "/v1/invitations/redeem"),
+        ("POST", "/v1/invitations/confirm"),
+        ("POST", "/v1/sign-in/local"),
+        ("POST", "/v1/sign-in/oidc/begin"),
+        ("POST", "/v1/sign-in/oidc/finish"),
+        ("POST", "/v1/session/step-up"),
+        ("POST", "/v1/session/step-up/oidc"),
+        ("POST", "/v1/sign-out"),
+        ("POST", "/sign-in"),
+        ("POST", "/sign-in/oidc"),
+        ("POST", "/sign-in/invitation"),
+        ("POST", "/sign-in/invitation/confirm"),
+        ("POST", "/sign-in/step-up"),
+        ("POST", "/sign-in/step-up/oidc"),
+        ("POST", "/sign-out"),
     }
 )
-"""What is asked by POST because it does not fit into a URL, or takes too long to be asked by accident."""
+"""What is asked by POST because it does not fit into a URL, or takes too long to be asked by accident; and an access
+token, whose assertion counts once by itself, and what signs people in and out: a secret is never stored."""
 REPLAYED: Final = "Idempotent-Replayed"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 

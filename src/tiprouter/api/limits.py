@@ -4,7 +4,7 @@
    A source that guessed too often is told to wait before anything is looked up, unless its token was let in lately.
 2. Who is known is counted by credential, reads apart from writes. The answer says what is left
    (draft-ietf-httpapi-ratelimit-headers), a refusal when to come back.
-3. A withdrawal of consent is always taken: neither budgets nor load refuse it, and it costs nothing.
+3. A withdrawal of consent, whole or in part, is always taken: neither budgets nor load refuse it, and it costs nothing.
 4. A tip or case that tells of immediate danger (`violence.immediate` is `yes`) is always worked on. Beyond its caller's
    budget its body is read only if the head says `Priority: u=0` (RFC 9218), which is believed of the intake alone and
    held against the body: a claim that the body does not bear out costs double and is logged.
@@ -35,7 +35,9 @@ from tiprouter.workflow.credentials import CallerRole
 
 log = structlog.get_logger()
 
-WITHDRAWALS: Final = frozenset({("POST", "/v1/consents/{consent_id}/withdraw")})
+WITHDRAWALS: Final = frozenset(
+    {("POST", "/v1/consents/{consent_id}/withdraw"), ("POST", "/v1/consents/{consent_id}/narrow")}
+)
 """What is always taken (rule 3)."""
 
 RECORDS: Final = frozenset({("POST", "/v1/tips"), ("PUT", "/v1/cases/{case_id}")})

@@ -52,6 +52,8 @@ class Kind(StrEnum):
     PAGE_FINISHED = "page.finished"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
+    KEK_ROTATED = "key.rotated"
+    KEY_REWRAPPED = "key.rewrapped"
     BUNDLE_LOADED = "bundle.loaded"
     BUNDLE_PROPOSED = "bundle.proposed"
     BUNDLE_CHECKED = "bundle.checked"
@@ -85,6 +87,25 @@ class Kind(StrEnum):
     QUESTION_ASKED = "question.asked"
     QUESTION_ANSWERED = "question.answered"
     QUESTION_CLOSED = "question.closed"
+    GRANT_ASKED = "grant.asked"
+    GRANT_APPROVED = "grant.approved"
+    GRANT_OPENED = "grant.opened"
+    GRANT_READ = "grant.read"
+    GRANT_REVOKED = "grant.revoked"
+    GRANT_EXPIRED = "grant.expired"
+    EXPORT_MADE = "export.made"
+    ACCOUNT_INVITED = "account.invited"
+    ACCOUNT_REDEEMED = "account.redeemed"
+    ACCOUNT_SUSPENDED = "account.suspended"
+    ACCOUNT_RESTORED = "account.restored"
+    ACCOUNT_ENDED = "account.ended"
+    SIGNED_IN = "sign-in.done"
+    SIGN_IN_REFUSED = "sign-in.refused"
+    STEPPED_UP = "sign-in.stepped-up"
+    SIGNED_OUT = "sign-in.ended"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of a happening
+    CLIENT_REGISTERED = "client.registered"
+    CLIENT_KEYS = "client.keys"
 
 
 _RECORD = "record record_kind revision persons commitment received_at source cause"
@@ -143,8 +164,11 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.NOTICE_REPEATED: _fields("notice reason subject record number channels"),
     Kind.PAGE_STARTED: _fields("page notice channel number repeat digest"),
     Kind.PAGE_FINISHED: _fields("page notice channel number result status state next_at"),
-    Kind.KEY_CREATED: _fields("key algorithm purpose role recipient"),
+    Kind.KEY_CREATED: _fields("key prefix algorithm purpose role recipient until holder"),
     Kind.KEY_REVOKED: _fields("key purpose recipient until"),
+    # Ids of key-encryption keys, which are digests; of the keys that they wrap only how many.
+    Kind.KEK_ROTATED: _fields("kek replaces"),
+    Kind.KEY_REWRAPPED: _fields("kek replaces count"),
     Kind.BUNDLE_LOADED: _fields("bundle name cause"),
     Kind.BUNDLE_PROPOSED: _fields("bundle name"),
     Kind.BUNDLE_CHECKED: _fields("bundle result points failed"),
@@ -181,6 +205,25 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.QUESTION_ASKED: _fields("question acknowledgement disclosure record recipient deadline"),
     Kind.QUESTION_ANSWERED: _fields("question record recipient result disclosure category persons commitment"),
     Kind.QUESTION_CLOSED: _fields("question record recipient cause"),
+    Kind.ACCOUNT_INVITED: _fields("account role way until"),
+    **dict.fromkeys(
+        (Kind.ACCOUNT_REDEEMED, Kind.ACCOUNT_SUSPENDED, Kind.ACCOUNT_RESTORED, Kind.ACCOUNT_ENDED),
+        _fields("account role way sessions"),
+    ),
+    Kind.SIGNED_IN: _fields("account session way cause"),
+    Kind.SIGN_IN_REFUSED: _fields("account client way cause count"),
+    Kind.STEPPED_UP: _fields("account session way"),
+    Kind.SIGNED_OUT: _fields("account sessions cause"),
+    Kind.TOKEN_ISSUED: _fields("client key until"),
+    Kind.CLIENT_REGISTERED: _fields("client role recipient keys holder"),
+    Kind.CLIENT_KEYS: _fields("client keys"),
+    Kind.GRANT_ASKED: _fields("grant record auditor until commitment"),
+    Kind.GRANT_APPROVED: _fields("grant record auditor"),
+    Kind.GRANT_OPENED: _fields("grant record auditor until approver"),
+    Kind.GRANT_READ: _fields("grant record auditor count"),
+    Kind.GRANT_REVOKED: _fields("grant record auditor state"),
+    Kind.GRANT_EXPIRED: _fields("grant record auditor state"),
+    Kind.EXPORT_MADE: _fields("record size entries digest"),
 }
 
 # Tokens without which the log could not be followed afterwards (rule 6).

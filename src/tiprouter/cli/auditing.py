@@ -5,6 +5,7 @@
 3. `--remember FILE` keeps the last checkpoint that verified. The next time, the log must begin with the one remembered:
    a history that was rewritten in between is found even if all of it was signed anew.
 4. The remembered file is written only after everything verified, whole or not at all.
+5. An audit bundle of one matter, in a file or unpacked in a folder, is known by its manifest and verified as one.
 """
 
 from datetime import UTC, datetime
@@ -17,11 +18,12 @@ from rich.console import Console
 
 from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverified
 from tiprouter.audit.folder import CHECKPOINT, VKEY, read_file, read_tile
+from tiprouter.audit.matter_bundle import is_bundle
 from tiprouter.audit.note import Verifier
 from tiprouter.audit.succession import entries_in, follow
 from tiprouter.audit.trust import TrustError, TrustPolicy
 from tiprouter.audit.verify import Report, verify_folder
-from tiprouter.cli import sources
+from tiprouter.cli import matters, sources
 from tiprouter.errors import ConfigurationError, TiprouterError
 
 ERASED_SHOWN: Final = 20
@@ -61,6 +63,8 @@ def verify(
     """Verify a folder, a file or a web address, say each step, and remember; the exit code."""
     if key is None and policy is not None and policy.logs:
         key = policy.logs[0].vkey
+    if is_bundle(Path(source)):
+        return _verify_bundle(Path(source), key, remember, policy)
     with sources.opened(str(source), token) as folder:
         known = None if remember is None else _remembered(remember, key, folder)
         before = read_file(folder, CHECKPOINT)
@@ -73,7 +77,16 @@ def verify(
         return 0
 
 
-def show(report: Report, console: Console) -> None:
+def _verify_bundle(source: Path, key: str | None, remember: Path | None, policy: TrustPolicy | None) -> int:
+    """The same for an audit bundle of one matter, which begins no log that could be remembered."""
+    if remember is not None:
+        raise ConfigurationError("An audit bundle is no whole log: leave --remember out.")
+    report = matters.verified(source, key, policy)
+    show(report, Console(), "audit bundle")
+    return 0 if report.ok else 1
+
+
+def show(report: Report, console: Console, what: str = "log") -> None:
     """Print the steps, the verdict, and where it failed."""
     for step in report.steps:
         mark = "[green]ok  [/green]" if step.ok else "[red]FAIL[/red]"
@@ -83,16 +96,19 @@ def show(report: Report, console: Console) -> None:
         console.print(step.detail, markup=False, highlight=False, soft_wrap=True)
     if report.where is not None:
         entry = "" if report.where.entry is None else f", entry {report.where.entry}"
-        console.print(f"[red]The log is not what it should be: {report.where.file}{entry}[/red]", soft_wrap=True)
+        console.print(f"[red]The {what} is not what it should be: {report.where.file}{entry}[/red]", soft_wrap=True)
         return
-    console.print(f"[green]The log verifies: {report.size} entries.[/green]", highlight=False)
+    said = f"{report.size} entries" if what == "log" else f"under the checkpoint of {report.size} entries"
+    console.print(f"[green]The {what} verifies: {said}.[/green]", highlight=False)
     if report.erased:
         more = ", ..." if len(report.erased) > ERASED_SHOWN else ""
         entries = ", ".join(map(str, report.erased[:ERASED_SHOWN])) + more
         console.print(f"Verified, content erased by entry {entries}.", highlight=False, soft_wrap=True)
     if not report.key_given:
         console.print(
-            "The folder's own key was believed; give --key to prove more than self-agreement.", soft_wrap=True
+            f"The {'folder' if what == 'log' else what}'s own key was believed; give --key to prove more than"
+            " self-agreement.",
+            soft_wrap=True,
         )
 
 

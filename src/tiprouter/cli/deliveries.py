@@ -61,12 +61,13 @@ class Door:
 
 @deliveries.callback()
 @replays.callback()
-def _at_the_door(
+def at_the_door(
     context: typer.Context,
     *,
     url: Annotated[str, typer.Option(help="Where the service answers.")] = "http://127.0.0.1:8080",
     token_file: Annotated[Path | None, typer.Option(help="File of your token; else TIPROUTER_TOKEN holds it.")] = None,
 ) -> None:
+    """Where to ask, and as whom."""
     context.obj = Door(url, token_file)
 
 
@@ -85,7 +86,7 @@ def list_deliveries(
         raise ConfigurationError("Dead letters are listed whenever they were made: leave --since out.")
     wanted = {"recipient_id": recipient, "limit": str(limit), "since": since, "state": None if dead else state}
     query = {name: value for name, value in wanted.items() if value is not None}
-    found = _ask(context, "GET", "/v1/dead-letters" if dead else "/v1/deliveries", query)
+    found = request(context, "GET", "/v1/dead-letters" if dead else "/v1/deliveries", query)
     for one in found["items"]:
         typer.echo("  ".join(str(one[name]) if one[name] is not None else "-" for name in _LISTED))
 
@@ -93,7 +94,7 @@ def list_deliveries(
 @deliveries.command("show")
 def show_delivery(context: typer.Context, delivery_id: str) -> None:
     """Print a delivery with its attempts and every try that somebody asked for."""
-    _print(_ask(context, "GET", f"/v1/deliveries/{delivery_id}"))
+    show(request(context, "GET", f"/v1/deliveries/{delivery_id}"))
 
 
 @deliveries.command("retry")
@@ -106,8 +107,8 @@ def retry_delivery(
 ) -> None:
     """Ask for another try of one delivery; it is decided again first. Exit 1 when nothing may leave any more."""
     asked = {"reason": reason} | ({} if note is None else {"note": note})
-    became = _ask(context, "POST", f"/v1/deliveries/{delivery_id}/retry", body=asked)
-    _print(became)
+    became = request(context, "POST", f"/v1/deliveries/{delivery_id}/retry", body=asked)
+    show(became)
     raise typer.Exit(1 if became["became"] == "withheld" else 0)
 
 
@@ -125,45 +126,58 @@ def propose_replay(
     plan: dict[str, Any] = {"recipient": recipient, "since": since, "reason": reason, "states": state or []}
     if until is not None:
         plan["until"] = until
-    _print(_ask(context, "POST", "/v1/replays", body=plan))
+    show(request(context, "POST", "/v1/replays", body=plan))
 
 
 @replays.command("confirm")
 def confirm_replay(context: typer.Context, replay_id: str) -> None:
     """Let a replay begin that somebody else proposed."""
-    _print(_ask(context, "POST", f"/v1/replays/{replay_id}/confirm", body={}))
+    show(request(context, "POST", f"/v1/replays/{replay_id}/confirm", body={}))
 
 
 @replays.command("stop")
 def stop_replay(context: typer.Context, replay_id: str) -> None:
     """End a replay before it is done."""
-    _print(_ask(context, "POST", f"/v1/replays/{replay_id}/stop", body={}))
+    show(request(context, "POST", f"/v1/replays/{replay_id}/stop", body={}))
 
 
 @replays.command("show")
 def show_replay(context: typer.Context, replay_id: str) -> None:
     """Print a replay and how far it is."""
-    _print(_ask(context, "GET", f"/v1/replays/{replay_id}"))
+    show(request(context, "GET", f"/v1/replays/{replay_id}"))
 
 
-def _ask(
+def request(
     context: typer.Context,
     method: str,
     path: str,
     query: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """One request and its answer (rules 1, 3). Raises `RefusedError`, `UnavailableError`."""
+    """One request at the door that the options name. Raises as `ask` does."""
+    door: Door = context.obj
+    return ask(door, method, path, query, body)
+
+
+def ask(
+    door: Door,
+    method: str,
+    path: str,
+    query: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+    *,
+    nobody: bool = False,
+) -> dict[str, Any]:
+    """One request and its answer (rules 1, 3); `nobody` has no token. Raises `RefusedError`, `UnavailableError`."""
     import httpx2
 
-    door: Door = context.obj
-    headers = {"Authorization": f"Bearer {door.token()}"}
+    headers = {} if nobody else {"Authorization": f"Bearer {door.token()}"}
     if method == "POST":
         headers["Idempotency-Key"] = secrets.token_hex(16)
     try:
         with httpx2.Client(base_url=door.url, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
             answer = client.request(method, path, params=query, json=body, headers=headers)
-        said = answer.json()
+        said = answer.json() if answer.content else {}
     except (httpx2.HTTPError, ValueError) as error:
         raise UnavailableError("The service does not answer.") from error
     if answer.status_code >= _REFUSED:
@@ -172,5 +186,6 @@ def _ask(
     return dict(said)
 
 
-def _print(said: Mapping[str, Any]) -> None:
+def show(said: Mapping[str, Any]) -> None:
+    """Print an answer."""
     typer.echo(json.dumps(said, indent=1, ensure_ascii=False))

@@ -272,6 +272,11 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "Somebody asked to erase a record or a person.",
             "A second reviewer confirms within a week, or does nothing.",
         ),
+        "erasure.repeated": Reason(
+            _S.URGENT,
+            "An older database was restored, and something that had been erased was erased again.",
+            "Destroy the backup it came from; look whether anything was read or sent from it meanwhile.",
+        ),
         "subject.notice": Reason(
             _S.ROUTINE,
             "A person is to be told that something was disclosed about them without their asking.",

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from tiprouter.storage.database import Transaction
+from tiprouter.workflow import access_tokens
 from tiprouter.workflow.alarm import find_undelivered, repeat_alarms
 from tiprouter.workflow.awaiting import watch_acknowledgements
 from tiprouter.workflow.breaking import tend_lines
 from tiprouter.workflow.erasing import erase_aged
+from tiprouter.workflow.granting import expire_grants
 from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.inbox import end_overdue
 from tiprouter.workflow.log_watch import watch_log
@@ -22,6 +24,7 @@ from tiprouter.workflow.proving import tend_endpoints
 from tiprouter.workflow.replaying import work_replays
 from tiprouter.workflow.review_queue import tell_of_late_reviews
 from tiprouter.workflow.revisit import revisit
+from tiprouter.workflow.signing_in import forget_old
 
 Chore: TypeAlias = Callable[[Transaction, Desk], int]
 
@@ -40,6 +43,9 @@ CHORES: Final[tuple[Chore, ...]] = (
     resume_notices,
     erase_aged,
     work_replays,
+    expire_grants,
     watch_log,
+    access_tokens.sweep,
+    forget_old,
 )
 """In the order in which they are done."""

@@ -5,12 +5,13 @@
 3. A note beside a retry is told to reviewers alone; what an endpoint answered is told to nobody here.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.recovery import Remedy, WaitsFor, remedy, waits_for
 from tiprouter.errors import NotFoundError
-from tiprouter.storage import deliveries, delivery_queries, registry, replays
+from tiprouter.storage import deliveries, delivery_queries, log_places, registry, replays
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.deliveries import Attempt
 from tiprouter.storage.delivery_queries import Filter, Seen
@@ -33,12 +34,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """One delivery: what it waits behind, its attempts, and every retry of it with its note."""
+    """One delivery: what it waits behind, its attempts with the log's indexes, every retry of it with its note."""
 
     standing: Standing
     earlier: str | None
     attempts: tuple[Attempt, ...]
     retries: tuple[tuple[Retry, str | None], ...] = ()
+    entries: Mapping[str, int] = field(default_factory=dict)
 
 
 def list_deliveries(
@@ -68,7 +70,8 @@ def delivery(tx: Transaction, desk: Desk, actor: Actor, delivery_id: str) -> Ins
         earlier = delivery_queries.in_the_way(tx, found.delivery) if found.behind else None
         notes = actor.role == CallerRole.REVIEWER
         retries = replays.retries_of(tx, desk.vault, delivery_id, notes=notes)
-        return Inspected(standing, earlier, attempts, tuple(retries))
+        entries = log_places.places(tx, {one.id: one.started_at for one in attempts})
+        return Inspected(standing, earlier, attempts, tuple(retries), entries)
 
 
 def list_replays(tx: Transaction, after: str | None, limit: int) -> Page[Replay]:

@@ -28,15 +28,23 @@ from tiprouter.storage.database import Transaction, forgiving
 from tiprouter.storage.notices import Raised
 from tiprouter.storage.pages import Alarm, Page
 from tiprouter.storage.vault import Vault, blind
+from tiprouter.workflow.key_secrets import Cost
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes something happen: a credential's id, its role, and the agency it belongs to, if any."""
+    """Who makes something happen: a credential's id, its role, and the agency it belongs to, if any.
+
+    Somebody who signed in is their account's id in every session; `verified_at` is when they last showed who they are.
+    `scopes` None is everything that the role may use.
+    """
 
     id: str
     role: str
     recipient_id: str | None = None
+    session: str | None = None
+    verified_at: datetime | None = None
+    scopes: frozenset[str] | None = None
 
 
 ROUTER: Final = Actor("tiprouter", "router")
@@ -49,7 +57,7 @@ class Desk:
     `blind_key` keys the blind indexes. A widened consent may be confirmed after `confirm_after`. What is closed is
     erased after `retention`; zero keeps it. `pace` is how much one recipient gets a minute. `verify_endpoints` has
     endpoints prove themselves before they are sent disclosures. `small_cell` is what a published count reaches, or is
-    withheld.
+    withheld. `secret_cost` is what keeping the secret of a new API key costs.
     """
 
     now: Callable[[], datetime]
@@ -64,6 +72,7 @@ class Desk:
     pace: Pace = field(default_factory=Pace)
     verify_endpoints: bool = True
     small_cell: int = THRESHOLD
+    secret_cost: Cost = field(default_factory=Cost)
 
     def blind(self, *parts: str) -> str:
         """The blind index of an outside name."""

@@ -19,6 +19,7 @@ from tiprouter.api.schemas.deliveries import (
     RetryBody,
     RetryWanted,
 )
+from tiprouter.api.schemas.queries import Paging
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.delivery_queries import Filter
 from tiprouter.workflow import delivery_inquiry, recovery
@@ -34,8 +35,9 @@ async def list_deliveries(
     request: Request, query: Annotated[DeliveryQuery, Query()], office: Desks, actor: Caller
 ) -> Response:
     """Deliveries that match, newest first. An agency sees its own, once sent."""
-    named = query.model_dump(exclude={"after", "limit", "result"})
-    return await _list(request, query, office, actor, Filter(**named, result=query.result))
+    # Not `model_dump`: it spells moments, and the database compares them.
+    named = {name: getattr(query, name) for name in DeliveryQuery.model_fields.keys() - Paging.model_fields.keys()}
+    return await _list(request, query, office, actor, Filter(**named))
 
 
 @router.get("/v1/dead-letters", operation_id="listDeadLetters", response_model=DeliveryList)

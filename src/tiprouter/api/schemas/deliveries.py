@@ -111,7 +111,7 @@ class DeliveryInspected(DeliveryStanding):
         return cls(
             **_values(found.standing),
             behind=found.earlier,
-            history=tuple(AttemptBody.of(attempt) for attempt in found.attempts),
+            history=tuple(AttemptBody.of(attempt, found.entries.get(attempt.id)) for attempt in found.attempts),
             asked=tuple(AskedBody.of(*one) for one in found.retries),
         )
 

@@ -1,5 +1,6 @@
 """How is a disclosure told to those who review and audit? Never with its payload."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
@@ -108,7 +109,7 @@ class DisclosureList(Message):
 class AttemptBody(Message):
     """One HTTP request: ours with the payload, ours with ids alone, or the agency's own from its inbox.
 
-    An attempt without an end is in flight, or its process died.
+    An attempt without an end is in flight, or its process died. Its place in the log is null for an agency.
     """
 
     id: str
@@ -118,15 +119,20 @@ class AttemptBody(Message):
     finished_at: Moment | None
     result: str | None
     status: int | None
+    log: LogPlace | None = None
 
     @classmethod
-    def of(cls, attempt: Attempt) -> Self:
-        """An attempt."""
-        return cls(**{name: getattr(attempt, name) for name in Attempt.__slots__ if name != "delivery_id"})
+    def of(cls, attempt: Attempt, index: int | None = None) -> Self:
+        """An attempt; `index` is that of the entry of its start."""
+        values = {name: getattr(attempt, name) for name in Attempt.__slots__ if name != "delivery_id"}
+        return cls(**values, log=LogPlace.at(index))
 
 
 class Said(Message):
-    """That a recipient answered, and how. Its words are for itself and the reviewer: null for the auditor."""
+    """That a recipient answered, and how. Its words are for itself and the reviewer: null for the auditor.
+
+    Its place in the log is null for an agency.
+    """
 
     id: str
     status: AcknowledgementStatus
@@ -135,6 +141,7 @@ class Said(Message):
     reason: str | None
     question: str | None
     signed_by: Annotated[str | None, Field(description=SIGNED_BY)]
+    log: LogPlace | None = None
 
 
 class BecauseBody(Message):
@@ -181,7 +188,7 @@ class DisclosureJourney(DisclosureBody):
 
 def journey(found: Journey) -> DisclosureJourney:
     """One disclosure, as its recipient sees it: with what it wrote itself."""
-    return DisclosureJourney(**_values(found.listed), **_travelled(found, with_words=True))
+    return DisclosureJourney(**_values(found.listed), **_travelled(found, {}, with_words=True))
 
 
 def whole_journey(found: Trace, *, with_words: bool) -> DisclosureJourney:
@@ -189,21 +196,23 @@ def whole_journey(found: Trace, *, with_words: bool) -> DisclosureJourney:
     itself, *recalls = (DisclosureBody.found(one, found.around) for one in found.around.rows)
     return DisclosureJourney(
         **dict(itself),
-        **_travelled(found.journey, with_words=with_words),
+        **_travelled(found.journey, found.entries, with_words=with_words),
         because=tuple(BecauseBody.of(one, found.entries.get(one.decision.id)) for one in found.reasons),
         sent=found.sent,
         recalled_by=tuple(recalls),
     )
 
 
-def _travelled(found: Journey, *, with_words: bool) -> dict[str, Any]:
+def _travelled(found: Journey, entries: Mapping[str, int], *, with_words: bool) -> dict[str, Any]:
+    said = ((one, entries.get(one.id)) for one in found.acknowledgements)
     return {
-        "attempts": tuple(AttemptBody.of(attempt) for attempt in found.attempts),
-        "acknowledgements": tuple(_said(one, with_words=with_words) for one in found.acknowledgements),
+        "attempts": tuple(AttemptBody.of(attempt, entries.get(attempt.id)) for attempt in found.attempts),
+        "acknowledgements": tuple(said_of(one, index, with_words=with_words) for one, index in said),
     }
 
 
-def _said(made: Acknowledgement, *, with_words: bool) -> Said:
+def said_of(made: Acknowledgement, index: int | None, *, with_words: bool) -> Said:
+    """What a recipient said; `index` is its entry's in the log."""
     words = made.words if with_words else Words()
     return Said(
         id=made.id,
@@ -213,6 +222,7 @@ def _said(made: Acknowledgement, *, with_words: bool) -> Said:
         reason=words.reason,
         question=words.question,
         signed_by=made.key,
+        log=LogPlace.at(index),
     )
 
 

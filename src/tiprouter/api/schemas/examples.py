@@ -47,6 +47,12 @@ RECIPIENT: Final[dict[str, Any]] = {
     "agreement_until": "2027-01-01T00:00:00.000Z",
 }
 CREDENTIAL: Final[dict[str, Any]] = {"role": "intake"}
+CLIENT: Final[dict[str, Any]] = {
+    "role": "intake",
+    "label": "crm",
+    "scopes": ["tips:write"],
+    "keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}],
+}
 APPROVAL: Final[dict[str, Any]] = {"against": "0123456789abcdef" * 4, "accept_newly_disclosed": False}
 QUESTION: Final[dict[str, Any]] = {
     "facts": {
