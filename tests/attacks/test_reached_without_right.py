@@ -142,7 +142,7 @@ async def test_one_pair_of_hands_is_noticed(service: Service, monkeypatch: pytes
     assert await STORIES[act](service, two)
 
 
-@pytest.mark.parametrize("act", set(Act) - {Act.BUNDLE, Act.GRANT})
+@pytest.mark.parametrize("act", sorted(set(Act) - {Act.BUNDLE, Act.GRANT}))
 async def test_who_approves_what_they_proposed_is_noticed(
     service: Service, monkeypatch: pytest.MonkeyPatch, act: Act
 ) -> None:
