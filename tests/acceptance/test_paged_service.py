@@ -76,7 +76,7 @@ async def test_a_service_with_channels_pages_and_keeps_its_secrets(
     assert request.headers["webhook-id"] == failed.headers["webhook-id"]
     assert json.loads(request.body)["data"]["reason"] == "duty.blocked"
     assert post.recipients[:2] == ["oncall@hotline.example", "second@hotline.example"]
-    lines = (tmp_path / "serve.log").read_text()
+    lines = service.said
     assert [word for word in ('"email"', '"webhook"', "page.sent", "page.failed") if word not in lines] == []
     secrets = [HIDDEN_PATH, PASSWORD, "hotline.example"] + [key.reveal() for key in KEYS]
     assert [secret for secret in secrets if secret in lines] == []

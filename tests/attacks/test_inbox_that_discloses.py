@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tests.attacks.agreement import entries_of, log_agrees_with_rows
@@ -17,7 +18,7 @@ from tests.support.service import INTAKE, OPERATOR, START, Service
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.recipient import DeliveryMode, RecipientStatus
 from tiprouter.errors import NotFoundError
-from tiprouter.storage import deliveries, tables
+from tiprouter.storage import deliveries, disclosures, tables
 from tiprouter.storage import inbox as lying
 from tiprouter.storage.deliveries import Attempt
 from tiprouter.workflow import consenting, enrolment, inbox
@@ -310,11 +311,18 @@ async def test_an_inbox_for_whoever_knows_the_id_is_found_out(
         await test_an_agency_finds_nothing_of_anothers(service)
 
 
+def made_anew(told: sa.Select[Any]) -> sa.Select[Any]:
+    """The question what was told about a record."""
+    return told.where(tables.disclosures.c.record_id == sa.bindparam("record"))
+
+
 async def test_an_announcement_taken_for_the_payload_is_found_out(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what was announced counted as told, the withdrawal would tell the agency that a consent was withdrawn."""
     monkeypatch.setattr("tiprouter.storage.disclosures._left", lambda: tables.deliveries.c.attempts > 0)
+    # Statements are made once, and this one before: it is made again, and not kept for the tests after this one.
+    monkeypatch.setattr("tiprouter.storage.disclosures._told_of", lambda: made_anew(vars(disclosures)["_told"]()))
     police, consent_id, _ = await announced(service, DeliveryMode.THIN)
     await service.withdraw(consent_id)
     assert len(await police.listed()) == 1

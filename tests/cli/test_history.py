@@ -86,7 +86,7 @@ def test_what_would_newly_leave_answers_1(settings: Settings, capsys: pytest.Cap
     """Rule 2: the matrix, the shift with an example; the bundle of the day, by its stored digest, changes nothing."""
     assert history.simulate(settings, "tip-sharing", "2026-03-02") == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"tip-sharing 1 {bundle('tip-sharing').digest}"
+    assert lines[0] == f"tip-sharing 2 {bundle('tip-sharing').digest}"
     assert "newly disclosed: 1 (law_enforcement 1)" in lines
     example = lines[lines.index("newly disclosed: 1 (law_enforcement 1)") + 1]
     assert example.endswith(": WITHHOLD becomes DISCLOSE; gains incident location")

@@ -75,7 +75,7 @@ class Running:
         """Start it and wait until it answers."""
         before = self.said.count("service.ready")
         self.begin()
-        wait_for(lambda: self.said.count("service.ready") > before, 30)
+        wait_for(lambda: self.said.count("service.ready") > before, 90)
         port = json.loads([line for line in self.said.splitlines() if "service.ready" in line][-1])["port"]
         self.url = f"http://127.0.0.1:{port}"
 
