@@ -223,3 +223,15 @@ def treelog_only(tx: Transaction, chance: random.Random) -> None:
     """Entries as they were stored before."""
     entries = [_entry(chance, START + timedelta(seconds=number)) for number in range(600)]
     treelog.add_entries(tx, treelog.size(tx), [(*heading(one), one) for one in entries])
+
+
+async def test_entries_that_name_nothing_are_stored(service: Service) -> None:
+    """A batch without a single word to keep, such as a log's first entry alone, does not stop the sequencer."""
+    nothing = compose(Kind.LOG_ALIVE, START, bytes(16), {"size": 0})
+    told = [(*heading(nothing), nothing)]
+
+    def story(tx: Transaction) -> bool:
+        log_mentions.add(tx, 10_000_000, told)
+        return found(tx, Sought(ids=(_IDS["tip"][0],)), None, 5).rows == ()
+
+    assert await service.database.write(story)

@@ -127,7 +127,7 @@ def text(app: FastAPI) -> str:
 
 
 class Papers:
-    """The document and the page, made when somebody first asks: making them takes about half a second."""
+    """The document and the page, made when somebody first asks: making them takes a second or two."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app

@@ -88,15 +88,20 @@ def add(tx: Connection, first: int, entries: Sequence[Told]) -> None:
         named.setdefault(index // BUNDLE, []).append(entry)
     # In the order of the key, which both databases take faster. The first bundle was begun by the batch before.
     rows = sorted((one, bundle) for bundle, some in named.items() for one in words_of(b"".join(some)))
-    if tx.dialect.name == "sqlite":
-        tx.exec_driver_sql("INSERT OR IGNORE INTO log_mentions (word, bundle) VALUES (?, ?)", rows)
-    else:
-        tx.exec_driver_sql(
-            "INSERT INTO log_mentions (word, bundle) SELECT * FROM unnest($1::varchar[], $2::bigint[])"
-            " ON CONFLICT DO NOTHING",
-            ([one for one, _ in rows], [bundle for _, bundle in rows]),
-        )
+    if rows:
+        _add_words(tx, rows)
     _add_spans(tx, first, entries)
+
+
+def _add_words(tx: Connection, rows: Sequence[tuple[str, int]]) -> None:
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql("INSERT OR IGNORE INTO log_mentions (word, bundle) VALUES (?, ?)", list(rows))
+        return
+    tx.exec_driver_sql(
+        "INSERT INTO log_mentions (word, bundle) SELECT * FROM unnest($1::varchar[], $2::bigint[])"
+        " ON CONFLICT DO NOTHING",
+        ([one for one, _ in rows], [bundle for _, bundle in rows]),
+    )
 
 
 def _add_spans(tx: Connection, first: int, entries: Sequence[Told]) -> None:
