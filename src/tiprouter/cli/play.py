@@ -24,7 +24,8 @@ LOOK_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 20.0
 _OK: Final = range(200, 300)
 _PER_REQUEST: Final = re.compile(rb"urn:request:[^\"]+")
-_PER_REQUEST_HEADERS: Final = {"date", "x-request-id"}
+# What is left of the caller's own budget differs between two equal answers: it counts requests, and refills with time.
+_PER_REQUEST_HEADERS: Final = {"date", "x-request-id", "ratelimit"}
 
 
 @dataclass(frozen=True, slots=True)
