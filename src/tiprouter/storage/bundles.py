@@ -130,6 +130,11 @@ def approvals(tx: Connection, digest: str) -> list[Approval]:
     return [Approval(**{name: getattr(row, name) for name in Approval.__slots__}) for row in rows]
 
 
+def forget_approvals(tx: Connection, digest: str) -> None:
+    """Drop every approval of a bundle."""
+    tx.execute(bundle_approvals.delete().where(bundle_approvals.c.digest == digest))
+
+
 def _row(row: Any) -> BundleRow:  # noqa: ANN401 - a SQLAlchemy row
     values = {name: getattr(row, name) for name in BundleRow.__slots__}
     return BundleRow(**values | {"state": BundleState(row.state)})

@@ -2,8 +2,10 @@
 
 1. Proposed: anybody who may author policy stores a bundle that can be read. Its digest is its name; it never changes.
 2. Gated: the gate passed it. Without the gate's packages nothing is gated, and so nothing comes into force.
+   Whatever the gate passed before and now does not is a draft again, and approved by nobody.
 3. Approved: two different people approved it against the bundle that is active. Where anything may newly leave, each
-   must say that they accept it. When another bundle becomes active meanwhile, the approvals lapse.
+   must say that they accept it. When another bundle becomes active meanwhile, the approvals lapse, and stay so when the
+   earlier one returns. What was in force and is proposed again is approved again: an approval is for one activation.
 4. Active: in one transaction it takes the other's place and every open record is decided again; decisions in the
    making are waited for. What is beyond `DECIDED_AT_ONCE` records is decided again by the workers, and nothing that
    rests on the old bundle starts meanwhile.
@@ -99,6 +101,7 @@ def propose(tx: Transaction, desk: Desk, actor: Actor, bundle: Bundle) -> Govern
             bundles.add(tx, _row(it, bundle), _texts(bundle))
         elif known.state is BundleState.RETIRED:
             bundles.change(tx, known.digest, state=_next(known, BundleEvent.PROPOSE_AGAIN), report=None)
+            bundles.forget_approvals(tx, known.digest)
         it.log(Kind.BUNDLE_PROPOSED, {"bundle": bundle.digest})
         return _governed(tx, bundle.digest)
 
@@ -109,6 +112,8 @@ def record_check(tx: Transaction, desk: Desk, actor: Actor, digest: str, report:
         row = _found(bundles.load(tx, digest))
         event = BundleEvent.PASS if report.passed and report.digest == digest else BundleEvent.FAIL
         bundles.change(tx, digest, state=_next(row, event), report=told(report))
+        if event is BundleEvent.FAIL:
+            bundles.forget_approvals(tx, digest)
         failed = [step.number for step in report.steps if not step.ok]
         it.log(
             Kind.BUNDLE_CHECKED,
@@ -214,23 +219,25 @@ def _take_place(it: Happening, row: BundleRow, event: BundleEvent, cause: str) -
         retired_at=None,
         replaced=row.replaced if returning else old,
     )
-    # Whoever approved another bundle approved it against the one that has just left.
+    # Whoever approved another bundle approved it against the one that has just left, even if that one returns.
     for other in bundles.in_state(it.tx, BundleState.APPROVED):
         bundles.change(it.tx, other.digest, state=_next(other, BundleEvent.LAPSE))
+    for other in bundles.in_state(it.tx, BundleState.GATED):
+        bundles.forget_approvals(it.tx, other.digest)
     decided, waiting = everything_open(it, cause, DECIDED_AT_ONCE)
     _log_activation(it, row, old, cause, (decided, waiting))
     return InForce(_found(bundles.load(it.tx, row.digest)), old, decided, waiting)
 
 
 def _log_activation(it: Happening, row: BundleRow, old: str | None, cause: str, counts: tuple[int, int]) -> None:
-    approvers = [] if old is None else [approval.approver for approval in _valid(it.tx, row.digest, old)]
+    given = [] if old is None or cause != ACTIVATED else _valid(it.tx, row.digest, old)
     it.log(
         Kind.BUNDLE_ACTIVATED,
         {
             "bundle": row.digest,
             "replaces": old,
             "cause": cause,
-            "approvers": approvers,
+            "approvers": [approval.approver for approval in given],
             "engine": row.engine.replace("; ", ".").replace(" ", "-"),
             "decided": counts[0],
             "waiting": counts[1],
