@@ -270,7 +270,7 @@ class People(Basics):
         self.watch.waiting(about)
         recalled, tables = self.watch.recalled(), self.watch.tables
         for key in self.watch.left & self.watch.rested.keys():
-            _, _, _, record_id, agency_id, _ = tables["disclosures"][key]
+            record_id, agency_id = tables["disclosures"][key][3:5]
             mine = {category for who, category in self.watch.rested[key] if who == person_id}
             if not mine or key in recalled or self.model.records[record_id].erased:
                 continue

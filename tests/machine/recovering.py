@@ -95,7 +95,8 @@ class Recoveries(Basics):
             retried = self.tell(lambda tx: recovery.retry(tx, desk, OPERATOR, row[0], wish), books)
         except NotRetriedError:
             self.watch.after()
-            helps = row[1] in ENDED and disclosure[1] and not disclosure[5]
+            anew = any(one[2] == disclosure[2] and one[6] > disclosure[6] for one in self._recalls(row))
+            helps = row[1] in ENDED and disclosure[1] and not disclosure[5] and not anew
             demand(not helps, "what ended and stands may be sent anew", row, disclosure)
             return "not retried"
         became = retried.again.became
@@ -111,6 +112,10 @@ class Recoveries(Basics):
         made = self.watch.tables["deliveries"].get(str(retried.again.made_id))
         demand(made is not None and made[3:5] == row[3:5], "what was made anew goes to the same agency", made)
         return f"{became.value} {'recall' if disclosure[2] else 'disclosure'}"
+
+    def _recalls(self, row: Row) -> list[Row]:
+        """What was recalled of a delivery's record to its agency: an earlier recall was sent anew by a later one."""
+        return [one for one in self.watch.tables["disclosures"].values() if one[2] and one[3:5] == row[3:5]]
 
     def replay(self) -> str | None:
         """Somebody proposes that many be tried again; another confirms, or somebody stops it."""

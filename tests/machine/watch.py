@@ -75,7 +75,9 @@ REACH: Final = {
 QUERIES: Final = {
     "deliveries": "select id, state, disclosure_id, record_id, recipient_id, attempts, lease from deliveries",
     "attempts": "select id, number, delivery_id, kind, finished_at from attempts",
-    "disclosures": ("select id, state = 'standing', recalls, record_id, recipient_id, answers from disclosures"),
+    "disclosures": (
+        "select id, state = 'standing', recalls, record_id, recipient_id, answers, sequence from disclosures"
+    ),
     "decisions": "select id, record_id, person_id, recipient_id, outcome, categories from decisions where current",
     "notices": "select id, reason, subject from notices",
     "duties": (
@@ -258,7 +260,7 @@ class Watch:
             return
         vault = self.house.desk.vault
         for key, (body, _) in self.house.write(lambda tx: disclosures.payloads(tx, vault, new)).items():
-            _, live, recalls, record_id, agency_id, answers = now["disclosures"][key]
+            _, live, recalls, record_id, agency_id, answers, _ = now["disclosures"][key]
             found = self.contents[key] = content_of(body)
             if recalls:
                 demand(not found.markers, "a recall carries ids alone", key)
@@ -309,14 +311,18 @@ class Watch:
                 continue
             told = self.model.records[record_id]
             if (record_id, agency_id) not in ruled:
-                ruled[record_id, agency_id] = self.model.ruled(record_id, agency_id)
-            mine = ruled[record_id, agency_id].get(told.record.persons[told.persons.index(person_id)].ref)
-            demand(mine is not None, "decided toward a candidate", record_id, agency_id)
-            said = frozenset(json.loads(categories) if isinstance(categories, str) else categories)
-            may = (mine.outcome.value, frozenset(map(str, mine.categories)))
-            if (outcome, said) != may:
-                differ = self._differing(key, mine.facts)
-                demand(False, "a decision says what the model says", record_id, agency_id, (outcome, said), may, differ)  # noqa: FBT003
+                # An answer about what has changed and is again as it was may count again, or be asked for again.
+                ruled[record_id, agency_id] = [
+                    self.model.ruled(record_id, agency_id, strictly=strictly) for strictly in (False, True)
+                ]
+            ref = told.record.persons[told.persons.index(person_id)].ref
+            mine = [one[ref] for one in ruled[record_id, agency_id] if ref in one]
+            demand(len(mine) == 2, "decided toward a candidate", record_id, agency_id)
+            said = (outcome, frozenset(json.loads(categories) if isinstance(categories, str) else categories))
+            may = [(one.outcome.value, frozenset(map(str, one.categories))) for one in mine]
+            if said not in may:
+                differ = self._differing(key, mine[0].facts)
+                demand(False, "a decision says what the model says", record_id, agency_id, said, may, differ)  # noqa: FBT003
 
     def _differing(self, decision_id: str, facts: Facts) -> dict[str, Any]:
         """On which facts a decision and the model differ."""
