@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiprouter.audit.entry import JSON, EntryError, commit, compose, heading, parse
+from tiprouter.audit.entry import JSON, Alike, EntryError, commit, compose, heading, parse
 from tiprouter.audit.kinds import FIELDS, REQUIRED, Kind
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
@@ -52,6 +53,55 @@ def test_what_was_composed_is_parsed_back(body: dict[str, JSON]) -> None:
     assert entry.body == body
     assert (entry.kind, entry.nonce, entry.at) == (Kind.DECISION, NONCE, AT.replace(microsecond=123_000))
     assert _entry(dict(reversed(body.items()))) == data
+
+
+DECIDED = st.dictionaries(st.sampled_from(sorted(FIELDS[Kind.DECISION])), VALUES, max_size=6)
+ANYTHING = TOKENS | VALUES | st.sampled_from(["two words", "%s", "%(nonce)s", "a\nb", "555-0101", "a" * 129, "", 2**53])
+
+
+@given(DECIDED, st.lists(DECIDED, max_size=4))
+def test_entries_that_say_most_alike_are_spelt_as_each_alone(
+    shared: dict[str, JSON], each: list[dict[str, JSON]]
+) -> None:
+    """Whatever is shared and whatever is their own, byte for byte, and in whatever order they are asked for."""
+    alike = Alike(Kind.DECISION, AT, shared)
+    for number, own in enumerate([*each, *reversed(each)]):
+        nonce = bytes([0xA0 + number]) * 16
+        assert alike.compose(nonce, own) == compose(Kind.DECISION, AT, nonce, {**shared, **own})
+
+
+@given(
+    st.sampled_from([Kind.DECISION, Kind.ATTEMPT_FINISHED]),
+    st.dictionaries(st.sampled_from(["recipient", "attempt", "narrative"]), ANYTHING, max_size=1),
+    st.lists(st.dictionaries(st.sampled_from(["recipient", "cause", "attempt"]), ANYTHING, max_size=2)),
+    st.sampled_from([15, 16]),
+)
+def test_what_alone_would_be_refused_is_refused_alike(
+    kind: Kind, shared: dict[str, JSON], each: list[dict[str, JSON]], nonce_bytes: int
+) -> None:
+    """With the same words: a wrong value, an unknown field, a missing one, a short nonce; and only then."""
+    alike, nonce = Alike(kind, AT, shared), bytes(nonce_bytes)
+
+    def told(make: Callable[[], bytes]) -> bytes | str:
+        try:
+            return make()
+        except EntryError as error:
+            return str(error)
+
+    for own in each:
+        assert told(partial(alike.compose, nonce, own)) == told(partial(compose, kind, AT, nonce, {**shared, **own}))
+
+
+def test_an_entry_like_others_fits_the_bundle_too() -> None:
+    """Of two that say most alike, the one that is too long is refused, by its last byte."""
+
+    def saying(length: int) -> Alike:
+        return Alike(Kind.DECISION, AT, {"policies": ["p" * 128] * 499 + ["p" * length]})
+
+    alike = saying(65_535 - len(saying(1).compose(NONCE, {"record": "r"})))
+    assert len(alike.compose(NONCE, {"record": "rr"})) == 65_535
+    with pytest.raises(EntryError, match="65535"):
+        alike.compose(NONCE, {"record": "rrr"})
 
 
 def test_times_are_told_in_utc() -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tests.machine.patching import inside, put, room
+from tiprouter.audit.entry import Alike
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.consent import Consent, Question
 from tiprouter.domain.discharge import EvidenceKind
@@ -168,13 +169,17 @@ def unlabelled_is_incident() -> list[Any]:
 
 
 def _without(kind: Kind) -> list[Any]:
-    log = Happening.log
+    log, log_as = Happening.log, Happening.log_as
 
     def silent(it: Happening, what: Kind, body: dict[str, Any]) -> None:
         if what is not kind:
             log(it, what, body)
 
-    return [put(Happening, "log", silent)]
+    def silent_too(it: Happening, alike: Alike, own: dict[str, Any]) -> None:
+        if alike.kind is not kind:
+            log_as(it, alike, own)
+
+    return [put(Happening, "log", silent), put(Happening, "log_as", silent_too)]
 
 
 def attempts_unlogged() -> list[Any]:

@@ -10,6 +10,7 @@
 5. Every entry holds 128 random bits of its own, so that equal happenings have unlike hashes.
 6. What the verifier needs to follow a disclosure is demanded when the entry is made, not when it is too late.
 7. At most 65,535 bytes: an entry bundle spells the length in two bytes (C2SP tlog-tiles).
+8. What many entries say alike is checked and spelt once (`Alike`); their bytes are those they would have alone.
 
 It does not promise that an entry is true, nor that a single word is not a name: callers pass ids and enum values.
 """
@@ -17,7 +18,7 @@ It does not promise that an entry is true, nor that a single word is not a name:
 import hmac
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -42,6 +43,8 @@ _AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{
 _NONCE = re.compile(r"[0-9a-f]{32}")
 _BEFORE_KIND = b',"kind":"'
 _AFTER_KIND = len('","nonce":"') + 2 * NONCE_BYTES + len('","v":1}')
+_PLAIN = frozenset({str})
+_NONCE_GAP = ""  # no field is called so
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -71,10 +74,31 @@ def compose(kind: Kind, at: datetime, nonce: bytes, body: Mapping[str, JSON]) ->
     if len(nonce) != NONCE_BYTES:
         raise EntryError("the nonce of an audit entry is 16 bytes")
     _refuse_body(kind, body)
-    data = _spell(kind, at, nonce, body)
-    if len(data) > MAX_ENTRY_BYTES:
-        raise EntryError("an audit entry holds at most 65535 bytes")
-    return data
+    return _fitting(_spell(kind, at, nonce.hex(), body))
+
+
+class Alike:
+    """Entries of one kind and moment that say most of it alike, and some words each of its own (rule 8)."""
+
+    def __init__(self, kind: Kind, at: datetime, shared: Mapping[str, JSON]) -> None:
+        self.kind, self._at, self._shared = kind, at, shared
+        self._forms: dict[tuple[str, ...], str] = {}
+
+    def compose(self, nonce: bytes, own: Mapping[str, JSON]) -> bytes:
+        """What `compose` returns for all that is said, alike and of its own; raises `EntryError` where it would."""
+        words, names = cast("Collection[str]", own.values()), tuple(own)
+        if len(nonce) != NONCE_BYTES or not (_PLAIN.issuperset(map(type, words)) and _are_tokens(words)):
+            # More than words, or to be refused: there it is said why.
+            return compose(self.kind, self._at, nonce, {**self._shared, **own})
+        if names not in self._forms:
+            self._forms[names] = self._form(names)
+        return _fitting((self._forms[names] % {**own, _NONCE_GAP: nonce.hex()}).encode("ascii"))
+
+    def _form(self, names: tuple[str, ...]) -> str:
+        """An entry with gaps for these fields and the nonce: no token holds a per cent sign, so each of them is one."""
+        compose(self.kind, self._at, bytes(NONCE_BYTES), {**self._shared, **dict.fromkeys(names, "x")})
+        gaps = {name: f"%({name})s" for name in names}
+        return _spell(self.kind, self._at, f"%({_NONCE_GAP})s", {**self._shared, **gaps}).decode("ascii")
 
 
 def parse(data: bytes) -> Entry:
@@ -87,7 +111,7 @@ def parse(data: bytes) -> Entry:
         raise EntryError("an audit entry is canonical JSON in ASCII") from error
     entry = _entry_of(raw)
     # This also refuses a member that is named twice: of two, only one is spelt again.
-    if _spell(entry.kind, entry.at, entry.nonce, entry.body) != data:
+    if _spell(entry.kind, entry.at, entry.nonce.hex(), entry.body) != data:
         raise EntryError("an audit entry is spelt canonically")
     return entry
 
@@ -123,8 +147,14 @@ def commit(salt: bytes, value: bytes) -> str:
     return hmac.digest(salt, value, "sha256").hex()
 
 
-def _spell(kind: Kind, at: datetime, nonce: bytes, body: Mapping[str, JSON]) -> bytes:
-    whole = {"at": _stamp(at.astimezone(UTC)), "body": body, "kind": kind.value, "nonce": nonce.hex(), "v": VERSION}
+def _fitting(data: bytes) -> bytes:
+    if len(data) > MAX_ENTRY_BYTES:
+        raise EntryError("an audit entry holds at most 65535 bytes")
+    return data
+
+
+def _spell(kind: Kind, at: datetime, nonce: str, body: Mapping[str, JSON]) -> bytes:
+    whole = {"at": _stamp(at.astimezone(UTC)), "body": body, "kind": kind.value, "nonce": nonce, "v": VERSION}
     # All keys and values are ASCII tokens by now, for which this is RFC 8785's spelling, escapes and order included.
     return _ENCODER.encode(whole).encode("ascii")
 
@@ -182,13 +212,17 @@ def _are_values(values: Iterable[object]) -> bool:
     """Rule 3: their shapes are looked at one by one, all their words at once."""
     words: list[str] = []
     for value in values:
-        # Most are words: asked first, since every entry of the log passes here.
+        # Most are words or lists of them: asked first, since every entry of the log passes here.
         if isinstance(value, str):
             words.append(value)
+        elif type(value) is list and _PLAIN.issuperset(map(type, value)):
+            words.extend(value)
         elif not (_is_scalar(value) or _is_flat(value, words) or _is_list_of_objects(value, words)):
             return False
-    if not words:
-        return True
+    return not words or _are_tokens(words)
+
+
+def _are_tokens(words: Collection[str]) -> bool:
     text = "\n".join(words) + "\n"
     # The lines are counted, or a word with a line break in it would pass as two.
     return text.count("\n") == len(words) and "://" not in text and _TOKENS.fullmatch(text) is not None

@@ -42,6 +42,8 @@ _MILLI: Final = 1e3
 
 PARTS: Final[Sequence[tuple[str, object, str]]] = (
     ("log", Happening, "log"),
+    ("log", Happening, "alike"),
+    ("log", Happening, "log_as"),
     ("log", Happening, "commitment"),
     ("log", Happening, "leave_entries"),
     ("decision", assess, "verdicts_toward"),

@@ -2,13 +2,19 @@
 
 1. Times are whole microseconds since 1970 UTC, so that both databases compare and index them alike.
 2. Allowed values of a column derive from the closed vocabulary it holds (`one_of`).
+3. Any number of ids is one parameter (`named_in`): neither the text of a statement nor its work grows with them.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -27,6 +33,42 @@ class Moment(sa.TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
         """From the database."""
         return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class _Ids(sa.TypeDecorator[Sequence[str]]):
+    """Any number of ids: an array where there are arrays, else JSON."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """As this database takes them."""
+        return dialect.type_descriptor(sa.JSON() if dialect.name == "sqlite" else sa.ARRAY(sa.String()))
+
+
+class _NamedIn(FunctionElement[bool]):
+    """A column's value is one of those in a parameter."""
+
+    name = "named_in"
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(_NamedIn)
+def _in_array(element: _NamedIn, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    column, which = (compiler.process(one, **how) for one in element.clauses)
+    return f"{column} = ANY ({which})"
+
+
+@compiles(_NamedIn, "sqlite")
+def _in_json(element: _NamedIn, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - as above
+    column, which = (compiler.process(one, **how) for one in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({which}))"  # noqa: S608 - a column's name and a placeholder
+
+
+def named_in(column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
+    """The condition that a column holds one of the ids in the parameter of this name, a sequence."""
+    return _NamedIn(column, sa.bindparam(name, type_=_Ids()))
 
 
 def one_of(column: str, values: type[StrEnum]) -> sa.CheckConstraint:

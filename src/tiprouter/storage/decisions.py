@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.vocabulary import Outcome, Urgency
+from tiprouter.storage import rows
+from tiprouter.storage.columns import named_in
 from tiprouter.storage.tables import decisions
 
 
@@ -55,67 +56,46 @@ _COLUMNS = tuple(
     sa.cast(decisions.c[name], sa.Text).label(name) if name in _TEXTS else decisions.c[name]
     for name in Decision.__slots__
 )
-_values = attrgetter(*Decision.__slots__)
-_ADD: Final = decisions.insert()
-_RETIRE: Final = (
-    decisions.update().where(decisions.c.id.in_(sa.bindparam("which", expanding=True))).values(current=False)
-)
+_SOME: Final = named_in(decisions.c.id, "which")
+_RETIRE: Final = decisions.update().where(_SOME).values(current=False)
 _CURRENT: Final = (
     sa.select(*_COLUMNS)
     .where(decisions.c.record_id == sa.bindparam("record"), decisions.c.current)
     .order_by(decisions.c.id)
 )
 _LOAD: Final = sa.select(*_COLUMNS).where(decisions.c.id == sa.bindparam("which"))
-_SEVERAL: Final = sa.select(*_COLUMNS).where(decisions.c.id.in_(sa.bindparam("which", expanding=True)))
+_SEVERAL: Final = sa.select(*_COLUMNS).where(_SOME)
 READ_MAX: Final = 4_096
 """So many different facts and lists are kept as they were read."""
-
-_AT_ONCE = 500
-"""So many ids are named in one statement: databases bound the number of parameters."""
 
 
 def add(tx: Connection, made: Sequence[Decision]) -> None:
     """Store decisions as the current ones; what they replace is to be retired first."""
-    if made:
-        tx.execute(_ADD, [_row(decision) for decision in made])
+    rows.add(tx, decisions, rows.columns_of(Decision.__slots__, made))
 
 
 def retire(tx: Connection, decision_ids: Sequence[str]) -> None:
     """Take the mark of decisions that were replaced, or whose person or recipient is no longer part of the record."""
-    for first in range(0, len(decision_ids), _AT_ONCE):
-        tx.execute(_RETIRE, {"which": list(decision_ids[first : first + _AT_ONCE])})
+    if decision_ids:
+        tx.execute(_RETIRE, {"which": decision_ids})
 
 
 def current(tx: Connection, record_id: str) -> list[Decision]:
     """The decisions about a record that stand."""
-    return [_decision(row) for row in tx.execute(_CURRENT, {"record": record_id})]
+    return _read(tx.execute(_CURRENT, {"record": record_id}).all())
 
 
 def load(tx: Connection, decision_id: str) -> Decision | None:
     """One decision, or None."""
-    row = tx.execute(_LOAD, {"which": decision_id}).one_or_none()
-    return None if row is None else _decision(row)
+    return next(iter(_read(tx.execute(_LOAD, {"which": decision_id}).all())), None)
 
 
 def several(tx: Connection, decision_ids: Sequence[str]) -> dict[str, Decision]:
     """Those of these decisions that there are, by id."""
     found: dict[str, Decision] = {}
-    for first in range(0, len(decision_ids), _AT_ONCE):
-        some = list(decision_ids[first : first + _AT_ONCE])
-        found |= {row.id: _decision(row) for row in tx.execute(_SEVERAL, {"which": some})}
+    if decision_ids:
+        found = {one.id: one for one in _read(tx.execute(_SEVERAL, {"which": decision_ids}).all())}
     return found
-
-
-def _row(decision: Decision) -> dict[str, Any]:
-    return dict(zip(Decision.__slots__, _values(decision), strict=True))
-
-
-def _decision(row: Any) -> Decision:  # noqa: ANN401 - a SQLAlchemy row
-    values = dict(zip(Decision.__slots__, row, strict=True))
-    values |= {name: _words(values[name]) for name in _LISTS}
-    values["facts"] = None if values["facts"] is None else _facts(values["facts"])
-    values["outcome"], values["urgency"] = Outcome(values["outcome"]), Urgency(values["urgency"])
-    return Decision(**values)
 
 
 @functools.lru_cache(maxsize=READ_MAX)
@@ -124,7 +104,19 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=READ_MAX)
-def _facts(text: str) -> Mapping[str, Any] | None:
+def _facts(text: str | None) -> Mapping[str, Any] | None:
     """Facts as they were stored; shared by every decision that rests on the same, and changed by none."""
-    found: Mapping[str, Any] | None = json.loads(text)
+    found: Mapping[str, Any] | None = None if text is None else json.loads(text)
     return found
+
+
+_READING: Final[rows.Reading] = {
+    **dict.fromkeys(_LISTS, _words),
+    "facts": _facts,
+    "outcome": Outcome,
+    "urgency": Urgency,
+}
+
+
+def _read(found: Sequence[Sequence[Any]]) -> list[Decision]:
+    return [Decision(*values) for values in rows.read(found, Decision.__slots__, _READING)]

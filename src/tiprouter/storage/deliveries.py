@@ -24,13 +24,13 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.lanes import Lane, lane_of
 from tiprouter.domain.states import DUE, WAITING, DeliveryState
 from tiprouter.domain.vocabulary import AttemptKind, Urgency
+from tiprouter.storage import rows
+from tiprouter.storage.columns import named_in
 from tiprouter.storage.tables import attempts, deliveries, records
 from tiprouter.storage.vault import Place, SealError, Vault
 
 _DUE = tuple(sorted(DUE))
 _WAITING = tuple(sorted(WAITING))
-_AT_ONCE = 500
-"""So many ids are named in one statement: databases bound the number of parameters."""
 
 # Made once, each: SQLAlchemy takes longer to make a statement than to run it.
 _CLAIM: Final = (
@@ -46,8 +46,6 @@ _CLAIM: Final = (
 _LEASES: Final = sa.select(deliveries.c.id, deliveries.c.lease).where(
     deliveries.c.id.in_(sa.bindparam("ids", expanding=True))
 )
-_START: Final = attempts.insert()
-_ADD: Final = deliveries.insert()
 _LOAD: Final = sa.select(deliveries).where(deliveries.c.id == sa.bindparam("which")).with_for_update()
 _OF_DISCLOSURES: Final = (
     sa.select(deliveries)
@@ -89,7 +87,7 @@ class Delivery:
 
 def add(tx: Connection, delivery: Delivery) -> None:
     """Store a new delivery, in the transaction that made its disclosure."""
-    tx.execute(_ADD, _values(delivery))
+    add_all(tx, (delivery,))
 
 
 def change(tx: Connection, delivery_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
@@ -102,8 +100,8 @@ def change_each(tx: Connection, changes: Mapping[str, Mapping[str, Any]]) -> Non
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for delivery_id, values in changes.items():
         alike.setdefault(tuple(sorted(values)), []).append({"which": delivery_id, **values})
-    for names, rows in alike.items():
-        tx.execute(_setting(names), rows)
+    for names, some in alike.items():
+        tx.execute(_setting(names), some)
 
 
 @functools.lru_cache
@@ -117,7 +115,7 @@ def _setting(names: tuple[str, ...]) -> sa.Update:
 def _setting_all(names: tuple[str, ...]) -> sa.Update:
     """The same change of many deliveries."""
     values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
-    return deliveries.update().where(deliveries.c.id.in_(sa.bindparam("which", expanding=True))).values(values)
+    return deliveries.update().where(named_in(deliveries.c.id, "which")).values(values)
 
 
 def load(tx: Connection, delivery_id: str) -> Delivery | None:
@@ -242,8 +240,7 @@ class Attempt:
 
 def start(tx: Connection, begun: Sequence[Attempt]) -> None:
     """Store attempts before they are made."""
-    if begun:
-        tx.execute(_START, [{name: getattr(attempt, name) for name in Attempt.__slots__} for attempt in begun])
+    rows.add(tx, attempts, rows.columns_of(Attempt.__slots__, begun))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +259,7 @@ def finish(tx: Connection, vault: Vault, ended: Sequence[Ended]) -> None:
     """
     owners = {one.owner for one in ended if one.snippet}
     keys = vault.keys(tx, owners) if owners else None
-    rows = []
+    found = []
     for one in ended:
         sealed = None
         if one.snippet and keys is not None:
@@ -270,21 +267,16 @@ def finish(tx: Connection, vault: Vault, ended: Sequence[Ended]) -> None:
                 place = Place("attempts", one.attempt.id, "sealed")
                 sealed = keys.key(one.owner).seal(one.snippet, place, vault.nonce())
         told = {name: getattr(one.attempt, name) for name in ("finished_at", "result", "status")}
-        rows.append({"which": one.attempt.id, "sealed": sealed} | told)
-    if rows:
-        tx.execute(_FINISH, rows)
+        found.append({"which": one.attempt.id, "sealed": sealed} | told)
+    if found:
+        tx.execute(_FINISH, found)
 
 
 def attempts_of(tx: Connection, delivery_id: str) -> list[Attempt]:
     """The attempts of one delivery, first to last."""
     query = sa.select(*(attempts.c[name] for name in Attempt.__slots__)).where(attempts.c.delivery_id == delivery_id)
-    rows = tx.execute(query.order_by(attempts.c.number)).mappings()
-    return [Attempt(**dict(row) | {"kind": AttemptKind(row["kind"])}) for row in rows]
-
-
-def _values(delivery: Delivery) -> dict[str, Any]:
-    values = {name: getattr(delivery, name) for name in Delivery.__slots__}
-    return values | {"lane": lane_of(delivery.urgency, delivery.attempts)}
+    found = tx.execute(query.order_by(attempts.c.number)).mappings()
+    return [Attempt(**dict(row) | {"kind": AttemptKind(row["kind"])}) for row in found]
 
 
 def from_row(row: Any) -> Delivery:  # noqa: ANN401 - a SQLAlchemy row
@@ -295,12 +287,11 @@ def from_row(row: Any) -> Delivery:  # noqa: ANN401 - a SQLAlchemy row
 
 def change_all(tx: Connection, delivery_ids: Sequence[str], **values: Any) -> None:  # noqa: ANN401 - columns of the table
     """Set the same columns of many deliveries."""
-    for first in range(0, len(delivery_ids), _AT_ONCE):
-        some = delivery_ids[first : first + _AT_ONCE]
-        tx.execute(_setting_all(tuple(sorted(values))), {"which": list(some), **values})
+    if delivery_ids:
+        tx.execute(_setting_all(tuple(sorted(values))), {"which": delivery_ids, **values})
 
 
 def add_all(tx: Connection, made: Sequence[Delivery]) -> None:
     """Store new deliveries, in the transaction that made their disclosures."""
-    if made:
-        tx.execute(_ADD, [_values(delivery) for delivery in made])
+    lanes = [lane_of(delivery.urgency, delivery.attempts) for delivery in made]
+    rows.add(tx, deliveries, {**rows.columns_of(Delivery.__slots__, made), "lane": lanes})

@@ -16,6 +16,8 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.disclosure_states import DISCLOSURE_TRANSITIONS, DisclosureEvent, DisclosureState
 from tiprouter.domain.states import DeliveryState, IllegalTransitionError
 from tiprouter.domain.vocabulary import AttemptKind
+from tiprouter.storage import rows
+from tiprouter.storage.columns import named_in
 from tiprouter.storage.tables import STANDS, attempts, deliveries, disclosures, matters
 from tiprouter.storage.vault import Keyring, Place, Vault
 
@@ -61,8 +63,6 @@ class Disclosure:
 _COLUMNS = tuple(disclosures.c[name] for name in Disclosure.__slots__)
 """Everything but the payload."""
 
-_ADD: Final = disclosures.insert()
-_ADD_MATTERS: Final = matters.insert()
 _MATTERS: Final = sa.select(matters).where(matters.c.record_id == sa.bindparam("record")).order_by(matters.c.id)
 _COUNT: Final = matters.update().where(matters.c.id == sa.bindparam("which")).values(sequence=sa.bindparam("reached"))
 _PLAIN: Final = sa.and_(STANDS, disclosures.c.recalls.is_(None), disclosures.c.answers.is_(None))
@@ -92,7 +92,8 @@ _STANDING: Final = (
 _LIVE_IDS: Final = sa.select(disclosures.c.id).where(
     disclosures.c.record_id.in_(sa.bindparam("records", expanding=True)), STANDS, disclosures.c.recalls.is_(None)
 )
-_SOME: Final = disclosures.c.id.in_(sa.bindparam("which", expanding=True))
+_READING: Final = {"state": DeliveryState}
+_SOME: Final = named_in(disclosures.c.id, "which")
 
 
 def matter(tx: Connection, record_id: str, recipient_id: str, new_id: str) -> Matter:
@@ -123,11 +124,8 @@ class Matters:
 
     def store(self) -> None:
         """Store the new ones, before anything that is made in them."""
-        if self._new:
-            self._tx.execute(
-                _ADD_MATTERS, [{name: getattr(one, name) for name in Matter.__slots__} for one in self._new]
-            )
-            self._new = []
+        rows.add(self._tx, matters, rows.columns_of(Matter.__slots__, self._new))
+        self._new = []
 
 
 def matters_of(tx: Connection, record_id: str) -> list[Matter]:
@@ -145,7 +143,8 @@ def add_all(tx: Connection, vault: Vault, record_id: str, made: Sequence[tuple[D
     if not made:
         return
     key = vault.key(tx, record_id)
-    tx.execute(_ADD, [_row(one, key.seal(body, _place(one.id), vault.nonce())) for one, body in made])
+    sealed = [key.seal(body, _place(one.id), vault.nonce()) for one, body in made]
+    rows.add(tx, disclosures, {**rows.columns_of(Disclosure.__slots__, [one for one, _ in made]), "sealed": sealed})
     last = {one.matter_id: one.sequence for one, _ in made}
     tx.execute(_COUNT, [{"which": matter_id, "reached": sequence} for matter_id, sequence in last.items()])
 
@@ -155,11 +154,12 @@ def move(tx: Connection, disclosure_ids: Sequence[str], event: DisclosureEvent) 
 
     Raises `IllegalTransitionError` for any that cannot take the event; then nothing may be committed.
     """
-    for first in range(0, len(disclosure_ids), _AT_ONCE):
-        some = {"which": list(disclosure_ids[first : first + _AT_ONCE])}
-        tx.execute(_moving(event), some)
-        if tx.execute(_elsewhere(event), some).first():
-            raise IllegalTransitionError(f"A disclosure that is elsewhere cannot take the event {event}.")
+    if not disclosure_ids:
+        return
+    some = {"which": disclosure_ids}
+    tx.execute(_moving(event), some)
+    if tx.execute(_elsewhere(event), some).first():
+        raise IllegalTransitionError(f"A disclosure that is elsewhere cannot take the event {event}.")
 
 
 def moving(event: DisclosureEvent) -> sa.Update:
@@ -203,16 +203,15 @@ class UnderWay:
 
 def under_way(tx: Connection, record_id: str) -> dict[str, UnderWay]:
     """What stands about a record, by recipient, as `live`; on PostgreSQL its deliveries are held until this commits."""
-    found: dict[str, UnderWay] = {}
-    for row in tx.execute(_UNDER_WAY, {"record": record_id}):
-        made, matter_id, record, to, digest, delivery_id, state = tuple[Any, ...](row)
-        found[to] = UnderWay(made, matter_id, record, to, digest, delivery_id, DeliveryState(state))
-    return found
+    found = tx.execute(_UNDER_WAY, {"record": record_id}).all()
+    ones = [UnderWay(*values) for values in rows.read(found, UnderWay.__slots__, _READING)]
+    return {one.recipient_id: one for one in ones}
 
 
 def standing(tx: Connection, record_ids: Sequence[str]) -> dict[str, DeliveryState]:
     """The live disclosures of these records, and where their deliveries are, which stay there until this commits."""
-    return {row.id: DeliveryState(row.state) for row in tx.execute(_STANDING, {"records": list(record_ids)})}
+    found = tx.execute(_STANDING, {"records": list(record_ids)}).all()
+    return dict(rows.read(found, ("id", "state"), _READING))
 
 
 def live_ids(tx: Connection, record_ids: Sequence[str]) -> set[str]:
@@ -366,11 +365,6 @@ def _with_delivery() -> sa.Select[Any]:
 def _listed(row: Any) -> Listed:  # noqa: ANN401 - a SQLAlchemy row
     delivery = (row.delivery_id, row.delivery_state, row.attempts, row.deadline, row.finished_at)
     return Listed(_disclosure(row), *delivery, row.left)
-
-
-def _row(made: Disclosure, sealed: bytes) -> dict[str, Any]:
-    row = {name: getattr(made, name) for name in Disclosure.__slots__}
-    return row | {"categories": list(made.categories), "decisions": list(made.decisions), "sealed": sealed}
 
 
 def _disclosure(row: Any) -> Disclosure:  # noqa: ANN401 - a SQLAlchemy row

@@ -5,30 +5,27 @@ a smaller serial may commit later, and would be lost.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter.storage import rows
 from tiprouter.storage.tables import outbox
-
-_ADD: Final = outbox.insert()
 
 
 def add(tx: Connection, entries: Sequence[bytes]) -> None:
     """Leave entries for the sequencer, in the transaction of what they tell of."""
-    if entries:
-        tx.execute(_ADD, [{"entry": entry} for entry in entries])
+    rows.add(tx, outbox, {"entry": entries})
 
 
 def drain(tx: Connection, limit: int) -> list[bytes]:
     """Take at most `limit` entries out, oldest first."""
     if tx.dialect.name == "sqlite":
         # The one writer: nobody can commit a smaller serial between the two statements.
-        rows = tx.exec_driver_sql("SELECT serial, entry FROM outbox ORDER BY serial LIMIT ?", (limit,)).all()
-        if rows:
-            tx.exec_driver_sql("DELETE FROM outbox WHERE serial <= ?", (rows[-1][0],))
-        return [entry for _, entry in rows]
+        found = tx.exec_driver_sql("SELECT serial, entry FROM outbox ORDER BY serial LIMIT ?", (limit,)).all()
+        if found:
+            tx.exec_driver_sql("DELETE FROM outbox WHERE serial <= ?", (found[-1][0],))
+        return [entry for _, entry in found]
     taken = tx.exec_driver_sql(
         "WITH taken AS (DELETE FROM outbox WHERE serial = ANY(ARRAY(SELECT serial FROM outbox ORDER BY serial"
         " LIMIT $1)) RETURNING serial, entry) SELECT array_agg(entry ORDER BY serial) FROM taken",

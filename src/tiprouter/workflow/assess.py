@@ -26,6 +26,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import structlog
 
+from tiprouter.audit.entry import Alike
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.duty import deadline_somewhere
@@ -34,13 +35,13 @@ from tiprouter.domain.outcome import Notice, Verdict, blocked_without_recipient,
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address
 from tiprouter.domain.routing import candidates
-from tiprouter.domain.vocabulary import Category, Outcome, Urgency
+from tiprouter.domain.vocabulary import Outcome, Urgency
 from tiprouter.storage import decisions, records, registry
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.disclosures import Matters
 from tiprouter.storage.records import Stored
 from tiprouter.workflow.answering import carry
-from tiprouter.workflow.disclose import Draft, reconcile
+from tiprouter.workflow.disclose import Draft, reconcile, spelt
 from tiprouter.workflow.happening import Happening, moment
 from tiprouter.workflow.owing import owe
 from tiprouter.workflow.review_queue import follow
@@ -305,13 +306,13 @@ def _spelled(facts: Facts) -> tuple[Mapping[str, Any], bytes]:
 class Saying:
     """What every decision of one verdict says, whomever it is about: found once for all who are decided about alike.
 
-    `says` is what makes two decisions the same decision, `shared` what they store alike, `body` what they log alike,
+    `says` is what makes two decisions the same decision, `shared` what they store alike, `alike` what they log alike,
     `committed` the bytes that the log's commitment is to.
     """
 
     says: tuple[object, ...]
     shared: Mapping[str, Any]
-    body: Mapping[str, Any]
+    alike: Alike
     committed: bytes
 
     @classmethod
@@ -322,7 +323,7 @@ class Saying:
             "record_id": stored.id,
             "revision": stored.revision,
             "outcome": verdict.outcome,
-            "categories": tuple(category.value for category in Category if category in verdict.categories),
+            "categories": spelt(verdict.categories),
             "policies": verdict.policies,
             "review": verdict.review,
             "deadline": verdict.deadline,
@@ -350,7 +351,8 @@ class Saying:
             "obligations": _obligations(verdict),
             "cause": cause,
         }
-        return cls(tuple(shared[name] for name in _SAID), shared, body, committed)
+        says = tuple(shared[name] for name in _SAID)
+        return cls(says, shared, it.alike(Kind.DECISION, body), committed)
 
     def to(self, it: Happening, whom: Whom, until: datetime | None, replaced: Decision | None) -> Decision:
         """The decision about this person and recipient, logged; a human is told where its outcome asks for one."""
@@ -359,10 +361,9 @@ class Saying:
         decision = Decision(
             id=it.id("dec"), person_id=person_id, recipient_id=recipient_id, salt=salt, valid_until=until, **self.shared
         )
-        it.log(
-            Kind.DECISION,
+        it.log_as(
+            self.alike,
             {
-                **self.body,
                 "decision": decision.id,
                 "person": person_id,
                 "recipient": recipient_id,

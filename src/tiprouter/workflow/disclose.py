@@ -13,6 +13,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
@@ -147,15 +148,15 @@ def cancel_all(it: Happening, under_way: Iterable[Delivery | UnderWay], cause: s
         into.setdefault(next_state(delivery.state, DeliveryEvent.CANCEL), []).append(delivery.id)
     for state, some in into.items():
         deliveries.change_all(it.tx, some, state=state, finished_at=it.now, warn_at=None)
+    alike = it.alike(Kind.DISCLOSURE_CANCELLED, {"cause": cause})
     for delivery in stopped:
-        it.log(
-            Kind.DISCLOSURE_CANCELLED,
+        it.log_as(
+            alike,
             {
                 "disclosure": delivery.disclosure_id,
                 "delivery": delivery.id,
                 "record": delivery.record_id,
                 "recipient": delivery.recipient_id,
-                "cause": cause,
             },
         )
 
@@ -182,6 +183,12 @@ def _after(stored: Stored, draft: Draft, sequence: int) -> Draft | None:
     return None if made is None else replace(draft, address=address, made=made)
 
 
+@cache
+def spelt(categories: frozenset[Category]) -> tuple[str, ...]:
+    """Categories as they are stored and logged, in their own order. There are few sets of them."""
+    return tuple(category.value for category in Category if category in categories)
+
+
 def _make(it: Happening, stored: Stored, out: _Outgoing, draft: Draft, because: tuple[str, ...]) -> None:
     """Rule 1."""
     made, address = draft.made, draft.address
@@ -194,15 +201,15 @@ def _make(it: Happening, stored: Stored, out: _Outgoing, draft: Draft, because: 
         recipient_id=draft.recipient.id,
         recalls=None,
         state=DisclosureState.STANDING,
-        categories=tuple(category.value for category in Category if category in made.categories),
+        categories=spelt(made.categories),
         decisions=because,
         digest=made.redacted.digest,
         content_digest=made.content_digest,
         made_at=it.now,
     )
     today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
-    delivery = delivery_of(it, disclosure, draft.urgency, address.deadline, today)
-    out.add(disclosure, made.redacted.body, replace(delivery, valid_until=draft.valid_until))
+    delivery = delivery_of(it, disclosure, draft.urgency, address.deadline, today, draft.valid_until)
+    out.add(disclosure, made.redacted.body, delivery)
     it.log(
         Kind.DISCLOSURE_MADE,
         {
@@ -334,7 +341,12 @@ def _rested_on_what_is_withdrawn(
 
 
 def delivery_of(
-    it: Happening, disclosure: Disclosure, urgency: Urgency, deadline: datetime, decided_under: str
+    it: Happening,
+    disclosure: Disclosure,
+    urgency: Urgency,
+    deadline: datetime,
+    decided_under: str,
+    valid_until: datetime | None = None,
 ) -> Delivery:
     """The delivery of a new disclosure or recall, due at once."""
     return Delivery(
@@ -352,7 +364,7 @@ def delivery_of(
         warn_at=warn_at(it.now, deadline),
         deliver_by=max(deadline, it.now + KEEP_TRYING),
         basis=decided_under,
-        valid_until=None,
+        valid_until=valid_until,
         lease=None,
         lease_until=None,
         created_at=it.now,

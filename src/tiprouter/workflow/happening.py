@@ -7,14 +7,14 @@
 4. The bundle that decides is the one active in this very transaction (`Happening.engine`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tiprouter import ids
-from tiprouter.audit.entry import NONCE_BYTES, commit, compose
+from tiprouter.audit.entry import NONCE_BYTES, Alike, commit, compose
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.notice import REPEAT_EVERY, PageChannel, Routing, give_up_at, reason_of, repeats_max
 from tiprouter.domain.pace import Pace
@@ -57,7 +57,8 @@ class Desk:
     `blind_key` keys the blind indexes. A widened consent may be confirmed after `confirm_after`. What is closed is
     erased after `retention`; zero keeps it. `pace` is how much one recipient gets a minute. `verify_endpoints` has
     endpoints prove themselves before they are sent disclosures. `small_cell` is what a published count reaches, or is
-    withheld. `secret_cost` is what keeping the secret of a new API key costs.
+    withheld. `secret_cost` is what keeping the secret of a new API key costs. `ahead` is how far `now` is ahead of the
+    machine's clock.
     """
 
     now: Callable[[], datetime]
@@ -73,6 +74,7 @@ class Desk:
     verify_endpoints: bool = True
     small_cell: int = THRESHOLD
     secret_cost: Cost = field(default_factory=Cost)
+    ahead: Callable[[], timedelta] = timedelta
 
     def blind(self, *parts: str) -> str:
         """The blind index of an outside name."""
@@ -108,9 +110,20 @@ class Happening:
 
     def log(self, kind: Kind, body: dict[str, Any]) -> None:
         """Leave an audit entry; fields without a value are left out."""
+        self._entries.append(compose(kind, self.now, self.desk.entropy(NONCE_BYTES), self._by_actor(body)))
+
+    def alike(self, kind: Kind, shared: Mapping[str, Any]) -> Alike:
+        """Entries that are to say this alike, and each something of its own (`log_as`)."""
+        return Alike(kind, self.now, self._by_actor(shared))
+
+    def log_as(self, alike: Alike, own: Mapping[str, str | None]) -> None:
+        """Leave one of those entries; fields without a value are left out."""
+        said = {name: word for name, word in own.items() if word is not None}
+        self._entries.append(alike.compose(self.desk.entropy(NONCE_BYTES), said))
+
+    def _by_actor(self, body: Mapping[str, Any]) -> dict[str, Any]:
         said = {name: value for name, value in body.items() if value is not None}
-        said |= {"actor": self.actor.id, "actor_class": self.actor.role}
-        self._entries.append(compose(kind, self.now, self.desk.entropy(NONCE_BYTES), said))
+        return said | {"actor": self.actor.id, "actor_class": self.actor.role}
 
     def commitment(self, value: bytes) -> tuple[str, str]:
         """A fresh salt (hex) and the commitment to a value under it."""
