@@ -18,7 +18,7 @@ from tiprouter.domain.vocabulary import Urgency
 from tiprouter.storage import lanes, lines, migrations
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.deliveries_table import deliveries
-from tiprouter.workflow.choosing import BEYOND, Chosen, choose
+from tiprouter.workflow.choosing import BEYOND, PROBES, Chosen, choose
 
 SECOND = timedelta(seconds=1)
 RETRIED: dict[str, Any] = {"state": DeliveryState.RETRYING, "attempts": 3}
@@ -102,6 +102,25 @@ async def test_what_waits_for_a_shut_line_is_parked_once_and_let_go(database: Da
     assert (await chosen(database)).parked == 6
 
 
+async def test_what_is_parked_makes_way_without_asking_for_every_recipient(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shut line's backlog fills the window: it is parked, and the next look shows what was behind it."""
+
+    def shut(tx: Connection) -> None:
+        backlog(tx, 8 + BEYOND)
+        add_alone(tx, "other", "rcp_b")
+        lines.at_once(tx, ["rcp_a"])
+        breaker = Breaker(BreakerState.OPEN, 5, 1, START, NOW + 60 * SECOND)
+        lines.save(tx, [lines.Line("rcp_a", 1, breaker, None, release=False)])
+
+    await database.write(shut)
+    monkeypatch.delattr(lanes, "heads")
+    first = await chosen(database)
+    assert (first.deliveries, first.parked) == ([], 8 + BEYOND)
+    assert await names(database) == ["other"]
+
+
 async def test_one_probe_goes_when_the_pause_is_over_and_it_was_never_tried(database: Database) -> None:
     """Everything is parked: still the line is probed, by one delivery, and not by the one that failed before."""
 
@@ -117,6 +136,37 @@ async def test_one_probe_goes_when_the_pause_is_over_and_it_was_never_tried(data
     found = await chosen(database)
     assert [one.id for one in found.deliveries] == ["new"]
     assert found.probes == {"new"}
+
+
+async def test_lines_for_which_nothing_waits_hide_no_probe_and_so_many_begin(database: Database) -> None:
+    """More dead lines than are probed at once have nothing to send: the one that has is probed nevertheless."""
+
+    def shut(tx: Connection) -> None:
+        names = [f"rcp_old{number:02}" for number in range(PROBES + 5)]
+        for name in names:
+            add_recipient(tx, name)
+        for number, name in enumerate([*names, "rcp_a", "rcp_b"]):
+            lines.at_once(tx, [name])
+            breaker = Breaker(BreakerState.OPEN, 5, 1, START, START - (60 - number) * SECOND)
+            lines.save(tx, [lines.Line(name, 1, breaker, None, release=False)])
+        add_alone(tx, "later", "rcp_b")
+        add_alone(tx, "sooner", "rcp_a")
+        tx.execute(deliveries.update().values(parked=True))
+
+    await database.write(shut)
+    for probes, expected in ((0, []), (1, ["sooner"]), (PROBES, ["later", "sooner"])):
+        found = await database.write(
+            lambda tx, probes=probes: choose(tx, NOW, Room(Places(8, {}), 4), Pace(0), probes)  # type: ignore[misc]  # bound now
+        )
+        assert sorted(found.probes) == expected
+        assert sorted(found.lines) == [{"sooner": "rcp_a", "later": "rcp_b"}[one] for one in reversed(expected)]
+
+
+async def test_a_line_that_a_claim_does_not_change_is_not_written(database: Database) -> None:
+    """Without a pace nothing is remembered of an attempt that began; with one it is."""
+    await database.write(lambda tx: add_alone(tx, "one", "rcp_a"))
+    assert list((await chosen(database)).lines) == []
+    assert list((await chosen(database, pace=10)).lines) == ["rcp_a"]
 
 
 async def test_a_pace_is_one_for_all_claims_and_danger_is_exempt(database: Database) -> None:
@@ -159,6 +209,7 @@ async def plans(database: Database) -> list[str]:
         sa.event.listen(tx, "before_cursor_execute", listen)
         lanes.windows(tx, NOW, dict.fromkeys(Lane, 5))
         lanes.heads(tx, NOW, Lane.RETRY, (), 5)
+        lanes.probes(tx, NOW, 5)
         sa.event.remove(tx, "before_cursor_execute", listen)
         explain = "EXPLAIN QUERY PLAN " if tx.dialect.name == "sqlite" else "EXPLAIN "
         if tx.dialect.name == "postgresql":
@@ -174,10 +225,11 @@ async def plans(database: Database) -> list[str]:
 async def test_each_lane_is_read_by_its_own_index_in_order(database: Database) -> None:
     """No step of a claim's look reads a table whole or sorts a backlog."""
     await database.write(lambda tx: backlog(tx, 3))
-    windows, heads = await plans(database)
+    windows, heads, probes = await plans(database)
     assert "ix_deliveries_lane" in windows
     assert "ix_deliveries_lane_each" in heads
-    for plan in (windows, heads):
+    assert "ix_deliveries_parked" in probes
+    for plan in (windows, heads, probes):
         assert "SCAN deliveries" not in plan.replace("USING", "")
         assert "Seq Scan on deliveries" not in plan
     assert "TEMP B-TREE" not in windows

@@ -9,6 +9,7 @@
 7. A new key signs beside the old ones for an overlap of at most seven days, after which the old ones are silent; none
    is ever made to live longer by a rotation. At most ten keys live at once. No overlap at all means that the old keys
    are lost to somebody else: they end at that moment.
+8. A secret is read from its text once, while it is among the last `READ_MAX`: reading one takes longer than signing.
 
 It does not promise freshness or secrecy: the receiver checks the timestamp, and encryption of the body comes before
 signing.
@@ -16,6 +17,7 @@ signing.
 
 import base64
 import binascii
+import functools
 import hmac
 import re
 from collections.abc import Sequence
@@ -35,6 +37,7 @@ HMAC_BYTES_MIN = 24
 HMAC_BYTES_MAX = 64
 SEED_BYTES = 32
 KEY_PAIR_BYTES = 64
+READ_MAX = 2_048
 
 OVERLAP_MAX = timedelta(days=7)
 LIVE_KEYS_MAX = 10
@@ -113,6 +116,7 @@ def generate_ed25519(seed: bytes) -> Ed25519Secret:
     return Ed25519Secret(bytes(seed))
 
 
+@functools.lru_cache(maxsize=READ_MAX)
 def parse_secret(text: str) -> SigningSecret:
     """Read `whsec_...` or `whsk_...` (64 bytes: seed and public key, or the 32-byte seed alone).
 

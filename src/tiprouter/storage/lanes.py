@@ -5,20 +5,22 @@
 2. Where a recipient's backlog fills a lane's window, `heads` shows the longest due of every other recipient: one step
    in an index for each that has something in that lane, whatever the length of its backlog.
 3. What is behind another of its matter is passed over.
-4. What is parked is in no lane: it waits for its recipient's line, and is found by recipient alone.
+4. What is parked is in no lane: it waits for its recipient's line, and is found by recipient alone, and only where
+   that line may be probed now. A line for which nothing waits hides no other's.
 """
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.lanes import Lane
 from tiprouter.storage.deliveries import Delivery, behind_another, due_state, from_row, with_record
+from tiprouter.storage.lines_table import lines
 from tiprouter.storage.tables import deliveries
 
 
@@ -49,6 +51,71 @@ def windows(tx: Connection, now: datetime, limits: Mapping[Lane, int]) -> dict[L
 
 def heads(tx: Connection, now: datetime, lane: Lane, without: Collection[str], limit: int) -> list[Standing]:
     """The longest due of every recipient in a lane but for some, the longest due first (rule 2)."""
+    asked = {"lane": lane, "now": now, "without": sorted(without), "most": limit}
+    return [_standing(row) for row in tx.execute(_heads(), asked)]
+
+
+def probes(tx: Connection, now: datetime, limit: int) -> list[Standing]:
+    """What would go first by each line that may be probed now, what was never tried before others (rule 4)."""
+    return [_standing(row) for row in tx.execute(_probes(), {"now": now, "most": limit})] if limit > 0 else []
+
+
+def hold(tx: Connection, delivery_ids: Sequence[str]) -> list[Delivery]:
+    """Those of these deliveries that are still due and that no other story holds, their records held with them."""
+    return [from_row(row) for row in tx.execute(_HOLD, {"which": list(delivery_ids)})] if delivery_ids else []
+
+
+def park(tx: Connection, delivery_ids: Sequence[str], *, pass_on: bool) -> None:
+    """Park deliveries, and let the duties they were made for go on or not; without those that another story holds."""
+    if delivery_ids:
+        tx.execute(_PARK_AND_PASS_ON if pass_on else _PARK, {"which": list(delivery_ids)})
+
+
+def release(tx: Connection, recipient_id: str, limit: int) -> int:
+    """Let so many of a recipient's parked deliveries go; how many there were."""
+    return tx.execute(_RELEASE, {"whose": recipient_id, "most": limit}).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """A delivery that will not arrive: what it was, and how it stands."""
+
+    id: str
+    record_id: str
+    disclosure_id: str
+    recipient_id: str
+    state: str
+
+
+def stranded(tx: Connection, limit: int) -> list[Stranded]:
+    """Deliveries whose duties are to go on, with their records held; without those that another story holds."""
+    return [Stranded(**row) for row in tx.execute(_STRANDED, {"most": limit}).mappings()]
+
+
+# Made once, each: SQLAlchemy takes longer to make a statement than to run it.
+_THESE: Final = deliveries.c.id.in_(sa.bindparam("which", expanding=True))
+_HOLD: Final = with_record(sa.select(deliveries).where(_THESE, due_state()))
+_FREE: Final = sa.select(deliveries.c.id).with_for_update(skip_locked=True)
+_PARK: Final = deliveries.update().where(deliveries.c.id.in_(_FREE.where(_THESE))).values(parked=True)
+_PARK_AND_PASS_ON: Final = _PARK.values(pass_on=True)
+_PARKED: Final = (
+    _FREE.where(deliveries.c.recipient_id == sa.bindparam("whose"), due_state(), deliveries.c.parked)
+    .order_by(deliveries.c.lane, *_ORDER)
+    .limit(sa.bindparam("most"))
+)
+_RELEASE: Final = deliveries.update().where(deliveries.c.id.in_(_PARKED)).values(parked=False)
+_STRANDED: Final = with_record(
+    sa.select(*(deliveries.c[name] for name in Stranded.__slots__))
+    .where(deliveries.c.pass_on)
+    .order_by(deliveries.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+
+@functools.lru_cache
+def _heads() -> sa.Select[Any]:
+    lane: sa.BindParameter[str] = sa.bindparam("lane")
+    now: sa.BindParameter[datetime] = sa.bindparam("now")
     walk = sa.select(sa.func.min(deliveries.c.recipient_id).label("whose")).where(*_in(deliveries, lane))
     whose = walk.cte("whose", recursive=True)
     other = deliveries.alias("other")
@@ -66,73 +133,34 @@ def heads(tx: Connection, now: datetime, lane: Lane, without: Collection[str], l
         .scalar_subquery()
     )
     shown = deliveries.alias("shown")
-    query = (
+    return (
         sa.select(shown.c.id, shown.c.recipient_id, shown.c.lane, shown.c.next_at)
         .join_from(whose, shown, shown.c.id == first)
-        .where(whose.c.whose.not_in(sorted(without)))
+        .where(whose.c.whose.not_in(sa.bindparam("without", expanding=True)))
         .order_by(shown.c.next_at, shown.c.id)
-        .limit(limit)
+        .limit(sa.bindparam("most"))
     )
-    return [_standing(row) for row in tx.execute(query)]
 
 
-def parked_head(tx: Connection, recipient_id: str, now: datetime) -> Standing | None:
-    """What of a recipient's parked deliveries goes first: what was never tried (rule 4)."""
-    query = (
-        sa.select(*_SHOWN)
-        .where(deliveries.c.recipient_id == recipient_id, due_state(), deliveries.c.parked)
-        .where(deliveries.c.next_at <= now, ~behind_another())
+@functools.lru_cache
+def _probes() -> sa.Select[Any]:
+    first = (
+        sa.select(deliveries.c.id)
+        .where(deliveries.c.recipient_id == lines.c.recipient_id, due_state(), deliveries.c.parked)
+        .where(deliveries.c.next_at <= sa.bindparam("now"), ~behind_another())
         .order_by(deliveries.c.lane, *_ORDER)
         .limit(1)
+        .correlate(lines)
+        .scalar_subquery()
     )
-    row = tx.execute(query).one_or_none()
-    return None if row is None else _standing(row)
-
-
-def hold(tx: Connection, delivery_ids: Sequence[str]) -> list[Delivery]:
-    """Those of these deliveries that are still due and that no other story holds, their records held with them."""
-    if not delivery_ids:
-        return []
-    query = sa.select(deliveries).where(deliveries.c.id.in_(delivery_ids), due_state())
-    return [from_row(row) for row in tx.execute(with_record(query))]
-
-
-def park(tx: Connection, delivery_ids: Sequence[str], *, pass_on: bool) -> None:
-    """Park deliveries, and let the duties they were made for go on or not; without those that another story holds."""
-    if delivery_ids:
-        values: dict[str, Any] = {"parked": True} | ({"pass_on": True} if pass_on else {})
-        tx.execute(
-            deliveries.update().where(deliveries.c.id.in_(_free(deliveries.c.id.in_(delivery_ids)))).values(values)
-        )
-
-
-def release(tx: Connection, recipient_id: str, limit: int) -> int:
-    """Let so many of a recipient's parked deliveries go; how many there were."""
-    which = sa.and_(deliveries.c.recipient_id == recipient_id, due_state(), deliveries.c.parked)
-    some = _free(which).order_by(deliveries.c.lane, *_ORDER).limit(limit)
-    return tx.execute(deliveries.update().where(deliveries.c.id.in_(some)).values(parked=False)).rowcount
-
-
-@dataclass(frozen=True, slots=True)
-class Stranded:
-    """A delivery that will not arrive: what it was, and how it stands."""
-
-    id: str
-    record_id: str
-    disclosure_id: str
-    recipient_id: str
-    state: str
-
-
-def stranded(tx: Connection, limit: int) -> list[Stranded]:
-    """Deliveries whose duties are to go on, with their records held; without those that another story holds."""
-    query = sa.select(*(deliveries.c[name] for name in Stranded.__slots__)).where(deliveries.c.pass_on)
-    rows = tx.execute(with_record(query.order_by(deliveries.c.id).limit(limit)))
-    return [Stranded(**row) for row in rows.mappings()]
-
-
-def _free(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    return sa.select(deliveries.c.id).where(which).with_for_update(skip_locked=True)
+    shown = deliveries.alias("shown")
+    return (
+        sa.select(shown.c.id, shown.c.recipient_id, shown.c.lane, shown.c.next_at)
+        .join_from(lines, shown, shown.c.id == first)
+        .where(lines.c.probe_at.is_not(None), lines.c.probe_at <= sa.bindparam("now"))
+        .order_by(lines.c.probe_at)
+        .limit(sa.bindparam("most"))
+    )
 
 
 @functools.lru_cache
@@ -151,7 +179,7 @@ def _window(lane: Lane) -> sa.Select[Any]:
     return sa.select(look.subquery(f"of_{lane.value}"))
 
 
-def _in(table: Any, lane: Lane) -> tuple[sa.ColumnElement[bool], ...]:  # noqa: ANN401 - the table or an alias of it
+def _in(table: Any, lane: Any) -> tuple[sa.ColumnElement[bool], ...]:  # noqa: ANN401 - the table or an alias; a lane
     return table.c.lane == lane, due_state(table), ~table.c.parked
 
 

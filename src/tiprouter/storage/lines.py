@@ -9,7 +9,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +23,27 @@ from tiprouter.storage.lines_table import lines
 from tiprouter.storage.tables import recipients
 
 _BREAKER = ("failures", "pauses", "since", "probe_at", "probe")
+
+_READ: Final = (
+    sa.select(lines, recipients.c.delivery_mode, endpoints.c.state.label("endpoint"))
+    .join(recipients, recipients.c.id == lines.c.recipient_id)
+    .outerjoin(endpoints, endpoints.c.recipient_id == lines.c.recipient_id)
+    .order_by(lines.c.recipient_id)
+)
+_SKIPPING: Final = _READ.with_for_update(of=lines, key_share=True, skip_locked=True)
+_THESE: Final = lines.c.recipient_id.in_(sa.bindparam("which", expanding=True))
+_AT_ONCE: Final = _SKIPPING.where(_THESE)
+_WAITED_FOR: Final = _READ.where(_THESE).with_for_update(of=lines, key_share=True)
+_PROBED: Final = _SKIPPING.where(lines.c.probe.in_(sa.bindparam("which", expanding=True)))
+_OUTDATED: Final = _SKIPPING.where(lines.c.revision != recipients.c.revision).limit(sa.bindparam("most"))
+_RELEASING: Final = _SKIPPING.where(lines.c.release).limit(sa.bindparam("most"))
+_REVISION: Final = sa.select(recipients.c.revision).where(recipients.c.id == sa.bindparam("whose"))
+_STATE: Final = sa.select(lines.c.state).where(lines.c.recipient_id == sa.bindparam("whose"))
+_SAVE: Final = (
+    lines.update()
+    .where(lines.c.recipient_id == sa.bindparam("whose"))
+    .values({name: sa.bindparam(name) for name in ("revision", "state", *_BREAKER, "free_at", "release")})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,69 +66,52 @@ def at_once(tx: Connection, recipient_ids: Collection[str]) -> dict[str, Line]:
     wanted = sorted(recipient_ids)
     if not wanted:
         return {}
-    found = _read(tx, lines.c.recipient_id.in_(wanted), skip=True)
+    found = _read(tx, _AT_ONCE, which=wanted)
     if len(found) < len(wanted) and _make(tx, [one for one in wanted if one not in found]):
-        found = _read(tx, lines.c.recipient_id.in_(wanted), skip=True)
+        found = _read(tx, _AT_ONCE, which=wanted)
     return found
 
 
 def waited_for(tx: Connection, recipient_ids: Collection[str]) -> dict[str, Line]:
     """The lines to these recipients, as soon as nobody else holds them (rule 3)."""
-    return _read(tx, lines.c.recipient_id.in_(sorted(recipient_ids)), skip=False)
+    return _read(tx, _WAITED_FOR, which=sorted(recipient_ids)) if recipient_ids else {}
 
 
 def probed(tx: Connection, leases: Collection[str]) -> list[Line]:
     """The lines whose probe is under one of these leases."""
-    return list(_read(tx, lines.c.probe.in_(sorted(leases)), skip=True).values())
-
-
-def to_probe(tx: Connection, now: datetime, limit: int) -> list[str]:
-    """Recipients whose open breaker may be probed now."""
-    query = sa.select(lines.c.recipient_id).where(lines.c.probe_at.is_not(None), lines.c.probe_at <= now)
-    return list(tx.execute(query.order_by(lines.c.probe_at).limit(limit)).scalars())
+    return list(_read(tx, _PROBED, which=sorted(leases)).values())
 
 
 def outdated(tx: Connection, limit: int) -> list[Line]:
     """Lines to recipients whose entry changed since (rule 4)."""
-    return list(_read(tx, lines.c.revision != recipients.c.revision, skip=True, limit=limit).values())
+    return list(_read(tx, _OUTDATED, most=limit).values())
 
 
 def releasing(tx: Connection, limit: int) -> list[Line]:
     """Lines whose parked deliveries are to be looked at again."""
-    return list(_read(tx, lines.c.release, skip=True, limit=limit).values())
+    return list(_read(tx, _RELEASING, most=limit).values())
 
 
 def revision_of(tx: Connection, recipient_id: str) -> int:
     """The recipient's revision today."""
-    query = sa.select(recipients.c.revision).where(recipients.c.id == recipient_id)
-    revision: int = tx.execute(query).scalar_one()
+    revision: int = tx.execute(_REVISION, {"whose": recipient_id}).scalar_one()
     return revision
 
 
 def breaker_of(tx: Connection, recipient_id: str) -> BreakerState:
     """The state of the recipient's breaker; closed where nothing was ever sent."""
-    found = tx.execute(sa.select(lines.c.state).where(lines.c.recipient_id == recipient_id)).scalar_one_or_none()
+    found = tx.execute(_STATE, {"whose": recipient_id}).scalar_one_or_none()
     return BreakerState.CLOSED if found is None else BreakerState(found)
 
 
 def save(tx: Connection, changed: Sequence[Line]) -> None:
     """Store lines as they are now."""
-    if not changed:
-        return
-    ordered = sorted(changed, key=lambda one: one.recipient_id)
-    names = ("revision", "state", *_BREAKER, "free_at", "release")
-    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
-    statement = lines.update().where(lines.c.recipient_id == sa.bindparam("whose")).values(values)
-    tx.execute(statement, [_row(one) for one in ordered])
+    if changed:
+        tx.execute(_SAVE, [_row(one) for one in sorted(changed, key=lambda one: one.recipient_id)])
 
 
-def _read(tx: Connection, which: sa.ColumnElement[bool], *, skip: bool, limit: int | None = None) -> dict[str, Line]:
-    query = sa.select(lines, recipients.c.delivery_mode, endpoints.c.state.label("endpoint"))
-    query = query.join(recipients, recipients.c.id == lines.c.recipient_id)
-    query = query.outerjoin(endpoints, endpoints.c.recipient_id == lines.c.recipient_id)
-    query = query.where(which).order_by(lines.c.recipient_id).limit(limit)
-    rows = tx.execute(query.with_for_update(of=lines, key_share=True, skip_locked=skip))
-    return {row.recipient_id: _line(row) for row in rows}
+def _read(tx: Connection, statement: sa.Select[Any], **asked: Any) -> dict[str, Line]:  # noqa: ANN401 - its parameters
+    return {row.recipient_id: _line(row) for row in tx.execute(statement, asked)}
 
 
 def _make(tx: Connection, recipient_ids: Sequence[str]) -> int:

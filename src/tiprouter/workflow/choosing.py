@@ -6,7 +6,8 @@
 3. What would go to an agency that only pulls, to an endpoint that is gone, or by an open breaker, is parked. What is
    parked for an endpoint that is gone lets its duties go on at once (`workflow/passing_on.py`).
 4. By an open breaker whose pause is over one delivery goes, the probe: one never tried before others, since a delivery
-   that its recipient cannot stand must not be what every probe is spent on.
+   that its recipient cannot stand must not be what every probe is spent on. Of such probes as many begin as are asked
+   for, the line that has waited longest first: when a thousand endpoints die at once, their probes crowd nobody.
 
 Not asked here: whether it may leave. That is decided where it is prepared (`workflow/dispatch.py`).
 """
@@ -30,11 +31,12 @@ BEYOND: Final = 32
 """So many more than there is room for are looked at in a lane, before every recipient is asked for."""
 
 PROBES: Final = 20
+"""So many probes begin at once, unless told otherwise (rule 4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What to try now, in order; which of it are probes; the lines it goes by; and how much was parked."""
+    """What to try now, in order; which of it are probes; the lines that this changes; and how much was parked."""
 
     deliveries: list[Delivery]
     probes: frozenset[str]
@@ -42,18 +44,18 @@ class Chosen:
     parked: int
 
 
-def choose(tx: Transaction, now: datetime, room: Room, pace: Pace) -> Chosen:
+def choose(tx: Transaction, now: datetime, room: Room, pace: Pace, probes: int = PROBES) -> Chosen:
     """Choose what is tried now (rules 1-4); the deliveries, their records and their lines are held."""
     choice = _Choice(tx, now, room, pace, Counter(room.held), room.taken())
     looked = lanes.windows(tx, now, {lane: choice.limit(lane) for lane in Lane})
-    probing = [lanes.parked_head(tx, one, now) for one in lines.to_probe(tx, now, PROBES)]
-    waiting = [one for one in probing if one is not None]
+    waiting = lanes.probes(tx, now, probes)
     choice.meet([*(one for some in looked.values() for one in some), *waiting])
     for lane, window in looked.items():
-        full = len(window) >= choice.limit(lane) > 0
+        full, parked = len(window) >= choice.limit(lane) > 0, len(choice.parked)
         choice.consider([*(one for one in waiting if one.lane is lane), *window])
         left = choice.left(lane)
-        if full and left:
+        # Where some of it was parked the next look shows more of the same window, for a fraction of the price.
+        if full and left and len(choice.parked) == parked:
             others = lanes.heads(tx, now, lane, choice.passed, left)
             choice.meet(others)
             choice.consider(others)
@@ -126,8 +128,10 @@ class _Choice:
         self.picked[one.id] = one
         self.held[one.recipient_id, one.lane] += 1
         self.taken[one.lane] += 1
-        self.lines[one.recipient_id] = replace(line, free_at=self.pace.spend(line.free_at, self.now))
-        self.spent.add(one.recipient_id)
+        free_at = self.pace.spend(line.free_at, self.now)
+        if free_at != line.free_at:
+            self.lines[one.recipient_id] = replace(line, free_at=free_at)
+            self.spent.add(one.recipient_id)
 
     def made(self) -> Chosen:
         """Park what is parked and hold what was picked."""
@@ -135,5 +139,5 @@ class _Choice:
             lanes.park(self.tx, [one for one, on in self.parked.items() if on is pass_on], pass_on=pass_on)
         order = {name: number for number, name in enumerate(self.picked)}
         found = sorted(lanes.hold(self.tx, list(order)), key=lambda one: order[one.id])
-        going = {recipient_id: self.lines[recipient_id] for recipient_id in self.spent}
+        going = {recipient_id: self.lines[recipient_id] for recipient_id in self.spent | self.probes.keys()}
         return Chosen(found, frozenset(self.probes.values()), going, len(self.parked))

@@ -36,7 +36,7 @@ from tiprouter.storage.database import DatabaseError, Transaction
 from tiprouter.storage.deliveries import Attempt, Delivery, Ended
 from tiprouter.workflow.awaiting import awaited
 from tiprouter.workflow.breaking import Answer, listen, lose_probes, said
-from tiprouter.workflow.choosing import Chosen, choose
+from tiprouter.workflow.choosing import PROBES, Chosen, choose
 from tiprouter.workflow.gathering import Gathered, gather
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening, moment
 from tiprouter.workflow.leaving import Begun, begin_all, exhaust, still_permitted, tell_of_end
@@ -60,14 +60,20 @@ class Ready(Begun):
     urgency: Urgency
     made_at: datetime
     deadline: datetime
+    probes: bool = False
 
 
-def claim(tx: Transaction, desk: Desk, room: Room) -> list[Ready]:
-    """Write the next attempts, as many as there is room for (rules 1, 2, 5)."""
+def claim(tx: Transaction, desk: Desk, room: Room, *, probes: int = PROBES, sweeping: bool = True) -> list[Ready]:
+    """Write the next attempts, as many as there is room for (rules 1, 2, 5), and of probes at most so many.
+
+    `sweeping` False leaves dead workers' leases and people to be told to the next claim: whoever claims many times a
+    second need not ask each time.
+    """
     with happening(tx, desk, ROUTER, deciding=True) as it:
-        _sweep(it)
+        if sweeping:
+            _sweep(it)
         for _ in range(ROUNDS):
-            chosen = choose(tx, it.now, room, desk.pace)
+            chosen = choose(tx, it.now, room, desk.pace, probes)
             if chosen.deliveries or not chosen.parked:
                 break
         return _claim_all(it, chosen)
@@ -93,10 +99,11 @@ def _claim_all(it: Happening, chosen: Chosen) -> list[Ready]:
         one = together.get(delivery.id) or _claim_one(it, delivery)
         if one is None:
             continue
-        ready.append(one)
         if delivery.id in chosen.probes:
+            one = replace(one, probes=True)
             line = going[delivery.recipient_id]
             going[delivery.recipient_id] = replace(line, breaker=probe(line.breaker, one.lease, it.now))
+        ready.append(one)
     lines.save(it.tx, list(going.values()))
     return ready
 

@@ -12,7 +12,7 @@ made again, under the same webhook-ids.
 import asyncio
 from typing import Final, TypeAlias
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_never, wait_random_exponential
 
 from tiprouter.delivery.attempts import Attempted
 from tiprouter.domain.states import DeliveryState
@@ -76,11 +76,12 @@ class Answers:
         _resolve(written, state)
 
 
-def until_the_database_answers() -> AsyncRetrying:
-    """Try again while the database does not answer (rule 4)."""
+def until_the_database_answers(stopping: asyncio.Event | None = None) -> AsyncRetrying:
+    """Try again while the database does not answer (rule 4); when `stopping` is set, once more at most."""
     return AsyncRetrying(
         retry=retry_if_exception_type(UnavailableError),
         wait=wait_random_exponential(multiplier=0.05, max=PAUSE_SECONDS_MAX),
+        stop=stop_never if stopping is None else lambda _state: stopping.is_set(),
         reraise=True,
     )
 

@@ -6,7 +6,8 @@
 3. What is sealed is opened when it is asked for, so that what cannot be opened holds back its own delivery alone; a
    recipient's keys are opened once.
 
-Not promised: that it holds in another story. Nothing that was opened outlives this one.
+Not promised: that it holds in another story. Nothing that was opened outlives this one, but for signing secrets, which
+the signer keeps by their text (`delivery/signing.py`, rule 8); which of them sign is asked each time.
 """
 
 from collections.abc import Mapping, Sequence
