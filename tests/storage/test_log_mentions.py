@@ -57,15 +57,11 @@ def store(tx: Transaction, count: int, chance: random.Random) -> list[EntryRow]:
         for _ in range(min(chance.choice((1, 7, 300)), count - len(rows))):
             at = START + timedelta(seconds=len(rows) + len(told), milliseconds=chance.randrange(-9_000, 9_000))
             entry = _entry(chance, at)
-            told.append((*heading(entry), entry))
-        base = first + len(rows)
-        treelog.add_entries(tx, base, told)
-        log_mentions.add(tx, base, told)
+            told.append((first + len(rows) + len(told), *heading(entry), entry))
+        treelog.add_entries(tx, told)
+        log_mentions.add(tx, told)
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
-        rows += [
-            EntryRow(base + number, kind, epoch + timedelta(microseconds=at_), entry)
-            for number, (kind, at_, entry) in enumerate(told)
-        ]
+        rows += [EntryRow(index, kind, epoch + timedelta(microseconds=at_), entry) for index, kind, at_, entry in told]
     return rows
 
 
@@ -212,7 +208,7 @@ async def test_a_log_from_before_is_found_in_the_same_way(service: Service) -> N
         for table in ("log_mentions", "log_spans"):
             tx.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - our words
         rows = treelog.between(tx, 0, treelog.size(tx))
-        log_mentions.add(tx, 0, [(*heading(bytes(entry)), bytes(entry)) for entry in rows])
+        log_mentions.add(tx, [(index, *heading(bytes(entry)), bytes(entry)) for index, entry in enumerate(rows)])
 
     await service.database.write(again)
     assert [sorted(map(tuple, await service.rows(one))) for one in tables] == made
@@ -222,16 +218,18 @@ async def test_a_log_from_before_is_found_in_the_same_way(service: Service) -> N
 def treelog_only(tx: Transaction, chance: random.Random) -> None:
     """Entries as they were stored before."""
     entries = [_entry(chance, START + timedelta(seconds=number)) for number in range(600)]
-    treelog.add_entries(tx, treelog.size(tx), [(*heading(one), one) for one in entries])
+    told = [(index, *heading(one), one) for index, one in enumerate(entries, treelog.size(tx))]
+    treelog.add_entries(tx, told)
 
 
-async def test_entries_that_name_nothing_are_stored(service: Service) -> None:
+@pytest.mark.parametrize("index", [10_000_128, 10_000_129], ids=["of a new bundle", "of a bundle begun before"])
+async def test_entries_that_name_nothing_are_stored(service: Service, index: int) -> None:
     """A batch without a single word to keep, such as a log's first entry alone, does not stop the sequencer."""
     nothing = compose(Kind.LOG_ALIVE, START, bytes(16), {"size": 0})
-    told = [(*heading(nothing), nothing)]
+    told = [(index, *heading(nothing), nothing)]
 
     def story(tx: Transaction) -> bool:
-        log_mentions.add(tx, 10_000_000, told)
+        log_mentions.add(tx, told)
         return found(tx, Sought(ids=(_IDS["tip"][0],)), None, 5).rows == ()
 
     assert await service.database.write(story)

@@ -1,24 +1,29 @@
 """How long does the first page of each question take on a long history, and by which indexes?
 
-Run as a program: `python -m tests.support.long_questions 100000 [postgresql+asyncpg://...]` makes so many decisions, as
-many disclosures, and prints a line for each question: milliseconds (median of five, of the page's reading alone), rows,
-and the indexes that the database says it uses. Without a URL in SQLite.
+Run as a program: `python -m tests.support.long_questions 100000 [postgresql]` makes so many decisions, as many
+disclosures, and prints a line for each question: milliseconds (median and best of five, of the page's reading
+alone), rows, and the indexes that the database says it uses, or which tables it reads whole. On SQLite, or on a
+PostgreSQL that is started for it, where ten million are made as quickly as the disk takes them
+(`tests/support/long_postgres.py`). A URL names an empty database of a server whose superuser it is.
 """
 
 import asyncio
+import contextlib
 import re
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from tests.support import long_postgres, postgres
 from tests.support.long_history import lengthen
 from tests.support.service import START, Service, open_service
 from tiprouter.domain.lateness import Lateness
@@ -33,6 +38,11 @@ from tiprouter.storage.tables import recipients
 from tiprouter.workflow.searching import decisions_found, disclosures_found
 
 DAY: Final = 86_400_000_000
+DAYS: Final = timedelta(days=1)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+REPORTED_MAX: Final = 1_000_000
+"""Reports read whole periods: beyond so many they are not asked."""
+
 MATTERS: Final = """
 INSERT INTO matters (id, record_id, recipient_id, sequence)
 SELECT 'mat_' || substr(id, 5), record_id, recipient_id, 1 FROM decisions
@@ -61,69 +71,105 @@ WORDS: Final = {
 }
 
 
-def fill(tx: Transaction) -> None:
-    """A disclosure and its delivery for each decision, some late, some that never arrived; police is of Texas."""
+def filling(dialect: str) -> list[str]:
+    """A disclosure and its delivery for each decision, some late, some that never arrived."""
+    return [one.format(day=DAY, **WORDS[dialect]) for one in (MATTERS, DISCLOSURES, DELIVERIES)]
+
+
+def settle(tx: Transaction) -> None:
+    """Police is of Texas."""
     place = recipients.update().where(recipients.c.kind == RecipientKind.LAW_ENFORCEMENT)
     tx.execute(place.values(details={"jurisdictions": ["US-TX"]}))
-    for statement in (MATTERS, DISCLOSURES, DELIVERIES):
-        tx.exec_driver_sql(statement.format(day=DAY, **WORDS[tx.dialect.name]))
 
 
-def questions(bundle: str, recipient: str) -> dict[str, tuple[Any, Search]]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One of each thing that a question may name; `middle` is a moment half way through."""
+
+    decision: str
+    record: str
+    person: str
+    recipient: str
+    bundle: str
+    middle: datetime
+
+
+def questions(known: Known) -> dict[str, tuple[Any, Search]]:
     """Every filter by itself, and some together."""
     alike = {
         "everything": Search(),
-        "since": Search(since=START + timedelta(seconds=50)),
-        "until": Search(until=START + timedelta(seconds=50)),
+        "since": Search(since=known.middle),
+        "until": Search(until=known.middle),
+        "record": Search(record_id=known.record),
         "jurisdiction": Search(jurisdiction="US-TX"),
-        "recipient": Search(recipient_id=recipient),
+        "recipient": Search(recipient_id=known.recipient),
         "recipient kind": Search(recipient_kind=RecipientKind.CLEARINGHOUSE),
         "record kind": Search(record_kind=RecordKind.TIP),
         "no such record kind": Search(record_kind=RecordKind.CASE),
         "basis": Search(basis="core.consent"),
         "no such basis": Search(basis="no.such"),
         "outcome": Search(outcome=Outcome.HOLD_REVIEW),
-        "bundle": Search(bundle=bundle),
+        "rare outcome": Search(outcome=Outcome.HOLD_ERROR),
+        "bundle": Search(bundle=known.bundle),
         "no such bundle": Search(bundle="0" * 64),
         "kind, outcome, basis": Search(
             recipient_kind=RecipientKind.LAW_ENFORCEMENT, outcome=Outcome.REPORT, basis="no.such"
         ),
     }
     found: dict[str, tuple[Any, Search]] = {f"decisions: {name}": (decisions_found, one) for name, one in alike.items()}
+    found["decisions: person"] = decisions_found, Search(person_id=known.person)
+    found["decisions: current"] = decisions_found, Search(current=True)
+    found["decisions: not current"] = decisions_found, Search(current=False)
     found |= {f"disclosures: {name}": (disclosures_found, one) for name, one in alike.items()}
     found |= {f"disclosures: {one.value}": (disclosures_found, Search(lateness=one)) for one in Lateness}
-    found["disclosures: exhausted"] = disclosures_found, Search(state=DeliveryState.EXHAUSTED)
+    for state in (DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.QUEUED, DeliveryState.CANCELLED):
+        found[f"disclosures: {state.value}"] = disclosures_found, Search(state=state)
+    found["disclosures: late, recipient"] = (
+        disclosures_found,
+        Search(lateness=Lateness.LATE, recipient_id=known.recipient),
+    )
     return found
 
 
-def entry_questions(bundle: str, recipient: str, record: str) -> dict[str, Sought]:
+def entry_questions(known: Known) -> dict[str, Sought]:
     """Every filter of the log's entries by itself, and some together."""
+    bundle, recipient = known.bundle, known.recipient
     return {
         "everything": Sought(),
         "upward": Sought(upward=True),
         "kind": Sought(kinds=("decision",)),
         "no such kind": Sought(kinds=("review.confirmed",)),
         "three kinds": Sought(kinds=("decision", "access", "notice")),
-        "period": Sought(since=START + timedelta(seconds=50), until=START + timedelta(seconds=60)),
-        "record": Sought(ids=(record,)),
+        "period": Sought(since=known.middle, until=known.middle + timedelta(seconds=10)),
+        "since": Sought(since=known.middle),
+        "period, kind": Sought(kinds=("decision",), since=known.middle, until=known.middle + timedelta(seconds=10)),
+        "period, no such kind": Sought(kinds=("notice",), since=known.middle - DAYS, until=known.middle),
+        "record": Sought(ids=(known.record,)),
+        "decision": Sought(ids=(known.decision,)),
+        "disclosure": Sought(ids=("dis_" + known.decision[4:],)),
+        "delivery": Sought(ids=("msg_" + known.decision[4:],)),
         "recipient": Sought(ids=(recipient,)),
         "no such id": Sought(ids=("dec_" + 26 * "0",)),
         "actor class": Sought(members=(("actor_class", "router"),)),
         "bundle": Sought(members=(("bundle", bundle),)),
         "outcome": Sought(members=(("outcome", Outcome.HOLD_ERROR.value),)),
         "recipient, outcome": Sought(ids=(recipient,), members=(("outcome", Outcome.HOLD_ERROR.value),)),
+        "outcome, period": Sought(
+            members=(("outcome", Outcome.DISCLOSE.value),), since=known.middle, until=known.middle + timedelta(hours=1)
+        ),
+        "bundle, kind": Sought(kinds=("decision",), members=(("bundle", bundle),)),
         "bundle, no such kind": Sought(kinds=("review.confirmed",), members=(("bundle", bundle),)),
     }
 
 
-def timed(tx: Transaction, ask: Callable[[Transaction], Any]) -> tuple[float, Any, list[str]]:
-    """The median of five, the last answer, and the indexes of the statements of one."""
+def timed(tx: Transaction, ask: Callable[[Transaction], Any]) -> tuple[str, Any, list[str]]:
+    """The median and the best of five, the last answer, and the indexes of the statements of one."""
     spent = []
     for _ in range(5):
         began = time.perf_counter()
         answer = ask(tx)
         spent.append(1_000 * (time.perf_counter() - began))
-    return statistics.median(spent), answer, indexes(tx, ask)
+    return f"{statistics.median(spent):7.1f} ms {min(spent):7.1f}", answer, indexes(tx, ask)
 
 
 def indexes(tx: Transaction, ask: Callable[[Transaction], Any]) -> list[str]:
@@ -145,22 +191,50 @@ def indexes(tx: Transaction, ask: Callable[[Transaction], Any]) -> list[str]:
 
 async def _measure(service: Service, count: int) -> None:
     began = time.perf_counter()
-    await lengthen(service, count, count // 10)
-    await service.sequencer.drain()
-    await service.database.write(fill)
-    await service.database.write(lambda tx: tx.exec_driver_sql("ANALYZE"))
+    await _made(service, count)
     _say(f"{count:,} decisions and as many disclosures in {time.perf_counter() - began:.0f} s")
-    (bundle, recipient), *_ = await service.rows("SELECT bundle, recipient_id FROM decisions LIMIT 1")
-    now = service.clock.at
-    for name, (found, wanted) in questions(bundle, recipient).items():
+    known, now = await _known(service), service.clock.at
+    for name, (found, wanted) in questions(known).items():
         ask = partial(found, wanted=wanted, after=None, limit=50, now=now)
         spent, page, used = await service.database.read(partial(timed, ask=ask))
-        _say(f"{name:40} {spent:7.1f} ms {len(page.rows):4} rows {len(page.indexes):4} places  {' '.join(used)}")
-    (record,) = (await service.rows("SELECT record_id FROM decisions LIMIT 1"))[0]
-    for name, sought in entry_questions(bundle, recipient, record).items():
+        _say(f"{name:40} {spent} {len(page.rows):4} rows {len(page.indexes):4} places  {' '.join(used)}")
+    for name, sought in entry_questions(known).items():
         asked = partial(log_mentions.found, sought=sought, after=None, limit=50)
         spent, found_rows, used = await service.database.read(partial(timed, ask=asked))
-        _say(f"entries: {name:31} {spent:7.1f} ms {len(found_rows.rows):4} rows  {' '.join(used)}")
+        _say(f"entries: {name:31} {spent} {len(found_rows.rows):4} rows  {' '.join(used)}")
+    if count <= REPORTED_MAX:
+        await _report(service, now)
+
+
+async def _made(service: Service, count: int) -> None:
+    """Make the history, on PostgreSQL from a few true ones."""
+    cloned = not service.url.startswith("sqlite")
+    await lengthen(service, long_postgres.TRUE if cloned else count, min(count, 100_000) // 10)
+    await service.sequencer.drain()
+    await service.database.write(settle)
+    if cloned:
+        longer = await long_postgres.multiply(service.url, count, filling("postgresql"))
+        service.clock.forward(seconds=longer // timedelta(seconds=1))
+        return
+    for statement in (*filling("sqlite"), "ANALYZE"):
+        await service.database.write(partial(_run, statement=statement))
+
+
+def _run(tx: Transaction, statement: str) -> None:
+    tx.exec_driver_sql(statement)
+
+
+async def _known(service: Service) -> Known:
+    """What the decision half way through names."""
+    row = (await service.rows("SELECT min(decided_at), max(decided_at) FROM decisions"))[0]
+    middle = (row[0] + row[1]) // 2
+    query = "SELECT id, record_id, person_id, recipient_id, bundle FROM decisions"
+    rows = await service.rows(f"{query} WHERE decided_at >= {middle} ORDER BY id LIMIT 1")
+    decision, record, person, recipient, bundle = rows[0]
+    return Known(decision, record, person, recipient, bundle, EPOCH + timedelta(microseconds=middle))
+
+
+async def _report(service: Service, now: datetime) -> None:
     since, until = START - timedelta(days=1), now + timedelta(days=1)
     reports: dict[str, Callable[[Transaction], Any]] = {
         "timeliness": lambda tx: timeliness.summed(timeliness.spans(tx, since, until)),
@@ -179,9 +253,15 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-async def _main(count: int, url: str | None = None) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        async with open_service(url or f"sqlite:///{folder}/tiprouter.db", Path(folder)) as service:
+async def _main(count: int, where: str = "sqlite") -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+        url = where if ":" in where else f"sqlite:///{folder}/tiprouter.db"
+        if where == "postgresql":
+            server = running.enter_context(postgres.server())
+            if server is None:
+                sys.exit(postgres.WHY_NOT)
+            url = await postgres.new_database(server)
+        async with open_service(url, Path(folder)) as service:
             await _measure(service, count)
 
 

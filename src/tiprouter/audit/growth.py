@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from tiprouter.audit.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, node_hash, subtree_hash
+from tiprouter.audit.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hashes, node_hash, subtree_hash
 from tiprouter.audit.tiles import (
     ENTRIES,
     TILE_HEIGHT,
@@ -79,7 +79,7 @@ class LogState:
                 raise LogDamagedError(f"{tile.path} is of the wrong length")
             else:
                 edge[tile.level] = data
-        leaves = [leaf_hash(entry) for entry in decode_bundle(bundle, size % TILE_WIDTH)]
+        leaves = leaf_hashes(decode_bundle(bundle, size % TILE_WIDTH))
         if b"".join(leaves) != edge.get(0, b""):
             raise LogDamagedError("the last entries do not hash to the last tile")
         return cls(size, edge, bundle)
@@ -111,7 +111,7 @@ def integrate(state: LogState, entries: Iterable[bytes]) -> Integration:
     coming = iter(entries)
     while some := list(islice(coming, TILE_WIDTH - size % TILE_WIDTH)):
         bundle += encode_bundle(some)
-        leaves += b"".join(map(leaf_hash, some))
+        leaves += b"".join(leaf_hashes(some))
         size += len(some)
         if not size % TILE_WIDTH:
             bundles[Tile(ENTRIES, size // TILE_WIDTH - 1)] = bytes(bundle)

@@ -12,7 +12,7 @@ It does not promise anything about who signed a root: see `checkpoint`.
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from tiprouter.errors import TiprouterError
@@ -31,6 +31,11 @@ class ProofError(TiprouterError):
 def leaf_hash(entry: bytes) -> bytes:
     """Return the 32-byte hash of one entry as a leaf."""
     return _sha256(b"\x00" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """Return the 32-byte hash of each entry as a leaf, in order."""
+    return [_sha256(b"\x00" + entry).digest() for entry in entries]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

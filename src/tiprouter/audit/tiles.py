@@ -13,6 +13,7 @@ It does not read or write anything: callers bring a function that returns a tile
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tiprouter.audit.merkle import HASH_BYTES, HashReader, subtree_hash
 from tiprouter.errors import TiprouterError
@@ -125,14 +126,23 @@ def edge_tiles(size: int) -> list[Tile]:
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """Return the bundle of up to 256 entries; raises `TileError` for an entry of more than 65,535 bytes."""
-    return b"".join(encode_entry(entry) for entry in entries)
+    parts: list[bytes] = []
+    for entry in entries:
+        parts += _length(len(entry)), entry
+    return b"".join(parts)
 
 
 def encode_entry(entry: bytes) -> bytes:
     """Return one entry behind its length, as it stands in a bundle."""
-    if len(entry) > ENTRY_BYTES_MAX:
+    return _length(len(entry)) + entry
+
+
+@lru_cache(maxsize=4_096)
+def _length(size: int) -> bytes:
+    """Rule 3's two bytes; few lengths occur, and each often."""
+    if size > ENTRY_BYTES_MAX:
         raise TileError("an entry holds at most 65535 bytes")
-    return len(entry).to_bytes(2, "big") + entry
+    return size.to_bytes(2, "big")
 
 
 def decode_bundle(data: bytes, width: int) -> list[bytes]:

@@ -16,7 +16,7 @@ Not promised: that an answer is whole when somebody changed the database. These 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from tiprouter.storage.among import among
 from tiprouter.storage.log_tables import log_mentions, log_spans
 from tiprouter.storage.tables import log_entries
 from tiprouter.storage.treelog import EntryRow, Told
@@ -81,21 +82,40 @@ def words_of(entries: bytes) -> set[str]:
     return {one.decode("ascii") for one in {*_IDS.findall(entries), *_MEMBERS.findall(entries)}}
 
 
-def add(tx: Connection, first: int, entries: Sequence[Told]) -> None:
-    """Store what the entries at the indices from `first` on name, and from when to when they are (rule 2)."""
-    named: dict[int, list[bytes]] = {}
-    for index, (_, _, entry) in enumerate(entries, first):
-        named.setdefault(index // BUNDLE, []).append(entry)
-    # In the order of the key, which both databases take faster. The first bundle was begun by the batch before.
-    rows = sorted((one, bundle) for bundle, some in named.items() for one in words_of(b"".join(some)))
+def add(tx: Connection, entries: Sequence[Told]) -> None:
+    """Store what these entries, in the order of their indices, name, and from when to when they are (rule 2)."""
+    rows: list[tuple[str, int]] = []
+    spans: list[dict[str, int]] = []
+    for bundle, some in _by_bundle(entries):
+        rows += [(one, bundle) for one in words_of(b"".join([entry for _, _, _, entry in some]))]
+        times = [at for _, _, at, _ in some]
+        spans.append({"bundle": bundle, "first_at": min(times), "last_at": max(times)})
     if rows:
-        _add_words(tx, rows)
-    _add_spans(tx, first, entries)
+        # In the order of the key, which both databases take faster. The first bundle may have been begun before.
+        _add_words(tx, sorted(rows))
+    if spans:
+        _add_spans(tx, spans)
 
 
-def _add_words(tx: Connection, rows: Sequence[tuple[str, int]]) -> None:
+def begun(tx: Connection) -> int:
+    """The first index of the last bundle of which anything is kept."""
+    last = tx.execute(sa.select(sa.func.max(log_spans.c.bundle))).scalar_one()
+    return 0 if last is None else int(last) * BUNDLE
+
+
+def _by_bundle(entries: Sequence[Told]) -> Iterator[tuple[int, Sequence[Told]]]:
+    """The entries of each bundle, which it has without a gap."""
+    start = 0
+    while start < len(entries):
+        bundle, within = divmod(entries[start][0], BUNDLE)
+        end = start + BUNDLE - within
+        yield bundle, entries[start:end]
+        start = end
+
+
+def _add_words(tx: Connection, rows: list[tuple[str, int]]) -> None:
     if tx.dialect.name == "sqlite":
-        tx.exec_driver_sql("INSERT OR IGNORE INTO log_mentions (word, bundle) VALUES (?, ?)", list(rows))
+        tx.exec_driver_sql("INSERT OR IGNORE INTO log_mentions (word, bundle) VALUES (?, ?)", rows)
         return
     tx.exec_driver_sql(
         "INSERT INTO log_mentions (word, bundle) SELECT * FROM unnest($1::varchar[], $2::bigint[])"
@@ -104,11 +124,7 @@ def _add_words(tx: Connection, rows: Sequence[tuple[str, int]]) -> None:
     )
 
 
-def _add_spans(tx: Connection, first: int, entries: Sequence[Told]) -> None:
-    spans: dict[int, tuple[int, int]] = {}
-    for index, (_, at, _) in enumerate(entries, first):
-        low, high = spans.get(index // BUNDLE, (at, at))
-        spans[index // BUNDLE] = min(low, at), max(high, at)
+def _add_spans(tx: Connection, spans: Sequence[dict[str, int]]) -> None:
     lite = tx.dialect.name == "sqlite"
     least, most = (sa.func.min, sa.func.max) if lite else (sa.func.least, sa.func.greatest)
     new = (sqlite.insert if lite else postgresql.insert)(_SPANS)
@@ -116,8 +132,7 @@ def _add_spans(tx: Connection, first: int, entries: Sequence[Told]) -> None:
         "first_at": least(_SPANS.c.first_at, new.excluded.first_at),
         "last_at": most(_SPANS.c.last_at, new.excluded.last_at),
     }
-    values = [{"bundle": one, "first_at": low, "last_at": high} for one, (low, high) in spans.items()]
-    tx.execute(new.on_conflict_do_update(index_elements=("bundle",), set_=wider), values)
+    tx.execute(new.on_conflict_do_update(index_elements=("bundle",), set_=wider), spans)
 
 
 def found(tx: Connection, sought: Sought, after: int | None, limit: int) -> Found:
@@ -163,11 +178,10 @@ def _bounds(tx: Connection, sought: Sought) -> tuple[int, int]:
 
 
 def _by_words(tx: Connection, sought: Sought, way: _Way, limit: int) -> Found:
-    """A page of the entries that name all the words, bundle by bundle."""
+    """A page of the entries that name all the words, from bundle to bundle."""
     rows: list[EntryRow] = []
     bundles = _bundles(tx, sought.words, way)
-    for bundle in bundles[:BUNDLES_MAX]:
-        part = _Way(max(way.low, bundle * BUNDLE), min(way.high, (bundle + 1) * BUNDLE), way.upward)
+    for part in _parts(bundles[:BUNDLES_MAX], way):
         rows += _matching(tx, sought, part.within(log_entries.c.index), way, limit + 1 - len(rows))
         if len(rows) > limit:
             return Found(tuple(rows[:limit]), rows[limit - 1].index)
@@ -175,6 +189,21 @@ def _by_words(tx: Connection, sought: Sought, way: _Way, limit: int) -> Found:
         return Found(tuple(rows), None)
     last = bundles[BUNDLES_MAX - 1] * BUNDLE
     return Found(tuple(rows), last + BUNDLE - 1 if way.upward else last)
+
+
+def _parts(bundles: Sequence[int], way: _Way) -> Iterator[_Way]:
+    """The indices of these bundles: of one, then of two neighbours together, of four, and so on.
+
+    What is common stands in each bundle, and often enough in the first; what is not found there is asked for at once.
+    """
+    start = 0
+    while start < len(bundles):
+        end = start + 1
+        while end < len(bundles) and end < 2 * start + 1 and abs(bundles[end] - bundles[end - 1]) == 1:
+            end += 1
+        low, high = sorted((bundles[start], bundles[end - 1]))
+        yield _Way(max(way.low, low * BUNDLE), min(way.high, (high + 1) * BUNDLE), way.upward)
+        start = end
 
 
 def _bundles(tx: Connection, words: Sequence[str], way: _Way) -> Sequence[int]:
@@ -200,8 +229,10 @@ def _by_index(tx: Connection, sought: Sought, way: _Way, limit: int) -> Found:
     query: Any = sa.union_all(*(sa.select(one.subquery()) for one in arms)) if len(arms) > 1 else arms[0]
     candidates = sorted(tx.execute(query).scalars(), reverse=not way.upward)[:share]
     rows: list[EntryRow] = []
-    for first in range(0, len(candidates), 2 * limit):
-        rows += _matching(tx, sought, (index.in_(candidates[first : first + 2 * limit]),), way, limit + 1 - len(rows))
+    few = 2 * limit  # often the nearest few are enough
+    for some in (candidates[:few], candidates[few:]):
+        if some:
+            rows += _matching(tx, sought, (among(tx, index, some),), way, limit + 1 - len(rows))
         if len(rows) > limit:
             return Found(tuple(rows[:limit]), rows[limit - 1].index)
     return Found(tuple(rows), candidates[-1] if len(candidates) == share else None)

@@ -18,22 +18,23 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter.storage.among import among
 from tiprouter.storage.tables import log_entries
 from tiprouter.storage.treelog import EntryRow
 
 ENTRIES_MAX: Final = 5_000
 _AT_ONCE: Final = 200
 _MADE: Final = {
-    kind: re.compile(b'"' + name + b'":"([^"]*)"')
-    for kind, name in (
-        ("decision", b"decision"),
-        ("disclosure.made", b"disclosure"),
-        ("recall.made", b"recall"),
-        ("attempt.started", b"attempt"),
-        ("acknowledgement", b"acknowledgement"),
+    kind: (prefix, re.compile(b'"' + name + b'":"([^"]*)"'))
+    for kind, prefix, name in (
+        ("decision", "dec_", b"decision"),
+        ("disclosure.made", "dis_", b"disclosure"),
+        ("recall.made", "dis_", b"recall"),
+        ("attempt.started", "att_", b"attempt"),
+        ("acknowledgement", "ack_", b"acknowledgement"),
     )
 }
-"""Which member of an entry of each kind names the row that it is about."""
+"""How the row's id begins that an entry of each kind is about, and which member names it."""
 
 _IDS: Final = re.compile(rb'"([a-z]{3,4}_[0-9A-Z]{26})"')
 _RECORD: Final = re.compile(rb'"record":"([^"]*)"')
@@ -46,13 +47,14 @@ def places(tx: Connection, made: Mapping[str, datetime]) -> dict[str, int]:
 
     Asked of decisions, disclosures, recalls, attempts (when they started) and acknowledgements.
     """
+    kinds = [kind for kind, (prefix, _) in _MADE.items() if any(one.startswith(prefix) for one in made)]
     moments = sorted({_cut(at) for at in made.values()}, reverse=True)
     found: dict[str, int] = {}
     left = ENTRIES_MAX
     for first in range(0, len(moments), _AT_ONCE):
         columns = (log_entries.c.index.label("place"), log_entries.c.kind, log_entries.c.entry)
         query = sa.select(*columns).where(
-            log_entries.c.kind.in_(tuple(_MADE)), log_entries.c.at.in_(moments[first : first + _AT_ONCE])
+            log_entries.c.kind.in_(kinds), among(tx, log_entries.c.at, moments[first : first + _AT_ONCE])
         )
         rows = tx.execute(query.limit(left)).all()
         found |= {subject: row.place for row in rows if (subject := _subject(row.kind, row.entry)) in made}
@@ -75,7 +77,7 @@ def telling_of(tx: Connection, record_id: str, ids: Collection[str], moments: It
 def _at(tx: Connection, moments: Iterable[datetime]) -> Iterator[EntryRow]:
     cut = sorted({_cut(at) for at in moments})
     for first in range(0, len(cut), _AT_ONCE):
-        query = sa.select(log_entries).where(log_entries.c.at.in_(cut[first : first + _AT_ONCE]))
+        query = sa.select(log_entries).where(among(tx, log_entries.c.at, cut[first : first + _AT_ONCE]))
         for row in tx.execute(query).mappings():
             yield EntryRow(**row)
 
@@ -96,5 +98,5 @@ def _subject(kind: str, data: bytes) -> str:
 
     Not `parse`, which costs ten times as much: no value of an entry holds a quote, so a member cannot be feigned.
     """
-    found = _MADE[kind].search(data)
+    found = _MADE[kind][1].search(data)
     return "" if found is None else found[1].decode("ascii")

@@ -46,8 +46,8 @@ class CheckpointRow:
     signed_at: datetime
 
 
-Told: TypeAlias = tuple[str, int, bytes]
-"""An entry to store: its kind, its time in microseconds since 1970, its bytes."""
+Told: TypeAlias = tuple[int, str, int, bytes]
+"""An entry to store: its index, its kind, its time in microseconds since 1970, its bytes."""
 
 _LOG_LOCK = 0x7469_7072  # any number that nothing else in the database locks
 
@@ -58,21 +58,18 @@ def hold(tx: Connection) -> None:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOG_LOCK)))
 
 
-def add_entries(tx: Connection, first: int, entries: Sequence[Told]) -> None:
-    """Store entries at the indices from `first` on; an index twice is an error."""
+def add_entries(tx: Connection, entries: Sequence[Told]) -> None:
+    """Store entries at their indices; an index twice is an error."""
     if not entries:
         return
     # Past SQLAlchemy's own way for many rows, which costs more than all the rest of growing.
     if tx.dialect.name == "sqlite":
-        tx.exec_driver_sql(
-            'INSERT INTO log_entries ("index", kind, "at", entry) VALUES (?, ?, ?, ?)',
-            [(index, *one) for index, one in enumerate(entries, first)],
-        )
+        insert = 'INSERT INTO log_entries ("index", kind, "at", entry) VALUES (?, ?, ?, ?)'
+        tx.exec_driver_sql(insert, list(entries))
         return
     driver: Any = tx.connection.driver_connection
-    rows = [(index, *one) for index, one in enumerate(entries, first)]
     columns = ("index", "kind", "at", "entry")
-    await_only(driver.copy_records_to_table(log_entries.name, records=rows, columns=columns))
+    await_only(driver.copy_records_to_table(log_entries.name, records=entries, columns=columns))
 
 
 def put_tiles(tx: Connection, tiles: Iterable[TileRow]) -> None:

@@ -31,7 +31,7 @@ from tiprouter.audit.folder import FolderError
 from tiprouter.audit.growth import Integration, LogDamagedError, LogState, integrate
 from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer, split_note
-from tiprouter.audit.tiles import Tile, tiles_between
+from tiprouter.audit.tiles import TILE_WIDTH, Tile, tiles_between
 from tiprouter.errors import TiprouterError, UnavailableError
 from tiprouter.storage import log_mentions, outbox, treelog
 from tiprouter.storage.database import Database, Transaction
@@ -88,19 +88,37 @@ def sequence(tx: Transaction, desk: Desk, first: Signer, state: LogState) -> Gro
     last = treelog.last_checkpoint(tx)
     if last is not None and last.size != state.size:
         state = resume(tx, desk, first)
-    entries = outbox.drain(tx, BATCH)
+    entries = outbox.drain(tx, _batch(state.size))
     if not entries:
         return None
     grown: Integration = integrate(state, entries)
-    told = [(*heading(entry), entry) for entry in entries]
-    treelog.add_entries(tx, state.size, told)
-    log_mentions.add(tx, state.size, told)
+    told = [(index, *heading(entry), entry) for index, entry in enumerate(entries, state.size)]
+    treelog.add_entries(tx, told)
+    log_mentions.add(tx, told)
     treelog.put_tiles(tx, (TileRow(t.level, t.index, t.width, data) for t, data in grown.files.items()))
     # A new key signs the checkpoint that has its entry under it: asked after the entries are in.
     signer = log_keys.in_force(tx, desk, first)
     note = sign_checkpoint(Checkpoint(signer.name, grown.state.size, grown.root), signer)
     treelog.add_checkpoint(tx, CheckpointRow(grown.state.size, grown.root, note, desk.now()))
     return Grown(state.size, grown.state, note, grown.files)
+
+
+def mention_the_rest(tx: Transaction) -> None:
+    """What a keeper of the version before stored after the migration is found by what it names, too."""
+    treelog.hold(tx)
+    first = log_mentions.begun(tx)
+    while entries := treelog.between(tx, first, CATCH_UP_STEP):
+        log_mentions.add(tx, [(index, *heading(entry), entry) for index, entry in enumerate(entries, first)])
+        first += len(entries)
+
+
+def _batch(size: int) -> int:
+    """How many entries a log of this size grows by at most: where more are in line, to the end of a tile.
+
+    What ends within one is stored and published twice.
+    """
+    beyond = (size + BATCH) % TILE_WIDTH
+    return BATCH - beyond if beyond < BATCH else BATCH
 
 
 class Sequencer:
@@ -122,6 +140,7 @@ class Sequencer:
             await self._catch_up()
         except (FolderError, LogDamagedError) as error:
             raise LogRefusedError(_ANOTHER) from error
+        await self._database.write(mention_the_rest, quietly=True)
         await self._database.write(lambda tx: open_log(tx, self._desk, self._signer))
 
     async def run(self) -> None:
