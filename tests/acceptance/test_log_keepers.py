@@ -11,21 +11,22 @@ import sqlalchemy as sa
 
 from tests.support import postgres
 from tests.support.fictional import agency, grant, person, tip
-from tests.support.service import OPERATOR, Service
+from tests.support.service import OPERATOR, ORIGIN, Service
 from tiprouter.audit import folder
 from tiprouter.audit.checkpoint import open_checkpoint, read_unverified
 from tiprouter.audit.entry import compose, parse
 from tiprouter.audit.folder import FolderError
 from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import NoteError, Signer, Verifier
-from tiprouter.audit.tiles import Tile
+from tiprouter.audit.tiles import TILE_WIDTH, Tile
 from tiprouter.audit.verify import verify_folder
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.errors import ConfigurationError, ConflictError
-from tiprouter.storage import outbox, treelog
+from tiprouter.storage import log_mentions, outbox, treelog
 from tiprouter.storage.database import Transaction, open_database
 from tiprouter.storage.keeping import keeping_the_log
+from tiprouter.storage.log_mentions import Sought, found
 from tiprouter.workflow import log_keys, log_watch, publish
 from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.publish import Sequencer
@@ -77,6 +78,40 @@ async def test_a_database_that_was_set_back_is_refused(service: Service, tmp_pat
         await fresh.start()
 
 
+async def test_a_log_of_another_origin_is_refused_in_one_clear_line(service: Service, tmp_path: Path) -> None:
+    """Nothing is damaged: whoever set another origin is told so, and the log goes on under its own."""
+    await service.enrol(agency())
+    await service.check_house()
+    renamed = Signer("log.hotline.example/audit-2", b"\x07" * 32)
+    with pytest.raises(LogRefusedError, match="another origin; set TIPROUTER_LOG_ORIGIN as it was"):
+        await Sequencer(service.database, service.desk, renamed, tmp_path / "empty").start()
+    await Sequencer(service.database, service.desk, service.signer, tmp_path / "empty").start()
+    # Under the right origin another key is another thing.
+    with pytest.raises(LogRefusedError, match="damaged"):
+        await Sequencer(service.database, service.desk, Signer(ORIGIN, b"\x07" * 32), tmp_path / "other").start()
+
+
+async def test_what_a_keeper_of_the_version_before_stored_is_found_by_what_it_names(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows nothing of the table of what entries name; the next start writes there what is missing."""
+    await service.enrol(agency())
+    monkeypatch.setattr(log_mentions, "BUNDLE", 4)
+    await service.check_house()
+    with monkeypatch.context() as older:
+        older.setattr(log_mentions, "add", lambda *_: None)
+        accepted = await service.accept(tip(person(years=9)))
+        await service.check_house()
+    sought = Sought(ids=(accepted.stored.id,))
+    assert (await service.database.read(lambda tx: found(tx, sought, None, 50))).rows == ()
+    await Sequencer(service.database, service.desk, service.signer, tmp_path / "new").start()
+    rows = (await service.database.read(lambda tx: found(tx, sought, None, 50))).rows
+    told = await service.rows('select "index", entry from log_entries order by "index" desc')
+    named = f'"{accepted.stored.id}"'.encode()
+    assert [one.index for one in rows] == [index for index, entry in told if named in entry]
+    assert len(rows) > 1
+
+
 def makes(service: Service, count: int) -> Callable[[Transaction], None]:
     """A story of so many entries."""
 
@@ -107,6 +142,17 @@ async def test_a_folder_far_behind_is_brought_up_in_bounded_steps(
     await Sequencer(service.database, service.desk, service.signer, service.folder / "log").start()
     assert len(sizes) > 5
     assert all(new - old <= 120 for old, new in pairwise([0, *sizes]))
+    await service.check_house()
+
+
+async def test_a_backlog_is_cut_where_tiles_end(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the last batch leaves a partial tile behind; the ones before it are no longer than they may be."""
+    monkeypatch.setattr(publish, "BATCH", 300)
+    await service.database.write(makes(service, 900))
+    await service.sequencer.drain()
+    *before, last = [row[0] for row in await service.rows("select size from log_checkpoints order by size")]
+    assert last % TILE_WIDTH
+    assert before[-3:] == [TILE_WIDTH, 2 * TILE_WIDTH, 3 * TILE_WIDTH]
     await service.check_house()
 
 

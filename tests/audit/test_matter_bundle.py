@@ -160,6 +160,14 @@ def _set(name: str, data: bytes) -> Callable[[Files], None]:
     return lambda files: files.update({name: data})
 
 
+def _within() -> object:
+    """A token in a list in a list, and so on."""
+    value: object = "adult"
+    for _ in range(400):
+        value = [value]
+    return value
+
+
 def _matter(change: Callable[[dict[str, Any]], Any]) -> Callable[[Files], None]:
     def tamper(files: Files) -> None:
         told = json.loads(files[MATTER])
@@ -270,6 +278,7 @@ INSIDE: dict[str, tuple[Callable[[Files], None], int]] = {
     "another salt": (_matter(lambda told: told["decisions"][0].update(salt="00" * 16)), 9),
     "no salt": (_matter(lambda told: told["decisions"][0].update(salt=None)), 9),
     "facts of another decision": (_matter(lambda told: told["decisions"][0].update(decision="dec_x")), 9),
+    "facts within facts without end": (_matter(lambda told: told["decisions"][0].update(facts=_within())), 9),
     "somebody's words among the facts": (_matter(lambda told: told["decisions"][0].update(facts="a b")), 9),
     "a decision told twice": (_matter(lambda told: told["decisions"].append(told["decisions"][0])), 9),
     "an index that is none": (_matter(lambda told: told["decisions"][0].update(index=[1])), 9),

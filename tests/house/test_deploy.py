@@ -4,10 +4,12 @@
 2. Every environment variable is a setting.
 3. No container is root, gains privileges, or writes to its own files.
 4. Those that share a database share its keys.
+5. The data folder is one that the service makes, in a volume: the volume itself is open to others.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -16,6 +18,9 @@ import yaml  # type: ignore[import-untyped]  # it ships no type information
 
 from tiprouter.cli.main import app
 from tiprouter.settings import Settings
+from tiprouter.wiring.findings import Level
+from tiprouter.wiring.house import open_house
+from tiprouter.wiring.safety import examine_safety
 
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy"
 SECRET = "TIPROUTER_KEK"
@@ -99,3 +104,24 @@ def test_who_shares_a_database_shares_its_keys() -> None:
     told = {str(container["env"]) for _, container in containers()}
     assert len(told) == 1
     assert all("./secrets/kek:/data/keys/kek:ro" in service["volumes"] for service in compose().values())
+
+
+def test_the_data_folder_is_made_within_a_volume() -> None:
+    """Rule 5, wherever it is mounted."""
+    (settings,) = [manifest["data"] for manifest in kubernetes() if manifest["kind"] == "ConfigMap"]
+    for _, container in containers():
+        assert str(PurePath(settings["TIPROUTER_DATA"]).parent) in {
+            one["mountPath"] for one in container["volumeMounts"]
+        }
+
+
+async def test_a_data_folder_in_an_open_volume_is_its_owners_alone(tmp_path: Path) -> None:
+    """Rule 5: as a volume of a cluster is, and with its group handed on."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    volume.chmod(0o2777)
+    for data, level in ((volume / "own", Level.OK), (volume, Level.FAIL)):
+        settings = Settings(data=data)
+        async with open_house(settings, migrate=True):
+            said = {one.subject: one.level for one in await examine_safety(settings, datetime.now(UTC))}
+        assert said["Files"] is level

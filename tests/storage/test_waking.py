@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support import postgres
+from tests.support.wall import walled
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.waking import EVERY, waking
 
 SOON = 5.0
+PATIENCE = 40.0
 
 
 @pytest.fixture
@@ -34,6 +36,14 @@ async def rung(database: Database) -> None:
     async with asyncio.timeout(SOON):
         await database.changed.wait()
     database.changed.clear()
+
+
+async def heard(one: Database, other: Database) -> None:
+    """Commit now and then until the other hears of it by the bell, which each of them opens anew at its own time."""
+    async with asyncio.timeout(PATIENCE):
+        while not other.changed.is_set():
+            await commit(one)
+            await asyncio.sleep(0.1)
 
 
 async def commit(database: Database, *, quietly: bool = False) -> None:
@@ -96,6 +106,22 @@ async def test_a_broken_session_is_opened_anew_and_rings_for_what_it_missed(
     one.changed.clear()
     await commit(one)
     await rung(other)
+
+
+async def test_a_session_that_breaks_while_it_tells_is_opened_anew(postgres_url: str) -> None:
+    """Rule 4: the driver's own error for that is nobody's class; twice, for the second bell is not the first."""
+    async with walled(await postgres.new_database(postgres_url)) as wall:
+        one, other = open_database(wall.url), open_database(wall.url)
+        async with waking(wall.url, one.changed), waking(wall.url, other.changed):
+            for _ in range(2):
+                await rung(other)
+                broken = wall.cut_at(b"NOTIFY")
+                await commit(one)
+                async with asyncio.timeout(PATIENCE):
+                    await broken.wait()
+                await heard(one, other)
+        await one.close()
+        await other.close()
 
 
 async def test_of_several_hosts_the_one_that_can_be_written_to_is_used(postgres_url: str) -> None:

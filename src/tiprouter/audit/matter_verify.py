@@ -345,12 +345,11 @@ def _commitment(one: Mapping[str, Any]) -> str | None:
         return None
 
 
-def _is_closed(value: object) -> bool:
-    """Whether there is nothing in it but tokens, counts, and yes and no."""
-    if isinstance(value, dict):
-        return all(_is_closed(one) for pair in value.items() for one in pair)
-    if isinstance(value, list):
-        return all(map(_is_closed, value))
+def _is_closed(value: object, deep: int = 8) -> bool:
+    """Whether there is nothing in it but tokens, counts, and yes and no; and no more in one another than facts are."""
+    if isinstance(value, dict | list):
+        inside = [one for pair in value.items() for one in pair] if isinstance(value, dict) else value
+        return deep > 0 and all(_is_closed(one, deep - 1) for one in inside)
     return _TOKEN.fullmatch(value) is not None if isinstance(value, str) else value is None or isinstance(value, int)
 
 

@@ -22,9 +22,9 @@ from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tiprouter.errors import UnavailableError
+from tiprouter.storage.hosts import engine_on
 
 T = TypeVar("T")
 
@@ -231,7 +231,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self.changed = Commits()
-        self._engine: AsyncEngine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        self._engine = engine_on(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._telling: set[asyncio.Task[Any]] = set()
         self._closed = False

@@ -18,13 +18,16 @@ import fcntl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from tiprouter.errors import ConfigurationError
+from tiprouter.storage.hosts import engine_on
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _KEEPER: Final = 0x7469_7073  # any number that nothing else in the database locks
 _KEEPALIVES: Final = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
@@ -58,7 +61,7 @@ class _SharedPost:
     """The post of all machines on one PostgreSQL (rules 2 to 4)."""
 
     def __init__(self, url: str) -> None:
-        self._engine = create_async_engine(url, poolclass=NullPool, connect_args={"server_settings": _KEEPALIVES})
+        self._engine = engine_on(url, settings=_KEEPALIVES, poolclass=NullPool)
         self._session: AsyncConnection | None = None
 
     async def take(self) -> bool:

@@ -15,12 +15,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from tiprouter.storage.database import Commits
+from tiprouter.storage.hosts import engine_on
+
+log = structlog.get_logger()
 
 CHANNEL: Final = "tiprouter"
 EVERY: Final = 0.02
@@ -37,7 +40,7 @@ async def waking(url: str, changed: Commits) -> AsyncIterator[None]:
     if not url.startswith("postgresql"):
         yield
         return
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_on(url, poolclass=NullPool)
     listening = asyncio.create_task(_for_ever(engine, changed))
     try:
         yield
@@ -51,12 +54,19 @@ async def waking(url: str, changed: Commits) -> AsyncIterator[None]:
 async def _for_ever(engine: AsyncEngine, changed: Commits) -> None:
     """Rule 4."""
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type((sa.exc.SQLAlchemyError, OSError)),
+        # asyncpg's own errors are neither SQLAlchemy's nor the system's; and nobody would miss a bell that is silent.
+        retry=retry_if_exception_type(Exception),
+        before_sleep=_say,
         wait=wait_exponential_jitter(multiplier=0.05, jitter=0.05, max=PAUSE_SECONDS_MAX),
         reraise=True,
     ):
         with attempt:
             await _one_session(engine, changed)
+
+
+def _say(state: RetryCallState) -> None:
+    error = None if state.outcome is None else state.outcome.exception()
+    log.warning("bell.broken", error=type(error).__name__)
 
 
 async def _one_session(engine: AsyncEngine, changed: Commits) -> None:

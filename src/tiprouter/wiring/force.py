@@ -2,11 +2,13 @@
 
 1. An empty service brings the bundle that the settings name into force, if the gate lets it; from then on the database
    says which one is.
-2. The first operator's token goes into a file that only its owner reads: standard output may be collected.
+2. The first operator's token goes into a file that only its owner reads: standard output may be collected. It is there
+   before the credential is.
 """
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,6 +22,7 @@ from tiprouter.policy.refusal import BundleError
 from tiprouter.policy.released import RELEASED
 from tiprouter.settings import Settings
 from tiprouter.storage import bundles as stored_bundles
+from tiprouter.storage.database import Transaction
 from tiprouter.wiring.house import House
 from tiprouter.workflow import credentials, governing
 from tiprouter.workflow.happening import ROUTER, engine_of
@@ -65,11 +68,25 @@ def _report(settings: Settings, bundle: Bundle) -> dict[str, Any]:
 
 
 async def keep_first_credential(house: House) -> None:
-    """Rule 2."""
-    token = await house.database.write(lambda tx: credentials.first(tx, house.desk, ROUTER))
-    if token is not None:
-        path = house.settings.data / "keys" / "first-operator-token"
+    """Rule 2. Raises `ConfigurationError` when the file cannot be written; then there is no credential either."""
+    path = house.settings.data / "keys" / "first-operator-token"
+
+    def story(tx: Transaction) -> bool:
+        token = credentials.first(tx, house.desk, ROUTER)
+        if token is not None:
+            # Before the commit: a kept token that opens nothing is replaced at the next start, a lost one never is.
+            _keep(path, token)
+        return token is not None
+
+    if await house.database.write(story):
+        log.warning("service.first-credential", file=str(path))
+
+
+def _keep(path: Path, token: str) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(f"{token}\n")
-        log.warning("service.first-credential", file=str(path))
+    except OSError as error:
+        raise ConfigurationError("The first operator's token cannot be written; check DATA/keys.") from error

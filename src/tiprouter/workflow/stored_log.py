@@ -14,7 +14,7 @@ a change is found by `recheck`, by `audit verify`, and by whoever fetches the en
 
 from collections.abc import Iterator
 
-from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint
+from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverified
 from tiprouter.audit.growth import LogDamagedError, LogState, integrate
 from tiprouter.audit.merkle import HASH_BYTES, leaf_hash, subtree_hash
 from tiprouter.audit.note import Signer
@@ -40,6 +40,7 @@ class LogRefusedError(TiprouterError):
 
 
 _DAMAGED = "The stored log is damaged; restore the database from a backup."
+_OF_ANOTHER_ORIGIN = "The log in the database is of another origin; set TIPROUTER_LOG_ORIGIN as it was."
 _UNLIKE = "The stored log is not what was signed; restore the database from a backup."
 
 
@@ -55,10 +56,19 @@ def resume(tx: Transaction, desk: Desk, first: Signer) -> LogState:
         state = LogState.from_tiles(last.size, lambda tile: fetch(tx, tile))
         _refuse_edge(tx, state)
     except TiprouterError as error:
-        raise LogRefusedError(_DAMAGED) from error
+        raise LogRefusedError(_why(last.note, first.name)) from error
     if (signed.size, signed.root) != (last.size, state.root) or last.root != state.root:
         raise LogRefusedError(_UNLIKE)
     return state
+
+
+def _why(note: bytes, origin: str) -> str:
+    """What to say of a checkpoint that does not open, or of a log that is not what it says."""
+    try:
+        mine = read_unverified(note).origin == origin
+    except TiprouterError:
+        return _DAMAGED
+    return _DAMAGED if mine else _OF_ANOTHER_ORIGIN
 
 
 def begins_with(tx: Transaction, older: Checkpoint) -> bool:

@@ -7,7 +7,9 @@
 4. A database that does not answer is waited for, with growing pauses; nothing is sent meanwhile.
 5. Told to stop, it claims nothing more and waits for the attempts in flight.
 6. Beside it the chores are done (`workflow/chores.py`): what is due without anybody asking.
-7. And beside it pages go out to people (`workflow/pager.py`), and what is said to endpoints beside disclosures
+7. It looks for leases that ran out, and for lines to probe, a few times a second, however often it claims; of its
+   places such probes take an eighth at most, so that a thousand endpoints that die at once leave room for the living.
+8. And beside it pages go out to people (`workflow/pager.py`), and what is said to endpoints beside disclosures
    (`workflow/messenger.py`); it waits for those in flight too.
 """
 
@@ -37,6 +39,8 @@ IDLE_SECONDS: Final = 1.0
 SLOW_SECONDS: Final = 1.0
 """An attempt under way for so long is slow, and gives its place back (`domain/lanes.py`, rule 5)."""
 LOOK_AGAIN_SECONDS: Final = 0.05
+SWEEP_SECONDS: Final = 0.25
+PLACES_FOR_EACH_PROBE: Final = 8
 
 
 class Worker:
@@ -64,6 +68,8 @@ class Worker:
         self._held: dict[asyncio.Task[None], Ready] = {}
         self._slow: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._sweep_at = 0.0
+        self._swept = True
 
     async def run(self) -> None:
         """Work until `stop` (rules 1-5)."""
@@ -78,7 +84,11 @@ class Worker:
                     if part.done():
                         part.result()
                 self._database.changed.clear()
-                if not await self._claim():
+                try:
+                    claimed = await self._claim()
+                except UnavailableError:
+                    break  # told to stop while the database is away (rule 5)
+                if not claimed:
                     await self._wait()
             if self._held:
                 await asyncio.wait(self._held)
@@ -104,15 +114,32 @@ class Worker:
             # A second at most: some of them may be slow by then, and have given their places back.
             await asyncio.wait(self._held, timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             return True
-        async for attempt in until_the_database_answers():
+        sweeping = self._sweeps()
+        probes = self._probes() if sweeping else 0
+        async for attempt in until_the_database_answers(self._stopping):
             with attempt:
-                claimed = await self._database.write(lambda tx: claim(tx, self._desk, room), quietly=True)
+                claimed = await self._database.write(
+                    lambda tx: claim(tx, self._desk, room, probes=probes, sweeping=sweeping), quietly=True
+                )
         for ready in claimed:
             task = asyncio.create_task(self._deliver(ready))
             self._held[task] = ready
             task.add_done_callback(self._let_go)
             asyncio.get_running_loop().call_later(SLOW_SECONDS, self._set_aside, task)
         return bool(claimed)
+
+    def _sweeps(self) -> bool:
+        """Whether it is time for what is looked for a few times a second (rule 7)."""
+        now = asyncio.get_running_loop().time()
+        self._swept = now >= self._sweep_at
+        if self._swept:
+            self._sweep_at = now + SWEEP_SECONDS
+        return self._swept
+
+    def _probes(self) -> int:
+        """How many more probes may begin (rule 7); one that is slow gave its place back."""
+        held = sum(ready.probes for task, ready in self._held.items() if task not in self._slow)
+        return max(self._places.total // PLACES_FOR_EACH_PROBE, 1) - held
 
     def _set_aside(self, task: asyncio.Task[None]) -> None:
         if task in self._held:
@@ -178,10 +205,13 @@ class Worker:
 
     async def _wait(self) -> None:
         """Until something was committed, something falls due, or a second has passed (rule 3)."""
-        due = await self._database.read(deliveries.next_due_at)
+        try:
+            due = await self._database.read(deliveries.next_due_at)
+        except UnavailableError:
+            due = None  # rule 4: the next claim waits for it
         seconds = IDLE_SECONDS if due is None else (due - self._desk.now()).total_seconds()
         # What is due but waits for its matter, or for its recipient, is looked at again shortly, not at once.
-        seconds = min(max(seconds, LOOK_AGAIN_SECONDS), IDLE_SECONDS)
+        seconds = min(max(seconds, LOOK_AGAIN_SECONDS), IDLE_SECONDS if self._swept else SWEEP_SECONDS)
         try:
             async with asyncio.timeout(seconds):
                 await self._database.changed.wait()
