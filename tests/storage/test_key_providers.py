@@ -171,6 +171,37 @@ def test_a_removed_key_file_is_a_destroyed_key(tmp_path: Path) -> None:
     assert FileKeyProvider(path, os.urandom).ids() == provider.ids()
 
 
+def test_a_rotation_within_one_tick_of_the_clock_is_seen(tmp_path: Path) -> None:
+    """Files, rule 2: the folder's time of change says nothing, and what the new key wrapped opens all the same."""
+    path = tmp_path / "keys" / "kek"
+    running = FileKeyProvider(path, os.urandom)
+    seen = path.parent.stat()
+    other = FileKeyProvider(path, os.urandom)
+    other.rotate()
+    wrapped = other.wrap(KEY, "tip_1")
+    os.utime(path.parent, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert running.unwrap(wrapped, "tip_1") == KEY
+    other.rotate()
+    os.utime(path.parent, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert running.opens(other.kek_id)
+    assert running.ids() == other.ids()
+
+
+def test_a_service_that_cannot_wrap_is_an_outage(engine: Engine, tmp_path: Path) -> None:
+    """Transit, rule 3: a 400 (no such key to encrypt with) or nonsense means "ask again", but for a `decrypt`."""
+    provider = reached(engine, tmp_path)
+    wrapped = provider.wrap(KEY, "tip_1")
+    for status in (400, 200):
+        for work in (lambda: provider.wrap(KEY, "tip_1"), provider.ids, provider.rotate):
+            engine.statuses[:] = [status, status]
+            with pytest.raises(KeysUnavailableError):
+                work()
+    engine.statuses[:] = [400]
+    with pytest.raises(UnwrapError):
+        provider.unwrap(wrapped, "tip_1")
+    assert provider.unwrap(wrapped, "tip_1") == KEY
+
+
 @pytest.mark.parametrize("statuses", [[503], [500, 502], [429]])
 def test_what_passes_is_tried_again(engine: Engine, tmp_path: Path, statuses: list[int]) -> None:
     """Transit, rule 3: a service that stumbles is asked again within the deadline."""
@@ -315,13 +346,32 @@ def test_a_token_keeps_its_keys(tmp_path: Path) -> None:
     with softhsm(tmp_path) as access:
         provider = HsmKeyProvider(access)
         provider.unwrap(provider.wrap(KEY, "tip_1"), "tip_1")
-        (number, key), *others = provider._keys().items()  # noqa: SLF001 - a look into the token itself
+        (number, (key,)), *others = provider._keys().items()  # noqa: SLF001 - a look into the token itself
         assert (number, others) == (1, [])
         with pytest.raises(pkcs11.exceptions.PKCS11Error):
             _ = key[pkcs11.Attribute.VALUE]
         session = provider._open()  # noqa: SLF001 - as above
         passing = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY, pkcs11.Attribute.TOKEN: False}
         assert list(session.get_objects(passing)) == []
+
+
+def test_two_first_starts_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PKCS#11, rule 1: whichever of two keys of one number wrapped, everybody opens it; what was changed nobody."""
+    with softhsm(tmp_path) as access:
+        provider, wrapped = HsmKeyProvider(access), []
+        provider._make(1)  # as the other process, which had looked before ours made it
+        for kek in provider._keys()[1]:  # noqa: SLF001 - each process wraps with the one that it finds
+            with monkeypatch.context() as patch:
+                patch.setattr(HsmKeyProvider, "_keys", lambda _, kek=kek: {1: [kek]})
+                wrapped.append(provider.wrap(KEY, "tip_1"))
+        assert len({one.data for one in wrapped}) == 2
+        another = HsmKeyProvider(access, make=False)
+        assert [another.unwrap(one, "tip_1") for one in wrapped] == [KEY, KEY]
+        assert len(another.ids()) == 1
+        with pytest.raises(UnwrapError):
+            another.unwrap(Wrapped(wrapped[0].kek_id, wrapped[0].data[:-1] + b"?"), "tip_1")
+        another.rotate()
+        assert [provider.unwrap(one, "tip_1") for one in wrapped] == [KEY, KEY]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library's, of the broken session

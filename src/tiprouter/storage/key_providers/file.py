@@ -2,7 +2,8 @@
 
 1. `kek` is the first key, `kek-2`, `kek-3`, ... are those that took its place: 32 random bytes each, mode 0600. The
    highest number wraps. The first is made on first use, the others by a rotation.
-2. A running process sees a new file at its next use (the folder's time of change is looked at each time).
+2. A running process sees a new file at its next use (the folder's time of change is looked at each time). Two changes
+   within one tick of the clock have one time: for a key that it does not know a process reads the files again.
 3. Removing a file is how an old key is destroyed; what it wrapped opens never again.
 
 Not promised: that several machines have the same files. Whoever runs several copies the folder.
@@ -51,7 +52,7 @@ class FileKeyProvider:
 
     def opens(self, kek_id: str) -> bool:
         """See `KeyProvider.opens`."""
-        return kek_id in self._look()
+        return kek_id in self._look_for(kek_id)
 
     def wrap(self, key: bytes, owner: str) -> Wrapped:  # noqa: ARG002 - the protocol's; key wrap binds to nothing
         """See `KeyProvider.wrap`."""
@@ -59,7 +60,7 @@ class FileKeyProvider:
 
     def unwrap(self, wrapped: Wrapped, owner: str) -> bytes:  # noqa: ARG002 - as above
         """See `KeyProvider.unwrap`."""
-        return unwrap_locally(self._look(), wrapped)
+        return unwrap_locally(self._look_for(wrapped.kek_id), wrapped)
 
     def rotate(self) -> str:
         """See `KeyProvider.rotate`."""
@@ -68,9 +69,18 @@ class FileKeyProvider:
             _make(self._path.with_name(f"{self._path.name}-{following}"), self._entropy(KEY_BYTES))
         except FileExistsError as error:
             raise ConflictError("Another rotation was quicker; its key wraps now.") from error
-        with self._lock:
-            self._seen = None  # two changes of a folder within one tick of the clock look like one
+        self._forget()
         return self.kek_id
+
+    def _look_for(self, kek_id: str) -> dict[str, bytes]:
+        """As `_look`, and once more where that key is not among them (rule 2)."""
+        if kek_id not in self._look():
+            self._forget()
+        return self._look()
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._seen = None
 
     def _look(self) -> dict[str, bytes]:
         """The keys by their ids, the newest last (rule 2). Raises `ConfigurationError`."""

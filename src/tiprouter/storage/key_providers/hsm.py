@@ -2,7 +2,8 @@
 
 1. AES key wrap in the token (CKM_AES_KEY_WRAP, PKCS#11 v2.40; RFC 3394) under AES keys of 256 bits that were made
    there, sensitive and never extractable: `LABEL-1`, `LABEL-2`, ... The highest number wraps; the first is made on
-   first use.
+   first use. Two processes that make one at the same moment make two of one number: either wraps, and what it wrapped
+   is opened by whichever fits, which key wrap itself proves.
 2. A data key is in the token as a session object for the length of one call.
 3. One session at a time, in turn; a session that broke is opened again, once.
 
@@ -101,15 +102,15 @@ class HsmKeyProvider:
             except self._pkcs11.PKCS11Error:
                 return  # it is broken; the next call opens another
 
-    def _keys(self) -> dict[int, Any]:
-        """The wrapping keys by their numbers."""
+    def _keys(self) -> dict[int, list[Any]]:
+        """The wrapping keys by their numbers (rule 1)."""
         kinds, attributes = self._pkcs11.ObjectClass, self._pkcs11.Attribute
         wanted = re.compile(re.escape(self._access.key) + r"-([1-9][0-9]{0,5})")
-        found = {}
+        found: dict[int, list[Any]] = {}
         for one in self._open().get_objects({attributes.CLASS: kinds.SECRET_KEY, attributes.TOKEN: True}):
             number = wanted.fullmatch(one.label or "")
             if number is not None:
-                found[int(number[1])] = one
+                found.setdefault(int(number[1]), []).append(one)
         return found
 
     def _make(self, number: int) -> None:
@@ -127,7 +128,8 @@ class HsmKeyProvider:
         keys = self._keys()
         if not keys:
             raise self._pkcs11.NoSuchKey  # signed out meanwhile: secret objects are not seen then
-        number, kek = max(keys.items())
+        number = max(keys)
+        kek = keys[number][0]
         attributes = self._pkcs11.Attribute
         template = self._passing() | {
             attributes.CLASS: self._pkcs11.ObjectClass.SECRET_KEY,
@@ -146,21 +148,23 @@ class HsmKeyProvider:
         keys = self._keys()
         if not keys:
             raise self._pkcs11.NoSuchKey
-        kek = keys.get(int(number)) if number.isdecimal() else None
-        if kek is None:
-            raise UnwrapError
-        kinds = self._pkcs11.ObjectClass.SECRET_KEY, self._pkcs11.KeyType.AES
-        way = self._pkcs11.Mechanism.AES_KEY_WRAP
-        try:
-            passing = kek.unwrap_key(*kinds, wrapped.data, mechanism=way, template=self._passing())
-        except self._pkcs11.PKCS11Error as error:
-            # Modules have many words for "this does not unwrap". If the token answers another question, it is that.
-            self._keys()
-            raise UnwrapError from error
+        passing = self._opened_by_one(keys.get(int(number), []) if number.isdecimal() else [], wrapped.data)
         try:
             return bytes(passing[self._pkcs11.Attribute.VALUE])
         finally:
             passing.destroy()
+
+    def _opened_by_one(self, keks: list[Any], data: bytes) -> Any:  # noqa: ANN401 - the library's object
+        """The data key in the token, by whichever of these keys opens it (rule 1). Raises `UnwrapError`."""
+        kinds = self._pkcs11.ObjectClass.SECRET_KEY, self._pkcs11.KeyType.AES
+        way = self._pkcs11.Mechanism.AES_KEY_WRAP
+        for kek in keks:
+            try:
+                return kek.unwrap_key(*kinds, data, mechanism=way, template=self._passing())
+            except self._pkcs11.PKCS11Error:
+                # Modules have many words for "this does not unwrap". If the token answers another question, it is that.
+                self._keys()
+        raise UnwrapError
 
     def _passing(self) -> dict[Any, Any]:
         """Attributes of what is in the token for one call (rule 2)."""

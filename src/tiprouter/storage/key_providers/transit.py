@@ -4,7 +4,8 @@
    Its version stands in the ciphertext (`vault:vN:`) and in our id; a rotation is a new version.
 2. The credential is a token in a file, read again when Vault refuses it (an agent may have renewed it), or an AppRole,
    which signs in again then.
-3. One call, retries included, ends within the deadline. What is retried: no connection, no answer, 429 and 5xx.
+3. One call, retries included, ends within the deadline. What is retried: no connection, no answer, 429 and 5xx. A 400
+   to `decrypt` says that this does not open; to anything else it says that the service cannot do its work now.
 4. Vault is reached by https alone, or on loopback; proxies of the environment are not asked, redirects not followed.
 
 API: `/v1/{mount}/encrypt|decrypt|keys/{key}`, `/v1/auth/approle/login` of Vault's HTTP API (Transit, AppRole).
@@ -27,6 +28,7 @@ from tiprouter.errors import ConfigurationError
 from tiprouter.storage.key_providers import KeysUnavailableError, UnwrapError, Wrapped
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_UNCLEAR: Final = "The key service answers what cannot be understood."
 _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _BROKEN = 400, 403, 404, 429, 500
 
 
@@ -52,6 +54,10 @@ class _AgainError(Exception):
     """Another try may help."""
 
 
+class _RefusedError(KeysUnavailableError):
+    """The key service does not do what it is asked."""
+
+
 class TransitKeyProvider:
     """A Transit key. Raises `ConfigurationError` for access that cannot be meant; asks nothing yet."""
 
@@ -70,7 +76,10 @@ class TransitKeyProvider:
     def ids(self) -> tuple[str, ...]:
         """See `KeyProvider.ids`."""
         told = self._call("GET", f"{self._access.mount}/keys/{self._access.key}")
-        oldest, newest = int(told.get("min_decryption_version", 1)), int(told["latest_version"])
+        try:
+            oldest, newest = int(told.get("min_decryption_version", 1)), int(told["latest_version"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise KeysUnavailableError(_UNCLEAR) from error
         return tuple(f"{self._prefix}{number}" for number in range(max(1, oldest), newest + 1))
 
     def opens(self, kek_id: str) -> bool:
@@ -80,8 +89,11 @@ class TransitKeyProvider:
     def wrap(self, key: bytes, owner: str) -> Wrapped:
         """See `KeyProvider.wrap`."""
         told = self._call("POST", self._path("encrypt"), {"plaintext": _base64(key)} | _bound(owner))
-        ciphertext = str(told["ciphertext"])
-        return Wrapped(f"{self._prefix}{_version(ciphertext)}", ciphertext.encode())
+        ciphertext = str(told.get("ciphertext"))
+        try:
+            return Wrapped(f"{self._prefix}{_version(ciphertext)}", ciphertext.encode("ascii"))
+        except (UnwrapError, UnicodeEncodeError) as error:
+            raise KeysUnavailableError(_UNCLEAR) from error
 
     def unwrap(self, wrapped: Wrapped, owner: str) -> bytes:
         """See `KeyProvider.unwrap`."""
@@ -91,11 +103,14 @@ class TransitKeyProvider:
             raise UnwrapError from error
         if _version(ciphertext) != wrapped.kek_id.removeprefix(self._prefix):
             raise UnwrapError
-        told = self._call("POST", self._path("decrypt"), {"ciphertext": ciphertext} | _bound(owner))
+        try:
+            told = self._call("POST", self._path("decrypt"), {"ciphertext": ciphertext} | _bound(owner))
+        except _RefusedError as error:
+            raise UnwrapError from error
         try:
             return base64.b64decode(str(told["plaintext"]), validate=True)
         except (KeyError, binascii.Error) as error:
-            raise KeysUnavailableError("The key service answers what cannot be understood.") from error
+            raise KeysUnavailableError(_UNCLEAR) from error
 
     def rotate(self) -> str:
         """See `KeyProvider.rotate`."""
@@ -106,7 +121,7 @@ class TransitKeyProvider:
         return f"{self._access.mount}/{what}/{self._access.key}"
 
     def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
-        """One call with its retries (rule 3). Raises `KeysUnavailableError`, `UnwrapError`."""
+        """One call with its retries (rule 3). Raises `KeysUnavailableError`."""
         ends = self._clock() + self._access.seconds
         retrying = Retrying(
             retry=retry_if_exception_type(_AgainError),
@@ -154,7 +169,7 @@ class TransitKeyProvider:
 def _understood(answer: httpx2.Response) -> dict[str, Any]:
     """What Vault says, or the error that it means."""
     if answer.status_code == _BAD_REQUEST:
-        raise UnwrapError
+        raise _RefusedError
     told = _answered(answer)
     data: dict[str, Any] = told.get("data") or {}
     return data
@@ -168,7 +183,7 @@ def _answered(answer: httpx2.Response) -> dict[str, Any]:
     if answer.status_code == _TOO_MANY or answer.status_code >= _BROKEN:
         raise _AgainError
     if not answer.is_success:
-        raise KeysUnavailableError("The key service answers what cannot be understood.")
+        raise KeysUnavailableError(_UNCLEAR)
     told: dict[str, Any] = answer.json() if answer.content else {}
     return told
 
