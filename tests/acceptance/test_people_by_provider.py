@@ -1,5 +1,6 @@
 """People sign in by way of their organisation: an identity provider on a socket, from a browser and a terminal."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
+from tests.api.calling import until
 from tests.support.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, serving
 from tests.support.service import OPERATOR, START, Service
 from tests.support.staff import HOME, identified, invite
@@ -15,7 +17,7 @@ from tiprouter.domain.accounts import AccountEvent, AccountRole, SignInWay
 from tiprouter.errors import ConfigurationError
 from tiprouter.settings import Settings
 from tiprouter.wiring.sign_in import front_of
-from tiprouter.workflow import people, rounds
+from tiprouter.workflow import identity_provider, people, rounds
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.id_tokens import Expected, IdTokenError, identity
 from tiprouter.workflow.identity_provider import Client, Provider, ProviderError
@@ -339,3 +341,43 @@ async def test_the_settings_name_one_provider_with_one_way_to_show_who_we_are(se
     assert front_of(Settings(**keyed), service.desk).provider is not None
     assert front_of(Settings(), service.desk).provider is None
     assert not front_of(Settings(sandbox=True), service.desk).secure
+
+
+async def test_a_provider_that_hangs_holds_up_one_at_a_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 5: many begin at once and one request is waited for; it rests, one tries again, and what was read stays."""
+    with serving(FakeProvider(service.clock)) as fake:
+        mute, taken = asyncio.Event(), list[asyncio.StreamWriter]()
+
+        async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            taken.append(writer)
+            await mute.wait()
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setattr(identity_provider, "SECONDS", 1)
+        client = Client(f"http://127.0.0.1:{port}", CLIENT_ID, "https://router.hotline.example/callback", CLIENT_SECRET)
+        provider = Provider(client, service.clock, service.desk.entropy, loopback=True)
+        asking = identity_provider.Asking("state", "nonce", "verifier")
+
+        async def many(count: int) -> list[object]:
+            return await asyncio.gather(*(provider.address(asking) for _ in range(count)), return_exceptions=True)
+
+        for _ in range(2):
+            assert {type(one) for one in await many(20)} == {ProviderError}
+            await until(lambda: len(taken) == 1, 30)
+        service.clock.forward(seconds=5)
+        monkeypatch.setattr(identity_provider, "SECONDS", 30)
+        probe = asyncio.create_task(provider.address(asking))
+        await until(lambda: len(taken) == 2, 30)
+        assert {type(one) for one in await many(20)} == {ProviderError}
+        assert not probe.done()
+        mute.set()
+        with pytest.raises(ProviderError):
+            await probe
+        server.close()
+        service.clock.forward(seconds=5)
+        provider.client = Client(fake.url, CLIENT_ID, client.redirect_uri, CLIENT_SECRET)
+        found = [*await many(1), *await many(20)]
+        assert {str(one).startswith(fake.url) for one in found} == {True}
+        assert len(fake.asked) == 1

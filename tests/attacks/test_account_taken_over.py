@@ -16,7 +16,7 @@ from tiprouter.domain.accounts import AccountEvent, AccountRole, SignInWay
 from tiprouter.storage import sessions, sign_ins
 from tiprouter.storage.accounts_table import accounts
 from tiprouter.storage.accounts_table import sessions as sessions_table
-from tiprouter.workflow import id_tokens, local_sign_in, one_time, people, rounds, signing_in
+from tiprouter.workflow import id_tokens, local_sign_in, one_time, people, rounds, signing_in, trying
 from tiprouter.workflow.identity_provider import Client, Provider
 from tiprouter.workflow.passwords import Hasher
 from tiprouter.workflow.rounds import Answer, RoundError
@@ -110,6 +110,21 @@ async def a_reviewer_kept_out(service: Service) -> None:
     assert await refused(who.sign_in(source=HOME)) is None
     service.clock.forward(seconds=30)
     assert await refused(who.sign_in(recovery=who.recovery[0], source="source-new")) is None
+
+
+async def a_recovery_code_that_guesses(service: Service) -> None:
+    """Who stole one recovery code tries password after password with it; she gets in meanwhile, and with hers later."""
+    who = await member(service)
+    stolen, hers = who.recovery[:2]
+    told = [
+        await refused(who.sign_in(password=f"guess number {turn}", recovery=stolen, source=f"{ABROAD}-{turn}"))
+        for turn in range(20)
+    ]
+    assert told == [SignInRefusedError] * 6 + [ThrottledError] * 14
+    assert await refused(who.sign_in(recovery=stolen, source=ABROAD)) is ThrottledError
+    assert await refused(who.sign_in(source=HOME)) is None
+    service.clock.forward(minutes=5)
+    assert await refused(who.sign_in(recovery=hers, source="source-new")) is None
 
 
 class Door:
@@ -220,6 +235,7 @@ async def _written_from_another_site(api: Api, who: Member) -> list[object]:
         {"Sec-Fetch-Site": "same-origin", "X-CSRF-Token": cookies.csrf_of("ts_another")},
         {"Origin": "https://evil.example", "X-CSRF-Token": word},
         {"Origin": "null", "X-CSRF-Token": word},
+        {"Origin": "http://[", "X-CSRF-Token": word},
         {"X-CSRF-Token": word},
     ):
         if (await api.send(None, "POST", "/v1/people", body, own | headers)).status_code != UNAUTHORIZED:
@@ -241,6 +257,7 @@ STORIES: list[Story] = [
     a_session_of_somebody_suspended,
     a_name_that_is_asked_for,
     a_reviewer_kept_out,
+    a_recovery_code_that_guesses,
     a_state_of_somebody_else,
     a_token_for_another_client,
     a_token_that_nobody_signed,
@@ -276,7 +293,7 @@ def _tokens_that_stay(patch: pytest.MonkeyPatch) -> None:
 
 def _sessions_that_outlive(patch: pytest.MonkeyPatch) -> None:
     everything = sa.select(
-        *(sessions_table.c[name] for name in ("id", "account_id", "started_at", "seen_at", "verified_at")),
+        *(sessions_table.c[name] for name in ("id", "account_id", "started_at", "seen_at", "verified_at", "carrier")),
         accounts.c.role,
     ).join(accounts, accounts.c.id == sessions_table.c.account_id)
     patch.setattr(sessions, "_ROWS", everything)
@@ -293,6 +310,10 @@ def _no_work_for_nobody(patch: pytest.MonkeyPatch) -> None:
 
 def _nobody_is_known(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sign_ins, "knows", lambda *_: False)
+
+
+def _no_waits(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trying, "seconds_left", lambda *_: 0)
 
 
 def _any_browser(patch: pytest.MonkeyPatch) -> None:
@@ -328,6 +349,7 @@ def _no_word(patch: pytest.MonkeyPatch) -> None:
         (a_session_of_somebody_suspended, _sessions_that_outlive),
         (a_name_that_is_asked_for, _no_work_for_nobody),
         (a_reviewer_kept_out, _nobody_is_known),
+        (a_recovery_code_that_guesses, _no_waits),
         (a_state_of_somebody_else, _any_browser),
         (a_token_for_another_client, _any_audience),
         (a_token_that_nobody_signed, _any_signature),

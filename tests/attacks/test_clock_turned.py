@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -12,10 +13,17 @@ from tests.support.fictional import BLAMELESS, agency, grant, person, tip
 from tests.support.service import START, Clock, Service
 from tiprouter.domain.vocabulary import Outcome, RecipientKind
 from tiprouter.receiver.replays import BoundedReplays, Claim
+from tiprouter.storage.database import Transaction
 from tiprouter.wiring.timekeeping import Timekeeper
+from tiprouter.workflow import erasing
+from tiprouter.workflow.chores import Chore
+from tiprouter.workflow.clock_watch import watch_clock
 from tiprouter.workflow.consenting import Whose
+from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.overdue import watch_duties
 
+RETENTION = timedelta(days=365)
+_TOLD_OF_CLOCK = "select id from notices where reason = 'clock.ahead'"
 LE = RecipientKind.LAW_ENFORCEMENT
 
 
@@ -39,7 +47,8 @@ class Machine:
 def kept(service: Service) -> Machine:
     """The service told time as wiring tells it: by a timekeeper, over a clock that is in other hands."""
     machine = Machine(service.clock)
-    service.desk = replace(service.desk, now=Timekeeper(service.clock, lambda: machine.passed))
+    keeper = Timekeeper(service.clock, lambda: machine.passed)
+    service.desk = replace(service.desk, now=keeper, ahead=keeper.ahead, retention=RETENTION)
     service.desk.now()
     return machine
 
@@ -104,6 +113,41 @@ async def test_a_clock_turned_far_ahead_loses_no_deadline_and_sends_nothing(serv
     await log_agrees_with_rows(service)
 
 
+async def a_wrong_reading_erases_nothing(service: Service) -> None:
+    """A clock stands 400 days ahead for a moment; a year's retention destroys nothing by that, and a human is told."""
+    machine = kept(service)
+    await service.accept(tip())
+    machine.set(START + timedelta(days=400))
+    assert service.desk.now() == START + timedelta(days=400)
+    machine.set(START)
+    machine.wait(seconds=1)
+    for _ in range(2):
+        for chore in (erasing.erase_aged, watch_clock):
+            await service.database.write(partial(_done, chore, service.desk))
+    assert await service.rows("select owner from data_keys where destroyed_at is not null") == []
+    assert len(await service.rows(_TOLD_OF_CLOCK)) == 1
+
+
+def _done(chore: Chore, desk: Desk, tx: Transaction) -> int:
+    return chore(tx, desk)
+
+
+async def test_a_clock_that_was_wrong_for_a_moment_erases_nothing(service: Service) -> None:
+    """What ended stays ended, and what is erased would be gone for good."""
+    await a_wrong_reading_erases_nothing(service)
+
+
+async def test_a_clock_that_is_right_erases_what_is_old_enough(service: Service) -> None:
+    """The test of the test: after 400 days that really passed the same tip is erased, and nobody is told of a clock."""
+    machine = kept(service)
+    await service.accept(tip())
+    machine.wait(days=400)
+    await service.database.write(partial(_done, erasing.erase_aged, service.desk))
+    await service.database.write(partial(_done, watch_clock, service.desk))
+    assert await service.rows("select owner from data_keys where destroyed_at is not null") != []
+    assert await service.rows(_TOLD_OF_CLOCK) == []
+
+
 def test_time_never_goes_back_and_is_believed_ahead() -> None:
     """Rules 1 and 2 of the timekeeper, over a day of a clock that is turned to and fro."""
     machine = Machine(Clock())
@@ -115,8 +159,10 @@ def test_time_never_goes_back_and_is_believed_ahead() -> None:
         seen.append(keeper())
         assert seen[-1] - seen[-2] >= timedelta(hours=1)
         assert seen[-1] >= machine.clock.at
+    assert keeper.ahead() == seen[-1] - machine.clock.at
     machine.set(seen[-1] + timedelta(hours=1))
     assert keeper() == machine.clock.at
+    assert keeper.ahead() == timedelta()
 
 
 def a_kept_message_comes_again(replays: BoundedReplays) -> Claim:

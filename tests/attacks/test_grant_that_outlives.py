@@ -29,14 +29,16 @@ from tests.support.granting import (
     revoke,
 )
 from tests.support.service import OPERATOR, Service
+from tiprouter.domain.accounts import FRESH_FOR
 from tiprouter.domain.grant_states import GrantState
 from tiprouter.errors import InvalidError, NotFoundError
 from tiprouter.storage import erasure, grants, whole_matter
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import credentials, granting, opening
+from tiprouter.workflow import credentials, granting, opening, standing
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.granting import GrantEndedError, NotAnotherError
 from tiprouter.workflow.happening import Actor, Happening
+from tiprouter.workflow.standing import StepUpNeededError
 
 
 async def two_other_people(service: Service) -> None:
@@ -54,6 +56,18 @@ async def two_other_people(service: Service) -> None:
     assert (await look(service, asked.id, Actor(asked.auditor, "auditor"))).matter.record_id == record_id
     with pytest.raises(GrantEndedError):
         await approve(service, asked.id, Actor("cal_third", "reviewer"))
+
+
+async def a_session_left_open(service: Service) -> None:
+    """Whoever finds a reviewer's session says neither word of the two with it, until she is asked again."""
+    asked = await ask(service, await matter(service, await police(service)))
+    now, left = service.clock.at, service.clock.at - FRESH_FOR
+    for name, state in (("acc_one", GrantState.APPROVED), ("acc_two", GrantState.OPEN)):
+        for verified_at in (left, None):
+            with pytest.raises(StepUpNeededError):
+                await approve(service, asked.id, Actor(name, "reviewer", None, f"ses_{name}", verified_at))
+        fresh = Actor(name, "reviewer", None, f"ses_{name}", now)
+        assert (await approve(service, asked.id, fresh)).state is state
 
 
 async def over_is_over(service: Service) -> None:
@@ -151,6 +165,7 @@ async def the_reason_is_sealed(service: Service) -> None:
 
 STORIES = [
     two_other_people,
+    a_session_left_open,
     over_is_over,
     revoked_is_revoked,
     every_read_is_in_the_log,
@@ -226,6 +241,7 @@ def _another(tx: Transaction, vault: Any, record_id: str) -> Any:  # noqa: ANN40
 
 FAULTS: list[tuple[Any, str, Any, Callable[[Service], Awaitable[None]]]] = [
     (granting, "require_another", _anybody_twice, two_other_people),
+    (standing, "require_fresh", lambda *_: None, a_session_left_open),
     (opening, "grant_state_at", lambda state, *_: state, over_is_over),
     (granting, "grant_state_at", lambda state, *_: state, over_is_over),
     (Happening, "log", _silently, every_read_is_in_the_log),

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hmac
 import json
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -162,6 +163,15 @@ async def assertion_for_somebody_else_is_taken(api: Api) -> None:
         assert (await crm.ask(assertion)).status_code == 200, header
 
 
+async def assertion_names_what_cannot_be_looked_up(api: Api) -> None:
+    """Half a character or a NUL, where an id is asked for, breaks the answer for whoever sends it."""
+    crm = await system(api)
+    for odd in ("\ud800", "\0", f"{crm.client.id}\0", "clt_" + 26 * "\ud800"):
+        assert (await crm.ask(crm.assertion(crm.claims(sub=odd, iss=odd)))).status_code == 401, ascii(odd)
+        assert (await crm.ask(crm.assertion(crm.claims(jti=odd)))).status_code == 401, ascii(odd)
+    assert (await crm.ask(crm.assertion(crm.claims(jti="\u00e9\U0001f511")))).status_code == 200
+
+
 async def another_clients_key_is_taken(api: Api) -> None:
     """A client, or nobody's key, speaks for another client."""
     crm, thief = await system(api), await system(api)
@@ -212,6 +222,7 @@ async def narrow_operator_makes_a_wide_one(api: Api) -> None:
         assertion_is_replayed,
         algorithm_is_chosen_by_the_message,
         assertion_for_somebody_else_is_taken,
+        assertion_names_what_cannot_be_looked_up,
         another_clients_key_is_taken,
         unproven_certificate_is_believed,
         narrow_operator_makes_a_wide_one,
@@ -320,14 +331,46 @@ async def test_a_flood_of_wrong_secrets_keeps_nobody_out_who_is_remembered(
     wrong = [f"{honest[:12]}{number:043}" for number in range(AT_ONCE + WAITING_MAX)]
     flood = [asyncio.create_task(use(either, guess)) for guess in wrong]
     try:
-        await until(lambda: len(either.office.porter._proving) == len(flood))  # noqa: SLF001 - the line is full
-        refused = await use(either, f"tr_zzzzzzzz_{SECRET}")
+        await until(lambda: len(either.office.porter._known.proving) == len(flood))  # noqa: SLF001 - the line is full
+        refused = await use(either, f"{honest[:12]}{SECRET}")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert (await use(either, honest)).status_code == 200
     finally:
         go.set()
     assert {answer.status_code for answer in await asyncio.gather(*flood)} == {401}
     assert most == AT_ONCE
+
+
+async def test_a_flood_of_keys_that_nobody_has_keeps_nobody_out(either: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither who is asked about for the first time nor who was let in all along; the source's tries are counted."""
+    _, honest = await made(either)
+    ended_id, ended = await made(either)
+    _, new = await made(either)
+    assert (await use(either, honest)).status_code == 200
+    await revoke(either, ended_id)
+    go, proved = threading.Event(), list[str]()
+
+    def slow(secret: str, verifier: str) -> bool:
+        proved.append(secret)
+        if secret not in new:
+            go.wait(30)
+        return key_secrets.matches(secret, verifier)
+
+    monkeypatch.setattr(porter, "matches", slow)
+    guesses = [f"tr_{number:08}_{SECRET[:35]}{number:08}" for number in range(AT_ONCE + WAITING_MAX - 1)]
+    flood = [asyncio.create_task(use(either, guess)) for guess in (ended, *guesses)]
+    try:
+        await until(lambda: len(either.office.porter._strangers.proving) == len(flood))  # noqa: SLF001 - as above
+        refused = await use(either, f"tr_zzzzzzzz_{SECRET}")
+        assert (refused.status_code, refused.headers["ratelimit"].split(";")[0]) == (503, '"attempt"')
+        assert (await use(either, new)).status_code == 200
+        for _ in range(3):
+            either.service.clock.forward(minutes=9)
+            assert (await use(either, honest)).status_code == 200
+    finally:
+        go.set()
+    assert {answer.status_code for answer in await asyncio.gather(*flood)} == {401}
+    assert honest[-43:] not in proved
 
 
 async def test_a_secret_is_proved_once_for_all_who_present_it_together(
@@ -439,9 +482,14 @@ def _lets_assertions_live_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_assertions, "LIFE", timedelta(days=365))
 
 
+def _looks_anything_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_assertions, "_CLIENT", re.compile(".*", re.DOTALL))
+
+
 @pytest.mark.parametrize(
     ("fault", "attack"),
     [
+        (_looks_anything_up, assertion_names_what_cannot_be_looked_up),
         (_remembers_whom_it_let_in, ended_keys_are_used),
         (_takes_an_assertion_again, assertion_is_replayed),
         (_asks_the_message_for_its_algorithm, algorithm_is_chosen_by_the_message),

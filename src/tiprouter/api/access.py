@@ -83,6 +83,7 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("GET", "/v1/decisions"): frozenset({_REVIEWER, _AUDITOR}),
         ("GET", "/v1/decisions/withheld"): frozenset({_REVIEWER, _AUDITOR}),
         ("GET", "/v1/timeliness"): frozenset({_REVIEWER, _AUDITOR, _OPERATOR}),
+        ("GET", "/v1/reports/federal"): frozenset({_AUDITOR, _OPERATOR}),
         ("GET", "/v1/transparency"): PUBLIC,
         ("GET", "/v1/decisions/{decision_id}"): frozenset({_REVIEWER, _AUDITOR}),
         ("POST", "/v1/bundles"): frozenset({_COUNSEL}),
@@ -168,6 +169,9 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("GET", "/v1/session"): _PEOPLE,
         ("POST", "/v1/session/step-up"): _PEOPLE,
         ("POST", "/v1/session/step-up/oidc"): _PEOPLE,
+        ("POST", "/v1/session/password"): _PEOPLE,
+        ("GET", "/v1/sessions"): _PEOPLE,
+        ("DELETE", "/v1/sessions/{session_id}"): _PEOPLE,
         ("POST", "/v1/sign-out"): _PEOPLE,
         ("GET", "/sign-in"): PUBLIC,
         ("POST", "/sign-in"): PUBLIC,
@@ -176,6 +180,8 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("POST", "/sign-in/invitation/confirm"): PUBLIC,
         ("POST", "/sign-in/step-up"): PUBLIC,
         ("POST", "/sign-in/step-up/oidc"): PUBLIC,
+        ("POST", "/sign-in/password"): PUBLIC,
+        ("POST", "/sign-in/session/end"): PUBLIC,
         ("POST", "/sign-out"): PUBLIC,
         ("GET", "/healthz"): PUBLIC,
         ("GET", "/readyz"): PUBLIC,
@@ -191,13 +197,14 @@ _BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,200})", re.ASCII | re.IGNOR
 class Visit:
     """One request as the edge knows it, more of it with every check passed.
 
-    Its id, the template of its route, who asks, its Idempotency-Key, its body's canonical bytes, and the thumbprint of
-    the client certificate that a trusted proxy vouches for.
+    Its id, the template of its route, who asks, what they lack for the route (`role`, or a scope), its Idempotency-Key,
+    its body's canonical bytes, and the thumbprint of the client certificate that a trusted proxy vouches for.
     """
 
     request_id: str
     template: str | None = None
     actor: Actor | None = None
+    lacks: str | None = None
     key: str | None = None
     canonical: bytes = b""
     certificate: str | None = None
@@ -225,9 +232,24 @@ async def admit(request: Request, roles: frozenset[CallerRole]) -> None:
     if actor is None:
         raise UnauthenticatedError
     visit.actor = actor
-    narrowed = actor.scopes is not None and scopes.scope_of(request.method, visit.template or "") not in actor.scopes
-    if actor.role not in roles or narrowed:
+    visit.lacks = _lacks(actor, roles, (request.method, visit.template or ""))
+    if visit.lacks is not None:
         raise NotFoundError
+
+
+def _lacks(actor: Actor, roles: frozenset[CallerRole], route: tuple[str, str]) -> str | None:
+    """What keeps an actor from a route: their role, or its scope. It is logged, and never told to them (rule 2)."""
+    if actor.role not in roles:
+        return "role"
+    if actor.scopes is None:
+        return None
+    scope = scopes.scope_of(*route)
+    return None if scope in actor.scopes else scope
+
+
+async def admit_again(request: Request) -> None:
+    """Look the caller up again after a wait. Raises as `admit` does."""
+    await admit(request, TABLE[request.method, visit_of(request).template or ""])
 
 
 def caller(request: Request) -> Actor:

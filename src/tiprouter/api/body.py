@@ -6,23 +6,31 @@
 2. A body is read at most to the limit: a longer one is refused at its declared length, or where it passes the limit;
    one that is not here in time is refused too (`api/patience.py`).
 3. A route without a body field never reads one; where the field may be left out, an empty body leaves it out.
+4. A route is built when it is first asked for, or sooner in the background (`api/warming.py`), once for all threads:
+   a start does not wait for what nobody asked yet. What it is at, and who may be there, is known from the first.
 
 FastAPI calls `Request.body` and then `Request.json` for a body field; both are answered here from what was parsed.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
+from fastapi._compat import ModelField
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from tiprouter.api import access, idempotency, limits, strict_json
 from tiprouter.api.errors import BodyBrokenError, BodyTooLargeError, BodyTooSlowError, MediaTypeError
+from tiprouter.api.schemas.words import building
 
 _JSON: Final = re.compile(r'application/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.ASCII | re.IGNORECASE)
+STALE_SECONDS: Final = 0.25
+"""How long a body may take before its caller is looked up again."""
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -43,14 +51,42 @@ class ParsedRequest(Request):
 
 
 class Route(APIRoute):
-    """A route of the service: it cannot be built without a row in the access table, nor reached past it."""
+    """A route of the service: it cannot be declared without a row in the access table, nor reached past it."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **declared: Any) -> None:  # noqa: ANN401 - as APIRoute's
+        self._declared, self._built = declared, False
+        self.path, self.endpoint = path, endpoint
+        self.name = declared.get("name") or endpoint.__name__
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.methods = methods = {method.upper() for method in declared.get("methods") or ("GET",)}
+        self.include_in_schema = declared.get("include_in_schema", True)
+        self._method = min(methods)
+        self._roles = access.TABLE[self._method, self.path_format]
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a built route
+        """What only a built route has."""
+        self.build()
+        if name in self.__dict__:
+            return self.__dict__[name]
+        raise AttributeError(name)
+
+    def build(self) -> None:
+        """Build the route, unless it is built; the first to ask builds it, others wait for it (rule 4)."""
+        if self._built:
+            return
+        with building():
+            declared = self.__dict__.pop("_declared", None)
+            if declared is None:  # another thread built it, or this one is about to
+                return
+            super().__init__(self.path, self.endpoint, **declared)
+            for field in _fields(self.dependant):
+                field._type_adapter.rebuild()  # noqa: SLF001 - the framework has no other way to it
+            self._built = True
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's function behind the checks of rule 1."""
         answer = super().get_route_handler()
-        method = min(self.methods or {"GET"})
-        template = self.path_format
-        roles = access.TABLE[method, template]
+        method, template, roles = self._method, self.path_format, self._roles
         field = self.body_field
 
         async def checked(request: Request) -> Response:
@@ -67,7 +103,12 @@ class Route(APIRoute):
                 with turn.working():
                     return await answer(request)
             office = access.office_of(request)
+            clock = asyncio.get_running_loop().time
+            began = clock()
             data = await read(request, office.body_bytes_max, office.patience.body_seconds)
+            if roles is not access.PUBLIC and clock() - began > STALE_SECONDS:
+                # Whoever was let in may have been ended while their body was on its way.
+                await access.admit(request, roles)
             value = None
             if data or field.field_info.is_required():
                 refuse_other_media(request)
@@ -78,6 +119,12 @@ class Route(APIRoute):
                 return await answer(ParsedRequest(request, data, value))
 
         return checked
+
+
+def _fields(dependant: Dependant) -> Iterator[ModelField]:
+    yield from (*dependant.path_params, *dependant.query_params, *dependant.body_params)
+    for one in dependant.dependencies:
+        yield from _fields(one)
 
 
 async def read(request: Request, bytes_max: int, seconds: float) -> bytes:

@@ -1,7 +1,8 @@
 """May this request be worked on, now, by this caller?
 
-1. Who is not known yet is counted by source: answers that ask for no credential, and credentials that were not valid.
-   A source that guessed too often is told to wait before anything is looked up, unless its token was let in lately.
+1. Who is not known yet is counted by source: answers that ask for no credential, and credentials that were not valid or
+   that nobody had time to look at. A source that guessed too often is told to wait before anything is looked up, unless
+   its token was let in lately.
 2. Who is known is counted by credential, reads apart from writes. The answer says what is left
    (draft-ietf-httpapi-ratelimit-headers), a refusal when to come back.
 3. A withdrawal of consent, whole or in part, is always taken: neither budgets nor load refuse it, and it costs nothing.
@@ -32,6 +33,7 @@ from tiprouter.domain.limits import Budget, Passage, Spent, source_of
 from tiprouter.domain.vocabulary import Answer
 from tiprouter.errors import NotFoundError
 from tiprouter.workflow.credentials import CallerRole
+from tiprouter.workflow.porter import BusyError
 
 log = structlog.get_logger()
 
@@ -75,6 +77,9 @@ class Turn:
             await access.admit(self._request, roles)
         except UnauthenticatedError:
             self._require(Budget.ATTEMPT, where)
+            raise
+        except BusyError:
+            self._spend(Budget.ATTEMPT, where)
             raise
         except NotFoundError:
             self._charge()

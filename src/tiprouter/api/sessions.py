@@ -55,7 +55,12 @@ def same_origin(request: Request) -> bool:
     if site is not None:
         return site == "same-origin" or (safe and site == "none")
     origin = request.headers.get("origin")
-    return safe if origin is None else urlsplit(origin).netloc == request.headers.get("host")
+    if origin is None:
+        return safe
+    try:
+        return urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:  # no origin of a browser's, so not ours
+        return False
 
 
 def csrf_of(token: str) -> str:

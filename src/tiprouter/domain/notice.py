@@ -51,6 +51,7 @@ _SUBJECTS: Final = "/v1/subject-notices"
 _DISCLOSURES: Final = "/v1/disclosures?record_id={record}"
 _RECIPIENT: Final = "/v1/recipients/{subject}"
 _QUESTION: Final = "/v1/questions/{subject}"
+_S: Final = Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,6 @@ class Reason:
     look_at: str = _NOTICES
     fails: PageChannel | None = None
 
-
-_S = Severity
 
 REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
     {
@@ -85,6 +84,17 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "A disclosure about imminent danger arrived 15 minutes ago, and its agency has not said a word about it.",
             "Call the recipient by telephone now; then acknowledge this notice.",
             _DISCLOSURES,
+        ),
+        "acknowledgement.missed-recall": Reason(
+            _S.URGENT,
+            "A recall arrived a day ago, and its agency has not said a word about it.",
+            "Call the recipient and ask whether it stopped using what it was told before.",
+            _DISCLOSURES,
+        ),
+        "clock.ahead": Reason(
+            _S.URGENT,
+            "A process goes by a time more than an hour ahead of its machine's clock; it erases nothing for age.",
+            "Find out which clock is right, keep it with NTP, and start the service again.",
         ),
         "decision.error": Reason(
             _S.URGENT,
@@ -314,10 +324,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             _REVIEW,
         ),
         "review.overdue": Reason(
-            _S.URGENT,
-            "A review has waited beyond its deadline.",
-            "Read the record and decide now.",
-            _REVIEW,
+            _S.URGENT, "A review has waited beyond its deadline.", "Read the record and decide now.", _REVIEW
         ),
         "log.witness-silent": Reason(
             _S.ROUTINE,

@@ -1,7 +1,8 @@
 """How long does who failed to sign in wait before the next try?
 
-1. Tries are counted in lanes: one for each source, one for each name tried from sources it never signed in from, and
-   one for each account from a source it did sign in from. A stranger's failures never delay an account in that lane.
+1. Tries are counted in lanes: one for each source, one for each name tried from sources it never signed in from, one
+   for each account from a source it did sign in from, and one for each account by whoever has a recovery code of it. A
+   stranger's failures never delay an account in the last two.
 2. The first few failures of a lane cost nothing; then the wait doubles with each, up to the lane's longest. It always
    ends: nobody is locked out for good (NIST SP 800-63B-4 section 3.2.2).
 3. A name that failed a hundred times from sources it never signed in from waits a day there; that section's limit.

@@ -90,6 +90,12 @@ def invited(tx: Connection, invitation: str) -> Account | None:
     return _one(tx, accounts.c.invitation == invitation, lock=True)
 
 
+def anybody(tx: Connection, role: str) -> bool:
+    """Whether anybody with this role can sign in."""
+    query = sa.select(accounts.c.id).where(accounts.c.role == role, accounts.c.state == AccountState.ACTIVE)
+    return tx.execute(query.limit(1)).one_or_none() is not None
+
+
 def page(tx: Connection, after: str | None, limit: int) -> list[Account]:
     """Accounts, newest first, below `after`."""
     query = sa.select(*_COLUMNS).order_by(accounts.c.id.desc()).limit(limit)

@@ -67,6 +67,7 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
             pace=Pace(settings.rate_each),
             verify_endpoints=settings.verifies,
             small_cell=settings.transparency_threshold,
+            ahead=now.ahead,
         )
         yield House(settings, database, desk, Signer(settings.log_origin, seed))
     finally:

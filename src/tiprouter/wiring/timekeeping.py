@@ -3,7 +3,8 @@
 1. Time never goes back while the process runs: from what was once believed it goes on at the pace of a clock that
    nobody can set (`CLOCK_BOOTTIME`, which counts while the machine sleeps; else the monotonic one).
 2. A clock that goes ahead is believed at once: consents end early rather than late, and deadlines are told of early
-   rather than missed. If that was a mistake, the next start is at the right time again.
+   rather than missed. If that was a mistake, the next start is at the right time again; until then `ahead` says how
+   far off we are, nothing is erased for its age, and a human is told (`workflow/clock_watch.py`).
 
 So no consent, grant, session or key that has ended comes back by turning the clock back.
 
@@ -49,3 +50,7 @@ class Timekeeper:
             if said >= kept:
                 self._began = said, counted
             return max(said, kept)
+
+    def ahead(self) -> timedelta:
+        """How far this time is ahead of the machine's clock; nothing while that clock is believed (rule 2)."""
+        return max(self() - self.clock(), timedelta())

@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
+from tiprouter.domain.accounts import AccountState
 from tiprouter.errors import TiprouterError
-from tiprouter.storage import access_tokens, callers
+from tiprouter.storage import access_tokens, accounts, callers
 from tiprouter.storage.access_tokens import AccessToken
 from tiprouter.storage.callers import Caller
 from tiprouter.storage.database import Transaction
@@ -67,7 +68,7 @@ def examine(tx: Transaction, wish: Wish, now: datetime) -> Shown:
     if client is None or client.jwks is None:
         raise RefusedAssertionError(Refusal.SIGNATURE)
     claims = client_assertions.checked(wish.assertion, client.id, client.jwks, wish.audience, now)
-    if client.revoked_at is not None:
+    if client.revoked_at is not None or holder_left(tx, client):
         raise RefusedAssertionError(Refusal.REVOKED, client.id)
     if client.certificate_bound and wish.certificate is None:
         raise RefusedAssertionError(Refusal.CERTIFICATE, client.id)
@@ -85,6 +86,8 @@ def issue(tx: Transaction, desk: Desk, wish: Wish, shown: Shown, of_role: Callab
         if not wish.scopes <= frozenset(of_role(client.role) if scopes is None else scopes):
             raise ScopeRefusedError
         scopes = wish.scopes
+    if desk.now() >= shown.claims.expires_at:  # its id may be forgotten by now
+        raise RefusedAssertionError(Refusal.CLAIMS, client.id)
     if not access_tokens.use_once(tx, client.id, presenting.digest(shown.claims.jti), shown.claims.expires_at):
         raise RefusedAssertionError(Refusal.REPLAYED, client.id)
     with happening(tx, desk, Actor(client.id, client.role)) as it:
@@ -108,11 +111,17 @@ def identify(tx: Transaction, presented: Presented, now: datetime) -> Recognised
     refusal = presenting.standing(
         now,
         expires_at=token.expires_at,
-        revoked=client.revoked_at is not None,
+        revoked=client.revoked_at is not None or holder_left(tx, client),
         bound_to=token.certificate,
         shown=presented.certificate,
     )
     return Recognised(Actor(client.id, client.role, client.recipient_id, scopes=token.scopes), refusal)
+
+
+def holder_left(tx: Transaction, caller: Caller) -> bool:
+    """Whether the person in whose hands a credential is was suspended, or their account ended."""
+    holder = None if caller.holder_id is None else accounts.load(tx, caller.holder_id)
+    return holder is not None and holder.state in (AccountState.SUSPENDED, AccountState.ENDED)
 
 
 def sweep(tx: Transaction, desk: Desk) -> int:

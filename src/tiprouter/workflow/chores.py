@@ -12,6 +12,7 @@ from tiprouter.workflow import access_tokens
 from tiprouter.workflow.alarm import find_undelivered, repeat_alarms
 from tiprouter.workflow.awaiting import watch_acknowledgements
 from tiprouter.workflow.breaking import tend_lines
+from tiprouter.workflow.clock_watch import watch_clock
 from tiprouter.workflow.erasing import erase_aged
 from tiprouter.workflow.granting import expire_grants
 from tiprouter.workflow.happening import Desk
@@ -45,6 +46,7 @@ CHORES: Final[tuple[Chore, ...]] = (
     work_replays,
     expire_grants,
     watch_log,
+    watch_clock,
     access_tokens.sweep,
     forget_old,
 )

@@ -8,12 +8,14 @@
    critical extension (`crit`) is understood, and no key is taken from a header.
 4. `iss` and `sub` are the client's id; `aud` is one of the names it was given for us and nothing beside it; `exp` is at
    most five minutes away; `iat` and `nbf`, where they stand, are not ahead of us by more than a minute, nor is `iat`
-   older than an assertion may be; `jti` has 1 to 255 characters. That it is used once is `access_tokens.issue`'s.
+   older than an assertion may be; `jti` has 1 to 255 characters that can be kept (UTF-8 has them, none is NUL). That it
+   is used once is `access_tokens.issue`'s. Nobody is looked up by what is not spelt like a client's id.
 5. Whatever is wrong, the text of the error quotes nothing.
 """
 
 import base64
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,6 +42,7 @@ TYPES: Final = frozenset({None, "jwt", "client-authentication+jwt"})
 _CURVES: Final = {"OKP": "Ed25519", "EC": "P-256", "RSA": None}
 _KINDS: Final[Mapping[str, type[OKPKey | ECKey | RSAKey]]] = {"OKP": OKPKey, "EC": ECKey, "RSA": RSAKey}
 _PARTS: Final = {"OKP": ("kty", "crv", "x"), "EC": ("kty", "crv", "x", "y"), "RSA": ("kty", "n", "e")}
+_CLIENT: Final = re.compile(r"clt_[0-9A-Z]{26}", re.ASCII)
 _LAST: Final = 253_402_300_799
 _BROKEN: Final = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
@@ -87,7 +90,7 @@ def client_named(compact: str) -> str | None:
     except _BROKEN:
         return None
     named = claims.get("sub")
-    return named if isinstance(named, str) and len(named) <= ID_MAX else None
+    return named if isinstance(named, str) and _CLIENT.fullmatch(named) else None
 
 
 def checked(compact: str, client_id: str, jwks: Sequence[Jwk], audience: Collection[str], now: datetime) -> Claims:
@@ -139,6 +142,7 @@ def _said(claims: Mapping[str, Any], client_id: str, audience: Collection[str], 
         and sole in audience
         and isinstance(jti, str)
         and 1 <= len(jti) <= ID_MAX
+        and b"\0" not in jti.encode()  # of half a character there are no bytes: a `ValueError` by itself
         and now < expires_at <= now + LIFE
         and now - LIFE - SKEW <= issued_at <= now + SKEW
         and _moment(claims.get("nbf", 0)) <= now + SKEW

@@ -47,7 +47,7 @@ def register(tx: Transaction, desk: Desk, actor: Actor, new: NewClient) -> Calle
             scopes=new.scopes,
             jwks=keys,
             certificate_bound=new.certificate_bound,
-            holder_id=new.holder_id or credentials.own(actor, new.role),
+            holder_id=new.holder_id or credentials.own(tx, actor, new.role),
         )
         credentials.admissible(it, client)
         callers.add(tx, client)

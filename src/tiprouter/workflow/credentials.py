@@ -3,13 +3,15 @@
 1. A token is `tr_<prefix>_<secret>`. The prefix is public and stands in lists; the secret is 256 random bits, shown
    once, of which only a verifier is kept (`workflow/key_secrets.py`).
 2. The first start of an empty service makes one operator credential; every other one is made by an operator's hand.
+   A later start makes one only when every credential was ended and no operator can sign in.
 3. Making, rotating and ending credentials are happenings: they are logged like everything else.
 4. A rotation keeps the credential, so that it stays one and the same person wherever two are asked; it adds a key, and
    the others end with the overlap.
 5. Whoever was given part of their role's routes passes on no more of that role than their part. Giving other roles
    their credentials is what an operator's `credentials:write` is.
 6. A credential may name its holder, one of the staff's accounts: with that account it is one person
-   (`workflow/separation.py`). What a signed-in person makes for their own role is theirs, unless they name another.
+   (`workflow/separation.py`). What a signed-in person makes for their own role is theirs, unless they name another, and
+   so is what that makes in its turn. While its holder is suspended or has left, it is as if it were ended.
 7. Whom a token names is read from the database whenever it is presented: an ended one has ended. The table at the end
    says by a token's first three characters who is asked.
 
@@ -91,7 +93,7 @@ def make(
     """A new credential and its token, which nobody can be shown again. Raises `InvalidError`."""
     terms = terms or Terms()
     with happening(tx, desk, actor) as it:
-        holder_id = terms.holder_id or own(actor, role)
+        holder_id = terms.holder_id or own(tx, actor, role)
         caller = Caller(it.id("cal"), role.value, it.now, recipient_id, terms.label, terms.scopes, holder_id=holder_id)
         admissible(it, caller)
         callers.add(tx, caller)
@@ -111,9 +113,14 @@ def admissible(it: Happening, caller: Caller) -> None:
     within(it.actor, caller)
 
 
-def own(actor: Actor, role: CallerRole) -> str | None:
+def own(tx: Transaction, actor: Actor, role: CallerRole) -> str | None:
     """Who holds what this actor makes for a role, where nobody is named (rule 6)."""
-    return actor.id if actor.session is not None and actor.role == role else None
+    if actor.role != role:
+        return None
+    if actor.session is not None:
+        return actor.id
+    maker = callers.load(tx, actor.id)
+    return None if maker is None else maker.holder_id
 
 
 def within(actor: Actor, caller: Caller) -> None:
@@ -125,8 +132,9 @@ def within(actor: Actor, caller: Caller) -> None:
 
 
 def first(tx: Transaction, desk: Desk, actor: Actor) -> str | None:
-    """The bootstrap operator's token, if nobody has a credential yet (rule 2)."""
-    return None if callers.everyone(tx) else make(tx, desk, actor, CallerRole.OPERATOR)[1]
+    """The bootstrap operator's token, if nobody has a credential and no operator can sign in (rule 2)."""
+    taken = callers.everyone(tx) or accounts.anybody(tx, CallerRole.OPERATOR)
+    return None if taken else make(tx, desk, actor, CallerRole.OPERATOR)[1]
 
 
 def rotate(tx: Transaction, desk: Desk, actor: Actor, caller_id: str, overlap_days: int, days: int = DAYS) -> Rotated:
@@ -212,7 +220,7 @@ def _api_key(tx: Transaction, presented: Presented, now: datetime) -> Recognised
     refusal = presenting.standing(
         now,
         expires_at=key.expires_at,
-        revoked=caller.revoked_at is not None,
+        revoked=caller.revoked_at is not None or access_tokens.holder_left(tx, caller),
         bound_to=key.certificate,
         shown=presented.certificate,
     )

@@ -8,6 +8,9 @@
    (PKCE, S256).
 4. Where the answer names its issuer it must be ours, and where the provider promises to, it must name it.
 
+5. After what it offers, or its keys, could not be read, it is left alone for five seconds, and from then on one request
+   at a time asks again, until one succeeds; everybody else is refused at once. Who has what was read waits for nobody.
+
 What it says of a person is judged in `id_tokens`. Whether its address is public is not asked: the operator chose it.
 """
 
@@ -16,7 +19,8 @@ import base64
 import hashlib
 import ipaddress
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -33,6 +37,7 @@ from tiprouter.workflow.id_tokens import Expected, Identity, IdTokenError, Unkno
 SECONDS: Final = 10
 BYTES_MAX: Final = 262_144
 KEPT_FOR: Final = timedelta(hours=1)
+RESTS_FOR: Final = timedelta(seconds=5)
 AGAIN_AFTER: Final = timedelta(minutes=1)
 ASSERTION_FOR: Final = timedelta(minutes=1)
 _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -91,6 +96,7 @@ class Provider:
         self.client = client
         self._now, self._entropy, self._loopback = now, entropy, loopback
         self._reading = asyncio.Lock()
+        self._failed_at: datetime | None = None
         self._offer: _Offer | None = None
         self._keys: tuple[Sequence[Mapping[str, Any]], datetime] | None = None
         self._signing = _signing_key(client.private_key) if client.private_key else None
@@ -149,10 +155,13 @@ class Provider:
 
     async def _offered(self) -> _Offer:
         """Rule 1."""
-        async with self._reading:
-            if self._offer is None or self._now() - self._offer.read_at >= KEPT_FOR:
+        known = self._offer
+        if known is not None and self._now() - known.read_at < KEPT_FOR:
+            return known
+        async with self._in_turn():
+            if self._offer is None or self._offer is known:
                 address = f"{self.client.issuer.rstrip('/')}/.well-known/openid-configuration"
-                self._offer = self._offer_of(await self._ask("GET", address))
+                self._offer = self._offer_of(await self._read(address))
             return self._offer
 
     def _offer_of(self, said: Mapping[str, Any]) -> _Offer:
@@ -168,14 +177,36 @@ class Provider:
 
     async def _jwks(self, offer: _Offer, *, again: bool = False) -> Sequence[Mapping[str, Any]]:
         """Rule 1."""
-        async with self._reading:
-            kept_for = AGAIN_AFTER if again else KEPT_FOR
-            if self._keys is None or self._now() - self._keys[1] >= kept_for:
-                keys = (await self._ask("GET", offer.jwks)).get("keys")
+        known = self._keys
+        if known is not None and self._now() - known[1] < (AGAIN_AFTER if again else KEPT_FOR):
+            return known[0]
+        async with self._in_turn():
+            if self._keys is None or self._keys is known:
+                keys = (await self._read(offer.jwks)).get("keys")
                 if not isinstance(keys, list):
                     raise ProviderError
                 self._keys = [key for key in keys if isinstance(key, dict)], self._now()
             return self._keys[0]
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """One reading at a time; behind one that tries again nobody waits (rule 5). Raises `ProviderError`."""
+        if self._failed_at is not None and self._reading.locked():
+            raise ProviderError
+        async with self._reading:
+            yield
+
+    async def _read(self, address: str) -> Mapping[str, Any]:
+        """What anybody may ask for, unless it could not be had a moment ago (rule 5). Raises `ProviderError`."""
+        if self._failed_at is not None and self._now() - self._failed_at < RESTS_FOR:
+            raise ProviderError
+        try:
+            said = await self._ask("GET", address)
+        except ProviderError:
+            self._failed_at = self._now()
+            raise
+        self._failed_at = None
+        return said
 
     async def _ask(
         self,

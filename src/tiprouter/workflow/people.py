@@ -83,6 +83,8 @@ def invite(tx: Transaction, desk: Desk, actor: Actor, wanted: Wanted) -> tuple[A
     """
     with happening(tx, desk, actor) as it:
         require_fresh(actor, it.now)
+        if actor.scopes is not None and wanted.role == actor.role:
+            raise InvalidError("You may pass on no more than you may use yourself.", "/role")
         if wanted.subject is not None and wanted.way is not SignInWay.OIDC:
             raise InvalidError("Who signs in here has no subject elsewhere.", "/subject")
         code = _INVITATION + base64.urlsafe_b64encode(desk.entropy(_INVITATION_BYTES)).rstrip(b"=").decode()

@@ -48,20 +48,29 @@ class Asked:
 
 
 async def wait_for_inbox(
-    database: Database, desk: Desk, porch: Porch, asked: Asked, left: Callable[[], Awaitable[bool]]
+    database: Database,
+    desk: Desk,
+    porch: Porch,
+    asked: Asked,
+    left: Callable[[], Awaitable[bool]],
+    still: Callable[[], Awaitable[None]],
 ) -> Shelf:
     """The inbox's page (rules 1-4); `left` says whether the asker has gone. Raises `NotFoundError`."""
     now = asyncio.get_running_loop().time
     with _among_the_waiting(porch, asked) as may_wait:
         until = now() + (asked.seconds if may_wait and asked.after is None else 0)
+        waited = False
         while True:
             committed = database.changed.next
             over = now() >= until or porch.closing.is_set() or await left()
             if over or await database.read(lambda tx: inbox.stirs(tx, desk, asked.actor)):
+                if waited:
+                    await still()
                 shelf = await _open(database, desk, asked, last=over)
                 if over or shelf.waits:
                     return shelf
             await _pause(committed, until - now())
+            waited = True
 
 
 async def _open(database: Database, desk: Desk, asked: Asked, *, last: bool) -> Shelf:

@@ -1,17 +1,20 @@
 """Is the secret right, and who is told when it is not?
 
 1. The database is asked about every token that is presented (`credentials.identify`); only what proving a secret costs
-   is saved. A secret that was right is remembered for ten minutes as a keyed digest of it and its verifier, under a key
-   of this process: whatever ends or replaces the credential ends it at once, remembered or not.
-2. Proving takes 20 to 30 ms of a core. One is proved at a time, in a thread; so many wait, and who comes then is told
-   to come back (503). The same token is proved once for all who present it together. Whoever is remembered waits for
-   nobody.
-3. A prefix that nobody has, and a key that has ended, cost as much as a wrong secret.
+   is saved. A secret that was right is remembered until it was not presented for ten minutes, as a keyed digest of it
+   and its verifier under a key of this process: whatever ends or replaces the credential ends it at once, remembered
+   or not.
+2. Proving takes 20 to 30 ms of a core. One of a line (rule 3) is proved at a time, in a thread; so many wait, and who
+   comes then is told to come back (503). The same token is proved once for all who present it together. Whoever is
+   remembered waits for nobody.
+3. A prefix that nobody has, and a key that has ended, cost as much as a wrong secret. They stand in a line of their
+   own: however many of them come, they hold up nobody who has a key that is good.
 4. Who is refused after naming a real key or client is written into the log, at most once an hour for each and each
    reason, with how often it was. That, and the day of a key's last use, is written beside the answer, not before it.
 
-Not promised: that whoever is not remembered yet is let in during a flood of wrong secrets; nor that a refusal is logged
-when the service ends in that moment.
+Not promised: that whoever is not remembered yet is let in during a flood of wrong secrets for keys that are good; that
+nobody learns from the lines of a flood whether a prefix is a good key's (36^8 are too many to try); nor that a refusal
+is logged when the service ends in that moment.
 """
 
 import asyncio
@@ -19,7 +22,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -52,6 +55,14 @@ class _Told:
     since: int = 0
 
 
+@dataclass(slots=True)
+class _Line:
+    """The secrets that are being proved or wait for it, and whose turn it is (rule 2)."""
+
+    proving: dict[bytes, asyncio.Task[bool]] = field(default_factory=dict)
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+
 class Porter:
     """Who lets callers in; one for each process."""
 
@@ -59,8 +70,7 @@ class Porter:
         self._key = b""
         self._nobodys = ""
         self._remembered: OrderedDict[bytes, datetime] = OrderedDict()
-        self._proving: dict[bytes, asyncio.Task[bool]] = {}
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._known, self._strangers = _Line(), _Line()
         self._told: dict[tuple[str, Refusal], _Told] = {}
         self._used: dict[str, datetime] = {}
         self._beside: set[asyncio.Task[None]] = set()
@@ -112,25 +122,27 @@ class Porter:
         verifier = self._nobodys if found is None or found.verifier is None else found.verifier
         name = hmac.digest(self._key, f"{verifier} {secret}".encode(), hashlib.sha256)
         if self._remembered.get(name, now) > now:
+            self._remember(name, now + REMEMBERED_FOR)
             return True
-        proving = self._proving.get(name)
+        line = self._strangers if found is None or found.refusal is not None else self._known
+        proving = line.proving.get(name)
         if proving is None:
-            if len(self._proving) >= AT_ONCE + WAITING_MAX:
+            if len(line.proving) >= AT_ONCE + WAITING_MAX:
                 raise BusyError
-            proving = self._proving[name] = asyncio.create_task(
-                self._prove(name, secret, verifier, now + REMEMBERED_FOR)
+            proving = line.proving[name] = asyncio.create_task(
+                self._prove(line, name, secret, verifier, now + REMEMBERED_FOR)
             )
         # One of several who wait may go away; the others' answer must not go with it.
         return await asyncio.shield(proving)
 
-    async def _prove(self, name: bytes, secret: str, verifier: str, until: datetime) -> bool:
+    async def _prove(self, line: _Line, name: bytes, secret: str, verifier: str, until: datetime) -> bool:
         try:
-            async with self._turn:
+            async with line.turn:
                 right = await asyncio.to_thread(matches, secret, verifier)
             if right:
                 self._remember(name, until)
         finally:
-            del self._proving[name]
+            del line.proving[name]
         return right
 
     def _remember(self, name: bytes, until: datetime) -> None:

@@ -1,8 +1,8 @@
 """May somebody try to sign in now, and what is remembered of the try?
 
 1. A try is counted before it is judged: many at once are as many as one after the other.
-2. Who signs in from where they signed in before waits for their own failures alone; who has a recovery code waits for
-   nobody's. No stranger can keep them out.
+2. Who signs in from where they signed in before waits for their own failures alone, and who has a recovery code for
+   those of such codes: it is the second factor, and no way to guess the first. No stranger can keep them out.
 3. A name that nobody has is counted, told and delayed like one that somebody has.
 4. Of failures in a row the first, second, fourth, eighth and so on are written down.
 
@@ -60,13 +60,14 @@ def begin_try(it: Happening, who: Who, *, certain: bool = False) -> Try:
     known = account is not None and sign_ins.knows(it.tx, account.id, who.source)
     own_lane = Lane.KNOWN if known else Lane.NAME
     own = f"known:{account.id}:{who.source}" if known and account is not None else f"name:{who.name}"
+    if certain and account is not None:
+        own_lane, own = Lane.KNOWN, f"recovery:{account.id}"
     source = source_lane(who.source)
     lanes = {key: sign_ins.lane(it.tx, key, it.now) for key in sorted({own, source})}
-    if not certain:
-        watched = (own,) if known else (own, source)
-        left = max(seconds_left(lanes[key], it.now) for key in watched)
-        if left:
-            raise ThrottledError(left)
+    watched = (own,) if known or certain else (own, source)
+    left = max(seconds_left(lanes[key], it.now) for key in watched)
+    if left:
+        raise ThrottledError(left)
     after = {own: counted(own_lane, lanes[own], it.now), source: counted(Lane.SOURCE, lanes[source], it.now)}
     for key, count in sorted(after.items()):
         sign_ins.keep(it.tx, key, count)

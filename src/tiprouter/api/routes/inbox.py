@@ -12,7 +12,7 @@ import structlog
 from fastapi import APIRouter, Query, Request, Response
 from starlette.background import BackgroundTask
 
-from tiprouter.api.access import Caller, Desks, visit_of
+from tiprouter.api.access import Caller, Desks, admit_again, visit_of
 from tiprouter.api.body import Route
 from tiprouter.api.idempotency import Asking
 from tiprouter.api.office import Office
@@ -43,7 +43,9 @@ async def list_inbox(request: Request, query: Annotated[InboxQuery, Query()], of
     """What waits for your agency, and what it took and did not acknowledge yet; imminent danger first, by ids."""
     after = None if query.after is None else Place.parse(query.after)
     asked = Asked(actor, after, query.limit, query.wait)
-    shelf = await wait_for_inbox(office.database, office.desk, office.porch, asked, request.is_disconnected)
+    shelf = await wait_for_inbox(
+        office.database, office.desk, office.porch, asked, request.is_disconnected, lambda: admit_again(request)
+    )
     items = InboxList(items=tuple(InboxItem.of(one) for one in shelf.items))
     again = query.model_copy(update={"wait": 0})
     return answer_page(visit_of(request), again, items, None if shelf.after is None else str(shelf.after))
