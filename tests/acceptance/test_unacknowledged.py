@@ -6,13 +6,14 @@ import pytest
 
 from tests.support.fictional import BLAMELESS, DANGER, grant, person, tip
 from tests.support.inbox import consenting_adult, office
-from tests.support.questioning import ACCEPTED, ASKS, CLOSED, REJECTED, SP, Hotline, entries, police, told
+from tests.support.questioning import ACCEPTED, ASKS, CLOSED, LE, REJECTED, SP, Hotline, entries, police, told
 from tests.support.service import Service
 from tiprouter.domain.record import Record
 from tiprouter.workflow import awaiting
 from tiprouter.workflow.consenting import Whose
 
 MISSED, IMMINENT = "acknowledgement.missed", "acknowledgement.missed-imminent"
+RECALL = "acknowledgement.missed-recall"
 
 
 async def awaited(service: Service) -> list[bool]:
@@ -87,18 +88,53 @@ async def test_a_word_that_comes_before_our_own_answer_is_written_counts(service
     assert MISSED not in await hotline.notices()
 
 
-async def test_a_withdrawal_ends_the_waiting_and_its_recall_is_not_waited_for(service: Service) -> None:
-    """Nobody needs to answer about what they were told to delete."""
+async def test_a_withdrawal_ends_the_waiting_and_its_recall_is_waited_for_instead(service: Service) -> None:
+    """She took it back: of what she had permitted nobody asks any more, of the recall a human hears a day later."""
     hotline = Hotline(service)
     await police(service)
     given = await told(service)
     await service.withdraw(given.consent.id)
     await service.deliver()
+    # It went in the lane of imminent danger; its agency has a day all the same.
+    service.clock.forward(hours=23, minutes=59)
+    await hotline.watch()
+    assert await hotline.notices("acknowledgement") == []
+    service.clock.forward(minutes=1)
+    assert [await hotline.watch(), await hotline.watch()] == [2, 0]
+    assert await hotline.notices("acknowledgement") == [RECALL]
+    (missed,) = await entries(service, "acknowledgement.missed")
+    (recall,) = await service.rows("select id from disclosures where recalls is not null")
+    assert missed["disclosure"] == recall.id
+    assert await awaited(service) == [False, False]
+    await service.check_house()
+
+
+@pytest.mark.parametrize("status", [ACCEPTED, REJECTED, ASKS, CLOSED])
+async def test_any_word_about_a_recall_ends_its_waiting(service: Service, status: Any) -> None:  # noqa: ANN401
+    """The agency says that it has the recall, or why it keeps what it was told: that is a word."""
+    agency, hotline = await police(service), Hotline(service)
+    given = await told(service)
+    await service.withdraw(given.consent.id)
+    await service.deliver()
+    await agency.say(status, reason="Example", question="Example?")
     service.clock.forward(hours=48)
     await hotline.watch()
-    assert MISSED not in await hotline.notices()
-    assert await awaited(service) == [False, False]
-    assert await entries(service, "acknowledgement.missed") == []
+    assert await hotline.notices("acknowledgement") == []
+
+
+async def test_a_recall_is_waited_for_where_a_duty_names_the_agency(service: Service) -> None:
+    """A duty asks whether the report was heard; that a word was taken back is the recall's own question."""
+    hotline = Hotline(service)
+    await police(service)
+    accepted = await service.accept(tip(violence=DANGER))
+    given = await service.consent(Whose(person_id=accepted.stored.persons[0]), grant(LE))
+    await service.deliver()
+    await service.withdraw(given.consent.id)
+    await service.deliver()
+    assert await service.rows("select id from duties where recipient_id is not null") != []
+    service.clock.forward(hours=48)
+    await hotline.watch()
+    assert await hotline.notices("acknowledgement") == [RECALL]
 
 
 @pytest.mark.parametrize("record", [tip(person(years=12, guardians=BLAMELESS)), tip(violence=DANGER)])

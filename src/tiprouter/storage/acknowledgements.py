@@ -73,17 +73,18 @@ class Awaited:
     urgency: Urgency
     deadline: datetime
     unanswered: bool
+    recall: bool
 
 
 def awaited(tx: Connection, now: datetime, limit: int) -> list[Awaited]:
     """What was waited for long enough; on PostgreSQL what nobody else holds, its records locked.
 
-    `unanswered` says that it still stands, is a disclosure, and nobody said anything of it.
+    `unanswered` says that it still stands, answers no question, and nobody said anything of it.
     """
     said = sa.exists().where(acknowledgements.c.disclosure_id == disclosures.c.id)
-    stands = sa.and_(STANDS, disclosures.c.recalls.is_(None), disclosures.c.answers.is_(None), ~said)
+    stands = sa.and_(STANDS, disclosures.c.answers.is_(None), ~said)
     query = (
-        sa.select(deliveries, stands.label("unanswered"))
+        sa.select(deliveries, stands.label("unanswered"), disclosures.c.recalls)
         .join(disclosures, disclosures.c.id == deliveries.c.disclosure_id)
         .join(records, records.c.id == deliveries.c.record_id)
         .where(deliveries.c.acknowledge_by.is_not(None), deliveries.c.acknowledge_by <= now)
@@ -100,6 +101,7 @@ def awaited(tx: Connection, now: datetime, limit: int) -> list[Awaited]:
             Urgency(row.urgency),
             row.acknowledge_by,
             bool(row.unanswered),
+            row.recalls is not None,
         )
         for row in tx.execute(query)
     ]

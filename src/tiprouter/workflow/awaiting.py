@@ -7,7 +7,8 @@
 3. Where a report is owed, its duty has its own clock and its own notices (`workflow/overdue.py`), in minutes where
    there is imminent danger: a disclosure to an agency that a duty about that record names is not told of twice. One
    whose duty was lifted counts here.
-4. Recalls and answers to questions are not waited for.
+4. A recall is waited for too, for as long as what is not imminent, whatever its lane: the person who took their word
+   back hears from us whether somebody read that. No duty asks for it. Answers to questions are not waited for.
 5. A question that waited for all of its time is told once more.
 
 Not promised: that what was acknowledged was read by somebody who can act.
@@ -32,15 +33,16 @@ MISSED: Final = {
     Urgency.IMMINENT: "acknowledgement.missed-imminent",
     Urgency.STANDARD: "acknowledgement.missed",
 }
+MISSED_RECALL: Final = "acknowledgement.missed-recall"
 LATE: Final = "question.late"
 
 
 def awaited(it: Happening, before: Delivery, after: Delivery) -> dict[str, datetime]:
     """The column that starts the waiting, when something arrived just now (rules 1, 4)."""
-    arrived = after.state is DeliveryState.DELIVERED and before.state is not DeliveryState.DELIVERED
-    if not arrived or before.basis == RECALL_BASIS:
+    if after.state is not DeliveryState.DELIVERED or before.state is DeliveryState.DELIVERED:
         return {}
-    return {"acknowledge_by": it.now + ACKNOWLEDGED_WITHIN[before.urgency]}
+    urgency = Urgency.STANDARD if before.basis == RECALL_BASIS else before.urgency
+    return {"acknowledge_by": it.now + ACKNOWLEDGED_WITHIN[urgency]}
 
 
 def heard(it: Happening, delivery_id: str) -> None:
@@ -55,7 +57,7 @@ def watch_acknowledgements(tx: Transaction, desk: Desk, limit: int = AT_ONCE) ->
         found = acknowledgements.awaited(tx, it.now, limit)
         for one in found:
             acknowledgements.wait_no_more(tx, one.delivery_id)
-            if one.unanswered and not _owed(it, one):
+            if one.unanswered and (one.recall or not _owed(it, one)):
                 _missed(it, one)
         late = questions.late(tx, it.now, limit)
         for question in late:
@@ -83,4 +85,4 @@ def _missed(it: Happening, one: Awaited) -> None:
             "deadline": moment(one.deadline),
         },
     )
-    it.tell(MISSED[one.urgency], one.delivery_id, one.record_id, one.deadline)
+    it.tell(MISSED_RECALL if one.recall else MISSED[one.urgency], one.delivery_id, one.record_id, one.deadline)

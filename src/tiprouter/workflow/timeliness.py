@@ -58,18 +58,18 @@ async def timely(database: Database, desk: Desk, actor: Actor, over: Period) -> 
         kept = timeliness.kept(tx, over.since, over.until, over.now)
         return timeliness.spans(tx, over.since, over.until), tuple(kept)
 
-    spans, kept = await _asked(database, desk, actor, "timeliness", question)
+    spans, kept = await asked(database, desk, actor, "timeliness", question)
     # Sorting a year's spans is too long for the loop.
     return Timeliness(tuple(await asyncio.to_thread(timeliness.summed, spans)), kept)
 
 
 async def not_disclosed(database: Database, desk: Desk, actor: Actor, over: Period) -> Withheld:
     """What was not disclosed in a period, by reason."""
-    return await _asked(database, desk, actor, "withheld", lambda tx: withheld.counted(tx, over.since, over.until))
+    return await asked(database, desk, actor, "withheld", lambda tx: withheld.counted(tx, over.since, over.until))
 
 
-async def _asked(database: Database, desk: Desk, actor: Actor, what: str, question: Callable[[Transaction], T]) -> T:
-    """Rule 2."""
+async def asked(database: Database, desk: Desk, actor: Actor, what: str, question: Callable[[Transaction], T]) -> T:
+    """The answer to a question about a period; the log has it under `what` (rule 2)."""
     found = await database.read(question)
     await database.write(lambda tx: inquiry.history_read(tx, desk, actor, what, 1), quietly=True)
     return found
