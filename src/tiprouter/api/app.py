@@ -4,6 +4,8 @@
    a database.
 2. Every refusal becomes a problem document in one place (`api/problems.py`); what nobody expected goes on to the edge.
 3. Paths are as they are spelt: no redirects to or from a trailing slash.
+4. What takes tips, and health, is there from the first; the other nouns come with the first who asks for one, or soon
+   after the start (`api/later.py`, `api/warming.py`).
 """
 
 from fastapi import FastAPI
@@ -16,84 +18,16 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from tiprouter.api import access, documentation, limits, problems
 from tiprouter.api.edge import Edge
 from tiprouter.api.errors import TooManyError
+from tiprouter.api.later import Later
 from tiprouter.api.office import Office
-from tiprouter.api.routes import (
-    acknowledgements,
-    audit,
-    bundles,
-    cases,
-    clients,
-    consents,
-    credentials,
-    decisions,
-    deliveries,
-    disclosures,
-    documents,
-    duties,
-    endpoints,
-    grants,
-    health,
-    history,
-    inbox,
-    matters,
-    notices,
-    oauth,
-    people,
-    periods,
-    questions,
-    recipients,
-    records,
-    replays,
-    reviews,
-    sign_in,
-    sign_in_pages,
-    subject_notices,
-    subjects,
-    tips,
-    transparency,
-)
+from tiprouter.api.routes import health, tips
 from tiprouter.errors import NotFoundError, TiprouterError
-
-_NOUNS = (
-    tips,
-    cases,
-    consents,
-    recipients,
-    endpoints,
-    periods,
-    decisions,
-    reviews,
-    bundles,
-    history,
-    disclosures,
-    deliveries,
-    replays,
-    duties,
-    acknowledgements,
-    questions,
-    inbox,
-    notices,
-    subjects,
-    records,
-    subject_notices,
-    audit,
-    grants,
-    matters,
-    transparency,
-    credentials,
-    clients,
-    oauth,
-    people,
-    sign_in,
-    sign_in_pages,
-    health,
-    documents,
-)
 
 
 def build(office: Office) -> FastAPI:
-    """The application that answers for this office."""
-    app = assemble()
+    """The application that answers for this office: tips and health at once, the rest when somebody asks (rule 4)."""
+    app = _app()
+    app.router.routes = [*tips.router.routes, *health.router.routes, Later(app)]
     app.state.office = office
     if office.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(one) for one in office.trusted_proxies])
@@ -103,6 +37,12 @@ def build(office: Office) -> FastAPI:
 
 def assemble() -> FastAPI:
     """The application without an office: its routes, its refusals, its document (rule 1)."""
+    app = _app()
+    Later(app).load()
+    return app
+
+
+def _app() -> FastAPI:
     app = FastAPI(
         title="tiprouter",
         version=documentation.VERSION,
@@ -113,8 +53,6 @@ def assemble() -> FastAPI:
         # The framework's own spans hold paths and queries, its log records whole exceptions; ours are in `telemetry`.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    for noun in _NOUNS:
-        app.include_router(noun.router)
     app.add_exception_handler(TiprouterError, refuse)
     app.add_exception_handler(RequestValidationError, refuse_shape)
     app.add_exception_handler(HTTPException, refuse_path)

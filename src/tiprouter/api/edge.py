@@ -4,8 +4,9 @@
 2. What cannot be anybody's request (`api/headers.py`, `api/wire.py`) is refused before a route is looked for, and its
    connection ends. Every answer carries the headers that protect its reader, and what is left of the caller's budget.
 3. An error that nobody expected becomes the 500 problem; only its class is logged, its text may quote the request.
-4. One line is logged: id, method, the route's template, status, milliseconds, the caller's id. Never the path, the
-   query, a header or a byte of the body. It is counted by the same words, and a span for whoever traces it.
+4. One line is logged: id, method, the route's template, status, milliseconds, the caller's id and role, and what they
+   lack where they may not be: `role`, or the scope. Never the path, the query, a header or a byte of the body. It is
+   counted by the same words, and a span for whoever traces it.
 """
 
 from datetime import datetime, timedelta
@@ -69,7 +70,8 @@ class Edge:
             self._say(scope, visit, status, began)
 
     def _mark(self, said: MutableHeaders, scope: Scope, visit: Visit, status: int) -> None:
-        headers.mark(said, visit.request_id, https=self._office.https or scope["scheme"] == "https")
+        https = self._office.https or scope["scheme"] == "https"
+        headers.mark(said, visit.request_id, https=https, subdomains=self._office.subdomains)
         limits.show(said, scope, status, self._office.limiter.bounds.of)
 
     def _say(self, scope: Scope, visit: Visit, status: int, began: datetime) -> None:
@@ -83,6 +85,8 @@ class Edge:
             status=status,
             ms=round(took / _MILLISECOND, 1),
             caller=None if visit.actor is None else visit.actor.id,
+            role=None if visit.actor is None else visit.actor.role,
+            **({} if visit.lacks is None else {"lacks": visit.lacks}),
         )
 
 

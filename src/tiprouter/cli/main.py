@@ -7,7 +7,10 @@
 
 # ruff: noqa: PLC0415
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +66,17 @@ BundleArgument = Annotated[str, typer.Argument(help="A shipped bundle's name, or
 BundleName = Annotated[str | None, typer.Option(help="A shipped bundle's name, or the folder of another one.")]
 
 
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load what stays for good: the collector looks at none of it, now or later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @app.command()
 def serve(  # noqa: PLR0913 - one option each
     *,
@@ -75,7 +89,8 @@ def serve(  # noqa: PLR0913 - one option each
     no_sequencer: Annotated[bool, typer.Option("--no-sequencer", help="Let other processes keep the log.")] = False,
 ) -> None:
     """Run the service: API, delivery and audit log."""
-    from tiprouter.cli import service
+    with loading():
+        from tiprouter.cli import service
 
     settings = service.configured(host=host, port=port, data=data, bundle=bundle, sandbox=sandbox or None)
     raise typer.Exit(service.serve(settings, worker=not no_worker, sequencer=not no_sequencer))
@@ -89,7 +104,8 @@ def worker(
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Deliver to loopback only.")] = False,
 ) -> None:
     """Deliver, beside a `serve`."""
-    from tiprouter.cli import service
+    with loading():
+        from tiprouter.cli import service
 
     settings = service.configured(data=data, bundle=bundle, sandbox=sandbox or None)
     raise typer.Exit(service.work(settings))
@@ -98,7 +114,8 @@ def worker(
 @app.command()
 def sequencer(data: Data = None) -> None:
     """Keep the audit log, or stand by to, beside a `serve`."""
-    from tiprouter.cli import service
+    with loading():
+        from tiprouter.cli import service
 
     raise typer.Exit(service.keep(service.configured(data=data)))
 

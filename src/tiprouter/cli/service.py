@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from tiprouter import wiring
 from tiprouter.api import documentation
@@ -119,6 +117,9 @@ def revoke_credential(settings: Settings, credential_id: str) -> None:
 
 def show_policy(settings: Settings) -> None:
     """Print the bundle and its policies."""
+    from rich.console import Console  # noqa: PLC0415 - a start does not wait for it
+    from rich.table import Table  # noqa: PLC0415 - as above
+
     bundle = bundles.load(settings.bundle_path or files.shipped(settings.bundle))
     console = Console()
     console.print(f"{bundle.name} {bundle.version}: {bundle.summary}", highlight=False)

@@ -21,6 +21,7 @@ import uvicorn
 from tiprouter.api.app import build
 from tiprouter.api.office import Office
 from tiprouter.api.patience import patient
+from tiprouter.api.warming import warm
 from tiprouter.errors import ConfigurationError
 from tiprouter.settings import Settings
 
@@ -33,9 +34,10 @@ class Edge(uvicorn.Server):
     """The HTTP server; it stops on a signal and leaves the rest of the stopping to `serve` (rule 3)."""
 
     def __init__(self, settings: Settings, office: Office, ready: Callable[[str], None] | None) -> None:
+        app = build(office)
         super().__init__(
             uvicorn.Config(
-                build(office),
+                app,
                 http=patient(office.patience),
                 loop="asyncio",
                 access_log=False,
@@ -50,9 +52,11 @@ class Edge(uvicorn.Server):
             )
         )
         self._host, self._ready, self._office = settings.host, ready, office
+        self._app = app
+        self._warming: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start answering, then say so."""
+        """Start answering, say so, then build what nobody asked for yet (`api/warming.py`)."""
         await super().startup(sockets)
         # What was made during the start stays for good; the collector need not look at it again.
         gc.collect()
@@ -61,6 +65,12 @@ class Edge(uvicorn.Server):
         log.info("service.ready", host=self._host, port=port)
         if self._ready is not None:
             self._ready(f"http://{self._host}:{port}")
+        self._warming = asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        await warm(self._app)
+        gc.collect()
+        gc.freeze()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
