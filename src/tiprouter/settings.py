@@ -64,6 +64,10 @@ class Settings(BaseSettings):
         default="",
         description="host names answered for, with commas between; empty means the public URL's, or any without one",
     )
+    hsts_subdomains: bool = Field(
+        default=False,
+        description="ask browsers to keep to https below the public URL's host too; set it where all of them are yours",
+    )
     trusted_proxies: str = Field(
         default="",
         description="proxies whose X-Forwarded-* and Client-Cert are believed: addresses, CIDR blocks; commas between",

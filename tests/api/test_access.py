@@ -32,6 +32,7 @@ ABSENT = {
     "change_id": "chg_01KJQH0CC0BX86ENBVMH4TY5PG",
     "question_id": "qst_01KJQH0CC0BX86ENBVMH4TY5PG",
     "account_id": "acc_01KJQH0CC0BX86ENBVMH4TY5PG",
+    "session_id": "ses_01KJQH0CC0BX86ENBVMH4TY5PG",
     "credential_id": "cal_01KJQH0CC0BX86ENBVMH4TY5PG",
     "client_id": "clt_01KJQH0CC0BX86ENBVMH4TY5PG",
     "digest": "0" * 64,

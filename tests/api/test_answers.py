@@ -7,8 +7,9 @@ import re
 import pytest
 
 from tests.api.calling import MARKER, Api
-from tiprouter.api import access, app, documentation, headers, idempotency
+from tiprouter.api import access, documentation, headers, idempotency
 from tiprouter.api.body import Route
+from tiprouter.api.nouns import NOUNS
 
 PROTECTING = {
     "x-content-type-options": "nosniff",
@@ -56,7 +57,7 @@ async def test_no_write_reads_two_things_into_one_body(api: Api) -> None:
     """Every route with a body, each fault: its own problem, nothing of it said back, and no row made."""
     bodies = {
         (min(one.methods or ()), one.path_format)
-        for noun in app._NOUNS  # noqa: SLF001 - every route there is
+        for noun in NOUNS
         for one in noun.router.routes
         if isinstance(one, Route) and one.body_field is not None and one.path_format not in FORMS
     }

@@ -18,7 +18,7 @@ from tests.api.calling import MARKER, Api, running, tip
 from tests.support.fictional import agency
 from tests.support.service import open_service
 from tiprouter import telemetry
-from tiprouter.api import access, metrics
+from tiprouter.api import access, headers, metrics
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.breaker import BreakerState
 from tiprouter.domain.lanes import Lane
@@ -134,6 +134,19 @@ async def test_a_database_that_is_gone_leaves_the_rest(tmp_path: Path) -> None:
     assert value(text, "tiprouter_up") == 0
     assert "tiprouter_deliveries" not in text
     assert "tiprouter_answers_total" in text
+
+
+async def test_a_scrape_is_answered_as_guardedly_as_the_edge_answers(api: Api) -> None:
+    """The headers that protect a browser's reader, each once; no name of a program or its version; GET alone."""
+    port = free_port()
+    with metrics.exposed(api.service.database, api.service.desk, "127.0.0.1", port):
+        async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+            answers = [await client.request(one, f"http://127.0.0.1:{port}/metrics") for one in ("GET", "POST")]
+    for answer in answers:
+        for name, said in {**headers.SAID, **headers.DEFAULTS}.items():
+            assert answer.headers.get_list(name) == [said], name
+        assert answer.headers["server"] == "tiprouter"
+    assert [one.status_code for one in answers] == [200, 405]
 
 
 async def test_no_port_listens_nowhere_and_a_taken_one_is_refused(api: Api) -> None:

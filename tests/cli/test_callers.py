@@ -1,5 +1,6 @@
 """An operator tends callers from a terminal."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.callers import ed25519, public, rsa
+from tiprouter import wiring
 from tiprouter.cli.main import app
+from tiprouter.cli.service import BY_HAND, configured
+from tiprouter.domain.accounts import AccountRole, SignInWay
+from tiprouter.storage.accounts import Holder
+from tiprouter.workflow import people
+from tiprouter.workflow.people import Wanted
 
 
 @pytest.fixture
@@ -35,6 +42,22 @@ def test_a_credential_is_made_listed_rotated_and_revoked(tell: Any) -> None:  # 
     assert tell("credentials", "list") == []
     tell("credentials", "make", "--role", "intake", "--scope", "bundles:write", ok=False)
     tell("credentials", "make", "--role", "nobody", ok=False)
+
+
+def test_a_credential_says_in_whose_hands_it_is(tell: Any, tmp_path: Path) -> None:  # noqa: ANN401 - as above
+    """By the account's id, for keys and clients; nobody's account, or nothing like one, is refused."""
+    wanted = Wanted(AccountRole.REVIEWER, SignInWay.LOCAL, Holder("Example Person", "reviewer@hotline.example"))
+    account = asyncio.run(
+        wiring.tell(configured(data=tmp_path), lambda tx, desk: people.invite(tx, desk, BY_HAND, wanted)[0])
+    )
+    (made,) = tell("credentials", "make", "--role", "reviewer", "--holder", account.id)
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [dict(public(ed25519()))]}))
+    (client,) = tell("clients", "register", "--role", "reviewer", "--keys", str(keys), "--holder", account.id)
+    (shown,) = tell("credentials", "list")
+    assert (shown["id"], shown["holder_id"], client["holder_id"]) == (made["id"], account.id, account.id)
+    for nobody in ("acc_01KJQH0CC0BX86ENBVMH4TY5PG", "somebody"):
+        tell("credentials", "make", "--role", "reviewer", "--holder", nobody, ok=False)
 
 
 def test_a_client_is_registered_given_keys_and_revoked(tell: Any, tmp_path: Path) -> None:  # noqa: ANN401 - as above

@@ -56,7 +56,7 @@ async def redeemed(api: Api, url: str, patch: pytest.MonkeyPatch) -> bytes:
     done = await typed("redeem", "--url", url)
     patch.undo()
     assert done.exit_code == 0, done.output
-    assert len(re.findall(r"^  [A-Z2-7-]{29}$", done.output, re.MULTILINE)) == 10
+    assert len(re.findall(r"^  [A-Z2-7-]{32}$", done.output, re.MULTILINE)) == 10
     (secret,) = secrets
     api.service.clock.forward(seconds=30)
     return secret
@@ -65,7 +65,7 @@ async def redeemed(api: Api, url: str, patch: pytest.MonkeyPatch) -> bytes:
 async def test_a_session_is_kept_in_a_file_that_its_owner_alone_reads(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Signed in, an operator lists people under their session; a step-up replaces the token, signing out removes it."""
+    """Signed in, an operator lists people and sessions; a step-up or another password replaces the token."""
     url, file = f"http://127.0.0.1:{api.port}", tmp_path / "session"
     secret = await redeemed(api, url, monkeypatch)
     at = ("--url", url, "--token-file", str(file))
@@ -84,6 +84,21 @@ async def test_a_session_is_kept_in_a_file_that_its_owner_alone_reads(
     assert file.read_text().strip() != token
     own = re.findall(r"^acc_\w{26}", listed.output, re.MULTILINE)[0]
     assert (await typed("people", *at, "end", own)).exit_code != 0
+    api.service.clock.forward(seconds=30)
+    elsewhere = ("--url", url, "--token-file", str(tmp_path / "elsewhere"))
+    await typed("sign-in", *elsewhere, answers=(EMAIL, PASSWORD, code_of(api.service, secret)))
+    live = await typed("sessions", "list", *at)
+    own = re.findall(r"^(ses_\w{26})  \S+  \S+  program(  this one)?$", live.output, re.MULTILINE)
+    (lost,) = [session_id for session_id, here in own if not here]
+    assert len(own) == 2
+    assert "Ended." in (await typed("sessions", "end", lost, *at)).output
+    assert (await typed("sessions", "list", *elsewhere)).exit_code != 0
+    kept, other = file.read_text(), "silver doors above dry land"
+    assert (await typed("change-password", *at, answers=(PASSWORD, other, f"{other}."))).exit_code != 0
+    changed = await typed("change-password", *at, answers=(PASSWORD, other, other))
+    assert changed.exit_code == 0, changed.output
+    assert file.read_text() != kept
+    assert other not in changed.output
     out = await typed("sign-out", *at)
     assert out.exit_code == 0, out.output
     assert not file.exists()

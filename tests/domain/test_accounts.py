@@ -1,5 +1,6 @@
 """Who may sign in, how long do they wait, and which password may they choose?"""
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -17,8 +18,9 @@ from tiprouter.domain.accounts import (
 from tiprouter.domain.password import CHARACTERS_MAX, Unfit, unfit
 from tiprouter.domain.states import IllegalTransitionError
 from tiprouter.domain.throttle import PACES, QUIET, Count, Lane, counted, seconds_left, wait, worth_saying
+from tiprouter.workflow import one_time
 from tiprouter.workflow.credentials import CallerRole
-from tiprouter.workflow.passwords import blocked
+from tiprouter.workflow.passwords import Cost, Hasher, blocked
 
 
 def test_every_role_of_people_is_a_role_of_callers_and_systems_are_none() -> None:
@@ -95,3 +97,37 @@ def test_a_password_is_refused_for_what_it_is_and_never_for_its_kinds_of_charact
 def test_no_rule_asks_for_kinds_of_characters(password: str) -> None:
     """Sixteen characters of any kind will do, unless they are blocked."""
     assert unfit(password, frozenset(), ()) is None
+
+
+async def test_a_password_is_compared_as_it_was_typed() -> None:
+    """Every character to the last of 256, its case and its spaces; only how an accent is composed does not count."""
+    hasher, salt = Hasher(Cost(1, 1, 8)), b"0123456789abcdef"
+    chosen = " Caf\u00e9 \u00b2 " + "x" * (CHARACTERS_MAX - 8)
+    assert len(chosen) == CHARACTERS_MAX
+    kept = await hasher.hashed(chosen, salt)
+    assert await hasher.matches(chosen.replace("\u00e9", "e\u0301"), kept, salt)
+    for other in (
+        chosen[:-1],
+        chosen[:-1] + "y",
+        chosen.strip(),
+        chosen.upper(),
+        chosen.casefold(),
+        chosen.replace("\u00b2", "2"),
+        chosen.replace("\u00e9", "e"),
+        f"{chosen}\0",
+    ):
+        assert not await hasher.matches(other, kept, salt)
+
+
+def test_a_recovery_code_has_128_bits() -> None:
+    """Every bit of the randomness is in the code, and ten of them are made of ten different draws."""
+    drawn = []
+
+    def entropy(size: int) -> bytes:
+        drawn.append(size)
+        return bytes([len(drawn)]) * size
+
+    codes = one_time.recovery_codes(entropy)
+    assert (len(set(codes)), set(drawn)) == (10, {16})
+    bare = codes[0].replace("-", "")
+    assert base64.b32decode(bare + "=" * (-len(bare) % 8)) == bytes([1]) * 16

@@ -167,7 +167,7 @@ def chosen(data: bytes) -> None:
     """A password that somebody chooses: said of its one spelling, whichever is typed."""
     text = data.decode("utf-8", "replace")
     said = password.unfit(text, frozenset({"password"}), ("Example Person", "person@hotline.example"))
-    again = password.unfit(password.normal(text), frozenset({"password"}), ("Example Person", "person@hotline.example"))
+    again = password.unfit(password.typed(text), frozenset({"password"}), ("Example Person", "person@hotline.example"))
     must(said == again, "its other spelling is judged otherwise")
 
 

@@ -65,6 +65,7 @@ _MEANT: Final[dict[str, tuple[str, ...]]] = {
     "credential_id": ("cal",),
     "client_id": ("clt",),
     "account_id": ("acc",),
+    "session_id": ("ses",),
     "digest": ("digest",),
     "against": ("digest",),
 }

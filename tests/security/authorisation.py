@@ -58,6 +58,7 @@ GET    /v1/decisions                                    -   +   +   -   -   -   
 GET    /v1/decisions/withheld                           -   +   +   -   -   -   -   u
 GET    /v1/decisions/{decision_id}                      --- ++- ++- --- --- --- --- uuu
 GET    /v1/timeliness                                   -   +   +   +   -   -   -   u
+GET    /v1/reports/federal                              -   -   +   +   -   -   -   u
 GET    /v1/transparency                                 +   +   +   +   +   +   +   +
 GET    /v1/bundles                                      -   +   +   +   -   +   -   u
 GET    /v1/bundles/{digest}                             --- ++- ++- ++- --- ++- --- uuu
@@ -84,6 +85,7 @@ GET    /v1/credentials                                  -   -   -   +   -   -   
 GET    /v1/clients                                      -   -   -   +   -   -   -   u
 GET    /v1/people                                       -   -   +   +   -   -   -   u
 GET    /v1/session                                      -   +   +   +   -   +   +   u
+GET    /v1/sessions                                     -   +   +   +   -   +   +   u
 GET    /.well-known/oauth-authorization-server          +   +   +   +   +   +   +   +
 GET    /v1/sign-in/oidc/callback                        +   +   +   +   +   +   +   +
 GET    /sign-in                                         +   +   +   +   +   +   +   +
@@ -150,6 +152,8 @@ POST   /v1/people/{account_id}/restore                  --- --- --- ++- --- --- 
 DELETE /v1/people/{account_id}                          --- --- --- ++- --- --- --- uuu
 POST   /v1/session/step-up                              -   +   +   +   -   +   +   u
 POST   /v1/session/step-up/oidc                         -   +   +   +   -   +   +   u
+POST   /v1/session/password                             -   +   +   +   -   +   +   u
+DELETE /v1/sessions/{session_id}                        --- +++ +++ +++ --- +++ +++ uuu
 POST   /v1/sign-out                                     -   +   +   +   -   +   +   u
 
 # how people and systems begin
@@ -165,6 +169,8 @@ POST   /sign-in/invitation                              +   +   +   +   +   +   
 POST   /sign-in/invitation/confirm                      +   +   +   +   +   +   +   +
 POST   /sign-in/step-up                                 +   +   +   +   +   +   +   +
 POST   /sign-in/step-up/oidc                            +   +   +   +   +   +   +   +
+POST   /sign-in/password                                +   +   +   +   +   +   +   +
+POST   /sign-in/session/end                             +   +   +   +   +   +   +   +
 POST   /sign-out                                        +   +   +   +   +   +   +   +
 """
 

@@ -6,6 +6,7 @@
    what is left of the budget.
 3. Of a row the denied ask first, so that nothing a permitted one does helps them.
 4. Of every route and role that is let in, a credential that was given only other scopes is told that nothing is there.
+5. Every request says that a page elsewhere asks; no answer lets that page read it.
 """
 
 import json
@@ -26,6 +27,7 @@ Route = tuple[str, str]
 Rows = Mapping[Route, Mapping[str, str]]
 
 FIRST, SECOND, NOBODYS = range(3)
+ELSEWHERE: Final = {"Origin": "https://elsewhere.example"}
 OWNERS: Final = ("own", "another's", "nobody's")
 _PEOPLE: Final = {(method, route): roles for method, route, *roles in sayings(READS_PEOPLE)}
 _FOREIGN: Final = ("recipient_id", "record_id", "disclosure_id", "delivery_id", "inbox_id", "acknowledgement_id")
@@ -86,9 +88,9 @@ class Driver:
     async def ask(self, route: Route, role: str, owner: int = FIRST) -> httpx2.Response:
         """One cell's request."""
         method, template = route
-        headers = {"If-Match": '"1"'}
+        headers = {"If-Match": '"1"'} | ELSEWHERE
         if template == "/v1/cases/{case_id}" and owner == NOBODYS:
-            headers = {"If-None-Match": "*"}
+            headers = {"If-None-Match": "*"} | ELSEWHERE
         path = re.sub(r"\{(\w+)\}", lambda match: self.named(match[1], template, owner), template)
         body = self.body(route, owner) if method in {"POST", "PUT"} else None
         return await self.api.send(None if role == "nobody" else role, method, path, body, headers)
@@ -139,6 +141,8 @@ class Driver:
             yield f"{answer.status_code} to nobody"
         if letter == "+" and (anonymous or answer.status_code in {403, 404, 405, 429} or answer.status_code >= 500):
             yield f"{answer.status_code} is no way in: {answer.text[:200]}"
+        if invited := invitations(answer):
+            yield f"another site may read it: {invited}"
         if letter == "+" and owner == FIRST:
             yield from self._told(route, role, answer)
 
@@ -153,6 +157,11 @@ class Driver:
         strange += ["grant_id"] if looks and self.things.ids["grant_id"][SECOND] in answer.text else []
         if strange:
             yield f"tells of another's {', '.join(strange)}"
+
+
+def invitations(answer: httpx2.Response) -> list[str]:
+    """The headers by which an answer lets a page of another site read it (CORS)."""
+    return sorted(name for name in answer.headers if name.lower().startswith("access-control-"))
 
 
 def example(route: Route) -> Any:  # noqa: ANN401 - JSON

@@ -14,7 +14,7 @@ from tests.api.calling import MARKER, Api, agency, at, case, grant, running, tip
 from tests.api.governed import own_files
 from tests.support.questioning import ED25519
 from tests.support.service import open_service
-from tests.support.staff import CHEAP
+from tests.support.staff import CHEAP, member
 from tiprouter.api.limiter import Bounds
 from tiprouter.domain.redaction import stamp
 from tiprouter.receiver import verify
@@ -204,6 +204,8 @@ async def _callers(api: Api, things: Things) -> None:
         invited = {"role": "reviewer", "way": "local", "name": "Example Person", "email": email}
         person = await told(api, "operator", "POST", "/v1/people", invited)
         things.add(credential_id=spare["id"], client_id=client["id"], account_id=person["id"])
+        signed_in = await member(api.service, f"signed-in-{number}@hotline.example")
+        things.add(session_id=(await signed_in.sign_in()).session.id)
     for role, narrowed in SCOPES.items():
         for number, scope in enumerate(narrowed):
             known = {"role": role, "scopes": [scope]}

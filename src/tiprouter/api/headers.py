@@ -1,7 +1,8 @@
 """What does every answer say to whoever is between us and a person, and what must a head be like to be answered?
 
 1. Each answer, a refusal or an error too, tells browsers to keep nothing, guess nothing, frame nothing, run nothing and
-   pass nothing on; a page with a policy of its own (`/docs`) keeps its own. By https it asks for https from then on.
+   pass nothing on; a page with a policy of its own (`/docs`) keeps its own. By https it asks for https from then on,
+   below our host too where that is said to be ours.
 2. It carries an id of ours. What a caller sends as an id is not looked at.
 3. A head has at most `FIELDS_MAX` fields and `HEAD_BYTES_MAX` bytes, its target at most `TARGET_BYTES_MAX`.
 4. It has one Host that is a name or an address (RFC 9112 section 3.2), and, where names are configured, is one of them
@@ -46,9 +47,10 @@ DEFAULTS: Final = {
 """Said unless a route says otherwise."""
 
 TRANSPORT: Final = "max-age=31536000"
+SUBDOMAINS: Final = "; includeSubDomains"
 
 
-def mark(headers: MutableHeaders, request_id: str, *, https: bool) -> None:
+def mark(headers: MutableHeaders, request_id: str, *, https: bool, subdomains: bool = False) -> None:
     """Say what every answer says (rules 1 and 2)."""
     headers["X-Request-Id"] = request_id
     for name, value in SAID.items():
@@ -56,7 +58,7 @@ def mark(headers: MutableHeaders, request_id: str, *, https: bool) -> None:
     for name, value in DEFAULTS.items():
         headers.setdefault(name, value)
     if https:
-        headers["Strict-Transport-Security"] = TRANSPORT
+        headers["Strict-Transport-Security"] = TRANSPORT + (SUBDOMAINS if subdomains else "")
 
 
 def fault_of(scope: Scope, hosts: Collection[str]) -> str | None:

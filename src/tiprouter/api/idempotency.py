@@ -46,6 +46,7 @@ QUESTIONS: Final = frozenset(
         ("POST", "/v1/sign-in/oidc/finish"),
         ("POST", "/v1/session/step-up"),
         ("POST", "/v1/session/step-up/oidc"),
+        ("POST", "/v1/session/password"),
         ("POST", "/v1/sign-out"),
         ("POST", "/sign-in"),
         ("POST", "/sign-in/oidc"),
@@ -53,6 +54,8 @@ QUESTIONS: Final = frozenset(
         ("POST", "/sign-in/invitation/confirm"),
         ("POST", "/sign-in/step-up"),
         ("POST", "/sign-in/step-up/oidc"),
+        ("POST", "/sign-in/password"),
+        ("POST", "/sign-in/session/end"),
         ("POST", "/sign-out"),
     }
 )

@@ -4,19 +4,22 @@
    a port is set. Whoever reaches that port may read it; keep it to the machine or the monitoring network.
 2. What this process counted (`telemetry`), and what the database says of the whole service (`workflow/vitals.py`), read
    when asked. A database that does not answer in five seconds leaves its part out and says so (`tiprouter_up 0`).
-3. Every number is there from the start, with each of its labels, so that an alarm on it can be written and tried.
+3. Its answers carry the headers that protect a browser's reader, as the edge's do (`api/headers.py`).
+4. Every number is there from the start, with each of its labels, so that an alarm on it can be written and tried.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tiprouter.api import headers
 from tiprouter.domain.breaker import BreakerState
 from tiprouter.domain.lanes import Lane
 from tiprouter.domain.notice import Severity
@@ -46,6 +49,7 @@ def exposed(database: Database, desk: Desk, host: str, port: int) -> Iterator[in
         server, thread = start_http_server(port, host, registry)
     except OSError:
         raise ConfigurationError("The metrics' address cannot be listened on.") from None
+    server.set_app(guarded(make_wsgi_app(registry)))
     log.info("metrics.on", host=host, port=server.server_port)
     try:
         yield server.server_port
@@ -53,6 +57,19 @@ def exposed(database: Database, desk: Desk, host: str, port: int) -> Iterator[in
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def guarded(app: WSGIApplication) -> WSGIApplication:
+    """The same answers, with the headers that protect their reader, and without the names of programs (rule 3)."""
+    ours = [*headers.SAID.items(), *headers.DEFAULTS.items(), ("Server", NAMESPACE)]
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        def started(status: str, said: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401 - as WSGI has it
+            return start(status, [*said, *ours], *error)
+
+        return app(environ, started)
+
+    return answer
 
 
 class Whole(Collector):

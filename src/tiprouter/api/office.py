@@ -25,7 +25,8 @@ class Office:
     ready). `in_flight` are the idempotent requests this process is answering now. `proving` is held by whoever proves
     or compares policy bundles: one at a time; `differences` are the last comparisons, by the digests before and after.
     `porch` is where agencies wait for their inboxes. `limiter` counts who asks how much. `hosts` are the names that the
-    service answers for (empty: any); `https` says that callers reach it by https, whatever this process speaks.
+    service answers for (empty: any); `https` says that callers reach it by https, whatever this process speaks,
+    and `subdomains` that whatever is below its host is to be reached so too.
 
     `porter` lets callers in. `public_url` is what callers reach the service under, and its name as an authorization
     server. `trusted_proxies` are the peers whose word about a caller's address and client certificate is taken.
@@ -44,6 +45,7 @@ class Office:
     limiter: Limiter = field(default_factory=Limiter)
     hosts: frozenset[str] = frozenset()
     https: bool = False
+    subdomains: bool = False
     porter: Porter = field(default_factory=Porter)
     public_url: str = "http://127.0.0.1:8080"
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -9,8 +9,12 @@
 import base64
 import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
+
+Live = tuple[str, datetime, datetime, str | None, bool]
+"""A session on its holder's page: its id, since when, last used when, what carries it, and whether it is this one."""
 
 SAID: Final[Mapping[str, str]] = {
     "refused": "That was not right, or the account cannot be used.",
@@ -20,6 +24,9 @@ SAID: Final[Mapping[str, str]] = {
     "invitation": "This invitation is unknown, was used, or ran out. Ask for another one.",
     "again": "This sign-in was not begun in this browser, or ran out. Begin again.",
     "out": "You are signed out.",
+    "stale": "Show again who you are, then ask again.",
+    "changed": "Your password is changed. Every other session has ended.",
+    "ended": "That session has ended.",
     "fresh": "You have shown again who you are. It holds for fifteen minutes.",
     "unavailable": "The service cannot do this at this moment. Try again shortly.",
 }
@@ -62,15 +69,33 @@ def front(*, said: str | None, provider: bool) -> str:
     return _page("Sign in", f"{_said(said)}{other}{own}<hr>{invited}")
 
 
-def inside(*, role: str, local: bool, word: str, said: str | None) -> str:
-    """The page of who is signed in: show again who you are, and sign out."""
+def inside(*, role: str, local: bool, word: str, said: str | None, live: Iterable[Live]) -> str:
+    """The page of who is signed in: show again who you are, change the password, end sessions, and sign out."""
     code = _field("code", "One-time code", "text", "one-time-code") if local else ""
     where = "/sign-in/step-up" if local else "/sign-in/step-up/oidc"
     again = _form(where, _hidden(word) + code, "Show again who I am")
     out = _form("/sign-out", _hidden(word), "Sign out") + _form(
         "/sign-out", _hidden(word) + '<input type="hidden" name="everywhere" value="yes">', "Sign out everywhere"
     )
-    return _page("Signed in", f"{_said(said)}<p>You are signed in as {html.escape(role)}.</p>{again}<hr>{out}")
+    change = _folded("Change my password", _change(word)) if local else ""
+    mine = _folded("My sessions", "".join(_session(one, word) for one in live))
+    told = f"{_said(said)}<p>You are signed in as {html.escape(role)}.</p>"
+    return _page("Signed in", f"{told}{again}{change}{mine}<hr>{out}")
+
+
+def _change(word: str) -> str:
+    now = _field("password", "Password", "password", "current-password")
+    new = _field("new_password", "New password", "password", "new-password")
+    return _form("/sign-in/password", _hidden(word) + now + new, "Change it, and end every other session")
+
+
+def _session(one: Live, word: str) -> str:
+    session_id, started_at, seen_at, carrier, here = one
+    told = f"Since {started_at:%Y-%m-%d %H:%M} UTC, used {seen_at:%H:%M}, by a {html.escape(carrier or 'session')}"
+    if here:
+        return f"<p>{told}: this one.</p>"
+    named = f'<input type="hidden" name="session" value="{html.escape(session_id)}">'
+    return f"<p>{told}.</p>{_form('/sign-in/session/end', _hidden(word) + named, 'End it')}"
 
 
 def one_time(*, link: str, secret: str, invitation: str) -> str:

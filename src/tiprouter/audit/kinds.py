@@ -99,6 +99,7 @@ class Kind(StrEnum):
     ACCOUNT_SUSPENDED = "account.suspended"
     ACCOUNT_RESTORED = "account.restored"
     ACCOUNT_ENDED = "account.ended"
+    PASSWORD_CHANGED = "account.password-changed"  # noqa: S105 - the name of a happening
     SIGNED_IN = "sign-in.done"
     SIGN_IN_REFUSED = "sign-in.refused"
     STEPPED_UP = "sign-in.stepped-up"
@@ -210,10 +211,11 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
         (Kind.ACCOUNT_REDEEMED, Kind.ACCOUNT_SUSPENDED, Kind.ACCOUNT_RESTORED, Kind.ACCOUNT_ENDED),
         _fields("account role way sessions"),
     ),
+    Kind.PASSWORD_CHANGED: _fields("account session sessions"),
     Kind.SIGNED_IN: _fields("account session way cause"),
     Kind.SIGN_IN_REFUSED: _fields("account client way cause count"),
     Kind.STEPPED_UP: _fields("account session way"),
-    Kind.SIGNED_OUT: _fields("account sessions cause"),
+    Kind.SIGNED_OUT: _fields("account session sessions cause"),
     Kind.TOKEN_ISSUED: _fields("client key until"),
     Kind.CLIENT_REGISTERED: _fields("client role recipient keys holder"),
     Kind.CLIENT_KEYS: _fields("client keys"),

@@ -27,6 +27,7 @@ Role = Annotated[str, typer.Option(help="intake, reviewer, auditor, operator, co
 Recipient = Annotated[str | None, typer.Option(help="The recipient's id; for an agency, and only then.")]
 Label = Annotated[str | None, typer.Option(help="What the system is called, never a person: [a-z0-9._-].")]
 Scope = Annotated[list[str] | None, typer.Option(help="Only this scope, such as tips:write; repeatable.")]
+Holder = Annotated[str | None, typer.Option(help="Account id of the person in whose hands it is (acc_...).")]
 Days = Annotated[int, typer.Option(min=1, max=730, help="Days until the key ends.")]
 KeyFile = Annotated[Path, typer.Option(help="File with a JWK Set (RFC 7517) of public keys.")]
 
@@ -48,6 +49,7 @@ def make_credential(  # noqa: PLR0913 - as many options as the request has field
     recipient: Recipient = None,
     label: Label = None,
     scope: Scope = None,
+    holder: Holder = None,
     days: Days = 365,
     certificate: Annotated[str | None, typer.Option(help="x5t#S256 of the certificate it is bound to.")] = None,
     data: Data = None,
@@ -63,11 +65,13 @@ def make_credential(  # noqa: PLR0913 - as many options as the request has field
             "recipient_id": recipient,
             "label": label,
             "scopes": scope or None,
+            "holder_id": holder,
             "expires_days": days,
             "certificate": certificate,
         },
     )
-    terms = story.Terms(wanted.label, _narrowed(wanted.role, wanted.scopes), wanted.expires_days, wanted.certificate)
+    narrowed = _narrowed(wanted.role, wanted.scopes)
+    terms = story.Terms(wanted.label, narrowed, wanted.expires_days, wanted.certificate, wanted.holder_id)
     caller, token = _tell(
         data, lambda tx, desk: story.make(tx, desk, _by_hand(), wanted.role, wanted.recipient_id, terms)
     )
@@ -108,6 +112,7 @@ def register_client(  # noqa: PLR0913 - as above
     recipient: Recipient = None,
     label: Label = None,
     scope: Scope = None,
+    holder: Holder = None,
     certificate_bound: Annotated[
         bool, typer.Option("--certificate-bound", help="Bind its tokens to the certificate it shows.")
     ] = False,
@@ -124,6 +129,7 @@ def register_client(  # noqa: PLR0913 - as above
             "recipient_id": recipient,
             "label": label,
             "scopes": scope or None,
+            "holder_id": holder,
             "keys": _keys_in(keys),
             "tls_client_certificate_bound_access_tokens": certificate_bound,
         },

@@ -25,7 +25,7 @@ from structlog.types import EventDict, Processor, WrappedLogger
 FIELDS: Final = frozenset(
     {
         *("event", "level", "timestamp", "part", "signal"),
-        *("record", "recipient", "delivery", "disclosure", "attempt", "decision", "bundle", "caller", "role"),
+        *("record", "recipient", "delivery", "disclosure", "attempt", "decision", "bundle", "caller", "role", "lacks"),
         *("number", "result", "status", "state", "count", "size", "index", "duration_ms"),
         *("error", "cause", "reason", "frames", "file"),
         *("host", "port", "id", "request_id", "method", "route", "ms", "vkey"),

@@ -15,6 +15,7 @@ import typer
 from tiprouter.cli.deliveries import Door, ask
 from tiprouter.errors import ConfigurationError
 
+sessions = typer.Typer(help="Your own sessions: list them, end one.", no_args_is_help=True)
 TOKEN_FILE: Final = Path.home() / ".tiprouter-session"
 
 Url = Annotated[str, typer.Option(help="Where the service answers.")]
@@ -28,6 +29,8 @@ def register(app: typer.Typer) -> None:
     app.command("step-up")(step_up)
     app.command("sign-out")(sign_out)
     app.command("redeem")(redeem)
+    app.command("change-password")(change_password)
+    app.add_typer(sessions, name="sessions")
 
 
 def sign_in(
@@ -82,6 +85,30 @@ def redeem(url: Url = _URL) -> None:
     typer.echo("Your recovery codes, each good once in the place of a one-time code:")
     for code in done["recovery_codes"]:
         typer.echo(f"  {code}")
+
+
+def change_password(url: Url = _URL, token_file: TokenFile = TOKEN_FILE) -> None:
+    """Choose another password; every other session ends. It takes a sign-in of the last fifteen minutes."""
+    current, new = _hidden("Password"), _hidden("New password")
+    if new != _hidden("New password, again"):
+        raise ConfigurationError("The two are not the same; nothing was changed.")
+    body = {"current_password": current, "new_password": new}
+    _keep(token_file, ask(Door(url, token_file), "POST", "/v1/session/password", body=body))
+
+
+@sessions.command("list")
+def list_sessions(url: Url = _URL, token_file: TokenFile = TOKEN_FILE) -> None:
+    """List your live sessions, the one that began last first: since when, used when, in a browser or not."""
+    for one in ask(Door(url, token_file), "GET", "/v1/sessions")["items"]:
+        listed = [one[name] or "-" for name in ("id", "started_at", "seen_at", "carrier")]
+        typer.echo("  ".join([*listed, "this one"] if one["here"] else listed))
+
+
+@sessions.command("end")
+def end_session(session_id: str, url: Url = _URL, token_file: TokenFile = TOKEN_FILE) -> None:
+    """End one of your own sessions at once. It takes a sign-in of the last fifteen minutes."""
+    ask(Door(url, token_file), "DELETE", f"/v1/sessions/{session_id}")
+    typer.echo("Ended.")
 
 
 def _finish(url: str, begun: dict[str, Any], token_file: Path) -> None:

@@ -6,6 +6,7 @@
    it is for good; both end every session at once.
 3. A session ends after 30 minutes without a request and after 12 hours whatever happens (NIST SP 800-63B-4, AAL2).
 4. Who acts for two people's rules has shown who they are within the last 15 minutes.
+5. An account has ten sessions at once; the eleventh ends the one that began first.
 
 Not promised: that two accounts are two people. Who invites sees to that; the log says who invited whom.
 """
@@ -22,6 +23,7 @@ INVITATION_FOR: Final = timedelta(hours=72)
 IDLE_FOR: Final = timedelta(minutes=30)
 SESSION_FOR: Final = timedelta(hours=12)
 FRESH_FOR: Final = timedelta(minutes=15)
+SESSIONS_MAX: Final = 10
 
 
 @unique
@@ -41,6 +43,14 @@ class SignInWay(StrEnum):
 
     LOCAL = "local"
     OIDC = "oidc"
+
+
+@unique
+class Carrier(StrEnum):
+    """What carries a session's token: a browser its cookie, a program all else."""
+
+    BROWSER = "browser"
+    PROGRAM = "program"
 
 
 @unique

@@ -4,7 +4,8 @@
    At most 256. Every character counts, white space too.
 2. No rule about kinds of characters, and no change by the calendar.
 3. None of the blocked ones, and none that holds a word of its context: the service, the holder's own names.
-4. Passwords are compared as NFKC, so that one keyboard's spelling is another's.
+4. Passwords are compared as they were typed, but for how a keyboard composes an accent (NFC, as the same section has
+   it): no case, no space, no end of it is changed. What is looked up in lists is folded further (NFKC, lower case).
 """
 
 import unicodedata
@@ -28,19 +29,24 @@ class Unfit(StrEnum):
     CONTEXT = "context"
 
 
-def normal(password: str) -> str:
+def typed(password: str) -> str:
     """The password as it is compared (rule 4)."""
-    return unicodedata.normalize("NFKC", password)
+    return unicodedata.normalize("NFC", password)
+
+
+def normal(text: str) -> str:
+    """What is looked up in a list or an index (rule 4)."""
+    return unicodedata.normalize("NFKC", text)
 
 
 def unfit(password: str, blocked: Collection[str], names: Iterable[str]) -> Unfit | None:
     """Why this password may not be chosen, or None (rules 1 and 3). `blocked` holds lower-case passwords."""
-    chosen = normal(password)
+    chosen = typed(password)
     if len(chosen) < CHARACTERS_MIN:
         return Unfit.SHORT
     if len(chosen) > CHARACTERS_MAX:
         return Unfit.LONG
-    folded = chosen.casefold()
+    folded = normal(chosen).casefold()
     if folded in blocked or _bare(folded) in blocked:
         return Unfit.BLOCKED
     words = {word for name in names for word in _words(name)} | set(CONTEXT)

@@ -2,12 +2,12 @@
 
 Names and addresses of the staff, password hashes and one-time secrets are sealed under a data key of each account.
 Names tried, network addresses and subjects of identity providers are kept as blind indexes alone; tokens, invitations
-and recovery codes, each of 120 random bits or more, as SHA-256.
+and recovery codes, each of 128 random bits or more, as SHA-256.
 """
 
 import sqlalchemy as sa
 
-from tiprouter.domain.accounts import AccountRole, AccountState, SignInWay
+from tiprouter.domain.accounts import AccountRole, AccountState, Carrier, SignInWay
 from tiprouter.storage.columns import Id, Moment, metadata, one_of
 
 _Hash = sa.String(64)
@@ -56,6 +56,8 @@ sessions = sa.Table(
     sa.Column("seen_at", Moment, nullable=False),
     sa.Column("verified_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),
+    sa.Column("carrier", sa.String(8), comment="browser or program; null for sessions from before it was kept"),
+    one_of("carrier", Carrier),
     sa.Index("ix_sessions_live", "account_id", sqlite_where=_LIVE, postgresql_where=_LIVE),
     comment="Who is signed in.",
 )

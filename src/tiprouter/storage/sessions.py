@@ -12,7 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from tiprouter.domain.accounts import IDLE_FOR, SESSION_FOR, AccountRole, AccountState
+from tiprouter.domain.accounts import IDLE_FOR, SESSION_FOR, AccountRole, AccountState, Carrier
 from tiprouter.storage.accounts_table import accounts, sessions
 
 
@@ -26,6 +26,7 @@ class Session:
     seen_at: datetime
     verified_at: datetime
     role: AccountRole
+    carrier: Carrier | None = None
 
 
 _ROWS: Final = (
@@ -35,6 +36,7 @@ _ROWS: Final = (
         sessions.c.started_at,
         sessions.c.seen_at,
         sessions.c.verified_at,
+        sessions.c.carrier,
         accounts.c.role,
     )
     .join(accounts, accounts.c.id == sessions.c.account_id)
@@ -53,6 +55,7 @@ def add(tx: Connection, made: Session, token_digest: str) -> None:
             "started_at": made.started_at,
             "seen_at": made.seen_at,
             "verified_at": made.verified_at,
+            "carrier": made.carrier,
         },
     )
 
@@ -63,10 +66,18 @@ def find(tx: Connection, token_digest: str, now: datetime) -> Session | None:
     return None if row is None else _session(row)
 
 
-def load(tx: Connection, session_id: str, now: datetime) -> Session | None:
-    """A live session, held."""
-    row = tx.execute(_live(_ROWS, now).where(sessions.c.id == session_id).with_for_update(of=sessions)).one_or_none()
+def load(tx: Connection, session_id: str, now: datetime, *, lock: bool = False) -> Session | None:
+    """A live session; `lock` holds it, which only a transaction that writes may do."""
+    query = _live(_ROWS, now).where(sessions.c.id == session_id)
+    row = tx.execute(query.with_for_update(of=sessions) if lock else query).one_or_none()
     return None if row is None else _session(row)
+
+
+def of(tx: Connection, account_id: str, now: datetime) -> list[Session]:
+    """The live sessions of an account, the one that began last first."""
+    newest = (sessions.c.started_at.desc(), sessions.c.id.desc())
+    query = _live(_ROWS, now).where(sessions.c.account_id == account_id).order_by(*newest)
+    return [_session(row) for row in tx.execute(query)]
 
 
 def see(tx: Connection, session: Session, now: datetime) -> None:
@@ -84,15 +95,21 @@ def verify(tx: Connection, session_id: str, token_digest: str, now: datetime) ->
     tx.execute(sessions.update().where(mine).values(token_digest=token_digest, verified_at=now, seen_at=now))
 
 
+def renew(tx: Connection, session_id: str, token_digest: str) -> None:
+    """Put a session under another token (rule 1); it is no fresher for it."""
+    tx.execute(sessions.update().where(sessions.c.id == session_id).values(token_digest=token_digest))
+
+
 def end(tx: Connection, session_id: str, now: datetime) -> int:
     """End one session; how many that was."""
     mine = (sessions.c.id == session_id, sessions.c.ended_at.is_(None))
     return tx.execute(sessions.update().where(*mine).values(ended_at=now)).rowcount
 
 
-def end_all(tx: Connection, account_id: str, now: datetime) -> int:
-    """End every session of an account; how many there were."""
-    theirs = (sessions.c.account_id == account_id, sessions.c.ended_at.is_(None))
+def end_all(tx: Connection, account_id: str, now: datetime, *, but: str | None = None) -> int:
+    """End every session of an account, save one; how many there were."""
+    theirs = [sessions.c.account_id == account_id, sessions.c.ended_at.is_(None)]
+    theirs += [] if but is None else [sessions.c.id != but]
     return tx.execute(sessions.update().where(*theirs).values(ended_at=now)).rowcount
 
 
@@ -106,4 +123,5 @@ def _live(query: sa.Select[Any], now: datetime) -> sa.Select[Any]:
 
 
 def _session(row: Any) -> Session:  # noqa: ANN401 - a SQLAlchemy row
-    return Session(row.id, row.account_id, row.started_at, row.seen_at, row.verified_at, AccountRole(row.role))
+    carrier = None if row.carrier is None else Carrier(row.carrier)
+    return Session(row.id, row.account_id, row.started_at, row.seen_at, row.verified_at, AccountRole(row.role), carrier)

@@ -93,6 +93,7 @@ async def _run_parts(
         limiter=Limiter(bounds_of(house.settings)),
         hosts=house.settings.hosts,
         https=house.settings.https,
+        subdomains=house.settings.hsts_subdomains,
         public_url=house.settings.public_url.rstrip("/") or f"http://{house.settings.host}:{house.settings.port}",
         trusted_proxies=certificates.networks(house.settings.trusted_proxies),
         front=front_of(house.settings, house.desk),

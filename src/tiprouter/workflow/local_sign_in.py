@@ -5,7 +5,8 @@
    that secret confirms it, and only then is the account active and the invitation gone. Until then it may be redeemed
    again, by whoever holds it.
 3. Recovery codes are shown once, at the confirmation. Who has neither code nor phone is invited anew, as a new account.
-4. The hash is made between two transactions; the second looks at everything again.
+4. The hash is made between two transactions; the second looks at everything again: a password that was changed in
+   between opens nothing.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
-from tiprouter.domain.accounts import AccountEvent, AccountState, SignInWay, next_account_state
+from tiprouter.domain.accounts import AccountEvent, AccountState, Carrier, SignInWay, next_account_state
 from tiprouter.domain.password import Unfit, normal, unfit
 from tiprouter.errors import ConflictError, InvalidError
 from tiprouter.storage import accounts, sign_ins
@@ -55,11 +56,13 @@ class Offered:
     secret: str = field(repr=False)
 
 
-async def sign_in(database: Database, desk: Desk, hasher: Hasher, said: Said, source: str) -> Opened:
+async def sign_in(
+    database: Database, desk: Desk, hasher: Hasher, said: Said, source: str, carrier: Carrier = Carrier.PROGRAM
+) -> Opened:
     """Sign in (rules 1, 4); `source` is a blind index. Raises `SignInRefusedError`, `ThrottledError`."""
     tried, means = await database.write(lambda tx: _begin(tx, desk, said, source), quietly=True)
     right = await hasher.matches(said.password, means.password if means else None, desk.entropy(SALT_BYTES))
-    opened = await database.write(lambda tx: _finish(tx, desk, tried, said, right=right))
+    opened = await database.write(lambda tx: _finish(tx, desk, tried, said, means if right else None, carrier))
     if opened is None:
         raise SignInRefusedError
     return opened
@@ -81,16 +84,23 @@ def _begin(tx: Transaction, desk: Desk, said: Said, source: str) -> tuple[Try, M
         return tried, accounts.means(tx, desk.vault, account.id) if usable and account is not None else None
 
 
-def _finish(tx: Transaction, desk: Desk, tried: Try, said: Said, *, right: bool) -> Opened | None:
+def _finish(
+    tx: Transaction, desk: Desk, tried: Try, said: Said, right: Means | None, carrier: Carrier
+) -> Opened | None:
+    """`right` is what the password was compared with, if it was that."""
     known = tried.who.account
-    actor = ROUTER if known is None or not right else Actor(known.id, known.role.value)
+    actor = ROUTER if known is None or right is None else Actor(known.id, known.role.value)
     with happening(tx, desk, actor) as it:
-        account = None if known is None else accounts.load(tx, known.id, lock=True)
-        if account is None or not right or not _usable(account) or not _second(it, account, said):
+        account = None if known is None or right is None else accounts.load(tx, known.id, lock=True)
+        if account is None or not _stands(it, account, right) or not _second(it, account, said):
             refuse(it, tried, SignInWay.LOCAL.value, "means")
             return None
         succeed(it, tried, account.id)
-        return open_session(it, account, it.now, "recovery" if said.recovery else None)
+        return open_session(it, account, it.now, carrier, "recovery" if said.recovery else None)
+
+
+def _stands(it: Happening, account: Account, right: Means | None) -> bool:
+    return _usable(account) and accounts.means(it.tx, it.vault, account.id) == right
 
 
 def _usable(account: Account) -> bool:
@@ -119,11 +129,16 @@ def _fits(tx: Transaction, desk: Desk, invitation: str, password: str, source: s
         if account is None:
             trying.try_from(it, source)
             return False
-        holder = accounts.holder(tx, desk.vault, account.id)
-        why = unfit(password, blocked(), _names(holder))
-        if why is not None:
-            raise InvalidError(_TOLD[why], "/password")
+        choosable(it, account, password, "/password")
         return True
+
+
+def choosable(it: Happening, account: Account, password: str, pointer: str) -> None:
+    """Let a password through that the account's holder may choose. Raises `InvalidError` at `pointer`."""
+    holder = accounts.holder(it.tx, it.vault, account.id)
+    why = unfit(password, blocked(), _names(holder))
+    if why is not None:
+        raise InvalidError(_TOLD[why], pointer)
 
 
 def _choose(tx: Transaction, desk: Desk, invitation: str, kept: str) -> Offered:

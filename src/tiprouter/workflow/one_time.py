@@ -2,7 +2,7 @@
 
 1. Codes are RFC 6238 as authenticator apps speak it: SHA-1, six digits, thirty seconds; one step early or late counts.
 2. A step is used once, and with it every earlier one: a code that was seen is worth nothing (section 5.2).
-3. Ten recovery codes of 120 random bits stand in for it, each once. So many bits need no slow hash.
+3. Ten recovery codes of 128 random bits stand in for it, each once. So many bits need no slow hash.
 """
 
 import base64
@@ -20,7 +20,7 @@ STEP_SECONDS: Final = 30
 RECOVERY_CODES: Final = 10
 _DIGITS: Final = 6
 _SKEW: Final = 1
-_RECOVERY_BYTES: Final = 15
+_RECOVERY_BYTES: Final = 16
 _GROUP: Final = 4
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISSUER: Final = "tiprouter"
@@ -49,13 +49,13 @@ def link(secret: bytes, email: str) -> str:
 
 
 def spelt(secret: bytes) -> str:
-    """The secret as people type it into an app."""
+    """Random bytes as people type them."""
     return base64.b32encode(secret).decode().rstrip("=")
 
 
 def recovery_codes(entropy: Callable[[int], bytes]) -> tuple[str, ...]:
     """New recovery codes (rule 3)."""
-    return tuple(_grouped(base64.b32encode(entropy(_RECOVERY_BYTES)).decode()) for _ in range(RECOVERY_CODES))
+    return tuple(_grouped(spelt(entropy(_RECOVERY_BYTES))) for _ in range(RECOVERY_CODES))
 
 
 def recovery_digest(code: str) -> str:

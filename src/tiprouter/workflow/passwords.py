@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from tiprouter.domain.password import normal
+from tiprouter.domain.password import typed
 from tiprouter.errors import UnavailableError
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class Hasher:
                 self._derived(password, salt)
                 return False
             try:
-                Argon2id.verify_phc_encoded(normal(password).encode(), kept)
+                Argon2id.verify_phc_encoded(typed(password).encode(), kept)
             except InvalidKey:
                 return False
             return True
@@ -69,7 +69,7 @@ class Hasher:
         kdf = Argon2id(
             salt=salt, length=_HASH_BYTES, iterations=cost.passes, lanes=cost.lanes, memory_cost=cost.memory_kib
         )
-        return kdf.derive_phc_encoded(normal(password).encode())
+        return kdf.derive_phc_encoded(typed(password).encode())
 
     async def _off_the_loop(self, work: Callable[[], T]) -> T:
         if self._waiting >= _WAITING_MAX:

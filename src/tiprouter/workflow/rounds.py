@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
-from tiprouter.domain.accounts import FRESH_FOR, AccountState, SignInWay
+from tiprouter.domain.accounts import FRESH_FOR, AccountState, Carrier, SignInWay
 from tiprouter.errors import TiprouterError
 from tiprouter.storage import accounts, sessions, sign_ins
 from tiprouter.storage.accounts import Account
@@ -179,7 +179,7 @@ def _account(it: Happening, found: Round, index: str) -> Account | None:
     if account is None or account.state is not AccountState.ACTIVE or account.way is not SignInWay.OIDC:
         return None
     if found.session_id is not None:
-        session = sessions.load(it.tx, found.session_id, it.now)
+        session = sessions.load(it.tx, found.session_id, it.now, lock=True)
         if session is None or session.account_id != account.id:
             return None
     return account
@@ -196,8 +196,9 @@ def _bind(it: Happening, invitation: str, index: str) -> Account | None:
 
 def _signed_in(it: Happening, found: Round, account: Account, verified_at: datetime) -> Opened | None:
     if found.session_id is None:
-        return open_session(it, account, verified_at)
-    session = sessions.load(it.tx, found.session_id, it.now)
+        carrier = Carrier.BROWSER if found.browser else Carrier.PROGRAM
+        return open_session(it, account, verified_at, carrier)
+    session = sessions.load(it.tx, found.session_id, it.now, lock=True)
     return None if session is None else make_fresh(it, session, SignInWay.OIDC)
 
 

@@ -5,16 +5,17 @@
 2. The actor is the account, in whatever session: what takes two persons compares accounts.
 3. A session is asked for anew with every request; who is suspended or ended, or signed out, is out with the next one.
 4. That a session is used is remembered once a minute, and of an account only the day.
+5. An account has so many sessions at once and no more (`SESSIONS_MAX`): a new one ends those that began first.
 """
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
-from tiprouter.domain.accounts import SESSION_FOR, SignInWay
+from tiprouter.domain.accounts import SESSION_FOR, SESSIONS_MAX, Carrier, SignInWay
 from tiprouter.domain.throttle import QUIET
 from tiprouter.errors import ConflictError
 from tiprouter.storage import accounts, sessions, sign_ins
@@ -75,22 +76,28 @@ def see(tx: Transaction, session: Session, now: datetime) -> None:
     sessions.see(tx, session, now)
 
 
-def mine(tx: Transaction, actor: Actor, now: datetime) -> tuple[Session, Account]:
-    """The session that somebody asks in, and their account. Raises `NoSessionError`."""
-    session = None if actor.session is None else sessions.load(tx, actor.session, now)
+def mine(tx: Transaction, actor: Actor, now: datetime, *, lock: bool = False) -> tuple[Session, Account]:
+    """The session that somebody asks in, held or not, and their account. Raises `NoSessionError`."""
+    session = None if actor.session is None else sessions.load(tx, actor.session, now, lock=lock)
     account = None if session is None else accounts.load(tx, session.account_id)
     if session is None or account is None:
         raise NoSessionError
     return session, account
 
 
-def open_session(it: Happening, account: Account, verified_at: datetime, cause: str | None = None) -> Opened:
-    """Sign an account in (rule 1)."""
+def open_session(
+    it: Happening, account: Account, verified_at: datetime, carrier: Carrier, cause: str | None = None
+) -> Opened:
+    """Sign an account in (rules 1 and 5)."""
     token = new_token(it.desk)
-    session = Session(it.id("ses"), account.id, it.now, it.now, verified_at, account.role)
+    session = Session(it.id("ses"), account.id, it.now, it.now, verified_at, account.role, carrier)
     sessions.add(it.tx, session, digest(token))
     sessions.see(it.tx, session, it.now)
     it.log(Kind.SIGNED_IN, {"account": account.id, "session": session.id, "way": account.way.value, "cause": cause})
+    many = sessions.of(it.tx, account.id, it.now)[SESSIONS_MAX:]
+    if many:
+        ended = sum(sessions.end(it.tx, one.id, it.now) for one in many)
+        it.log(Kind.SIGNED_OUT, {"account": account.id, "sessions": ended, "cause": "too-many"})
     return Opened(token, session)
 
 
@@ -99,14 +106,13 @@ def make_fresh(it: Happening, session: Session, way: SignInWay) -> Opened:
     token = new_token(it.desk)
     sessions.verify(it.tx, session.id, digest(token), it.now)
     it.log(Kind.STEPPED_UP, {"account": session.account_id, "session": session.id, "way": way.value})
-    fresh = Session(session.id, session.account_id, session.started_at, it.now, it.now, session.role)
-    return Opened(token, fresh)
+    return Opened(token, replace(session, seen_at=it.now, verified_at=it.now))
 
 
 def begin_step_up(tx: Transaction, desk: Desk, actor: Actor, source: str) -> Try:
     """Count a one-time code before it is looked at. Raises `NoSessionError`, `OtherWayError`, `ThrottledError`."""
     with happening(tx, desk, actor) as it:
-        session, account = mine(tx, actor, it.now)
+        session, account = mine(tx, actor, it.now, lock=True)
         if account.way is not SignInWay.LOCAL:
             raise OtherWayError
         # The session stands for the source: whoever holds it guesses against this account and nobody else.
@@ -116,8 +122,9 @@ def begin_step_up(tx: Transaction, desk: Desk, actor: Actor, source: str) -> Try
 def step_up(tx: Transaction, desk: Desk, actor: Actor, tried: Try, code: str) -> Opened | None:
     """Make a session fresh by a one-time code; None when the code is wrong. Raises `NoSessionError`."""
     with happening(tx, desk, actor) as it:
-        session, _ = mine(tx, actor, it.now)
-        account = accounts.load(tx, session.account_id, lock=True)
+        # The account is held before its session, as by whoever suspends it.
+        account = accounts.load(tx, actor.id, lock=True)
+        session, _ = mine(tx, actor, it.now, lock=True)
         if account is None or not second_factor(it, account, code):
             refuse(it, tried, SignInWay.LOCAL.value, "step-up")
             return None

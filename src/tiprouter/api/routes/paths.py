@@ -25,6 +25,7 @@ ReplayId = Annotated[str, Path(pattern="^rpl" + _SUFFIX, examples=["rpl_01ARZ3ND
 ChangeId = Annotated[str, Path(pattern="^chg" + _SUFFIX, examples=["chg_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 NoticeId = Annotated[str, Path(pattern="^ntc" + _SUFFIX, examples=["ntc_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 AccountId = Annotated[str, Path(pattern="^acc" + _SUFFIX, examples=["acc_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+SessionId = Annotated[str, Path(pattern="^ses" + _SUFFIX, examples=["ses_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 CredentialId = Annotated[str, Path(pattern="^cal" + _SUFFIX, examples=["cal_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 ClientId = Annotated[str, Path(pattern="^clt" + _SUFFIX, examples=["clt_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 BundleDigest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=["0123456789abcdef" * 4])]

@@ -107,7 +107,7 @@ async def read_session(request: Request, office: Desks, actor: Caller) -> Respon
 @router.post("/v1/session/step-up", status_code=200, operation_id="stepUp", response_model=SessionMade)
 async def step_up(request: Request, body: StepUpWanted, office: Desks, actor: Caller, source: Source) -> Response:
     """Show again who you are by a one-time code. The session goes on under another token, the old one ends."""
-    return _made(request, await stepped_up(office, actor, body.code, source))
+    return made(request, await stepped_up(office, actor, body.code, source))
 
 
 @router.post("/v1/session/step-up/oidc", status_code=200, operation_id="beginStepUpRound", response_model=RoundBegun)
@@ -152,11 +152,11 @@ async def _told(provider: Provider, begun: Begun) -> Response:
     return _json(RoundBegun(url=url, ticket=begun.holder).rendered())
 
 
-def _made(request: Request, opened: Opened) -> Response:
-    """Rule 3."""
+def made(request: Request, opened: Opened) -> Response:
+    """A session under another token, in the way that the old one came (rule 3)."""
     by_cookie = "authorization" not in request.headers
-    made = SessionMade.of(opened)
-    response = _json((made.model_copy(update={"token": ""}) if by_cookie else made).rendered())
+    body = SessionMade.of(opened)
+    response = _json((body.model_copy(update={"token": ""}) if by_cookie else body).rendered())
     if by_cookie:
         sessions.keep(request, response, opened.token)
     return response

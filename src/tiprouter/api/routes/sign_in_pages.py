@@ -3,7 +3,9 @@
 1. Every form comes from our own page: what another site sends is answered with the page, and nothing has happened.
 2. What went wrong is told after a redirect, in one of a closed list of sentences.
 3. A browser that comes back from the identity provider brings the secret of the round it began, or gets no session.
-4. Who shows again who they are, or signs out, sends the word that goes with the session.
+4. Who shows again who they are, changes their password, ends a session or signs out, sends the word that goes with the
+   session.
+5. Passwords are taken as they were typed; what else is typed is trimmed.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,21 +19,25 @@ from tiprouter.api import sessions, sign_in_html
 from tiprouter.api.access import Desks
 from tiprouter.api.body import Route, read
 from tiprouter.api.office import Office
+from tiprouter.api.routes.own_account import changed
 from tiprouter.api.routes.sign_in import Source, provider_of, stepped_up
-from tiprouter.domain.accounts import SignInWay
+from tiprouter.domain.accounts import Carrier, SignInWay
 from tiprouter.domain.password import normal
-from tiprouter.errors import InvalidError, TiprouterError, UnavailableError
-from tiprouter.workflow import local_sign_in, rounds, signing_in
+from tiprouter.errors import InvalidError, NotFoundError, TiprouterError, UnavailableError
+from tiprouter.workflow import local_sign_in, own_account, rounds, signing_in
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.local_sign_in import InvitationError, Said
+from tiprouter.workflow.own_account import Change
 from tiprouter.workflow.rounds import Answer, RoundError
 from tiprouter.workflow.signing_in import NoSessionError, Opened, OtherWayError
+from tiprouter.workflow.standing import StepUpNeededError
 from tiprouter.workflow.trying import SignInRefusedError, ThrottledError
 
 router = APIRouter(route_class=Route, tags=["sign-in"], default_response_class=HTMLResponse)
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _BYTES_MAX, _FIELDS_MAX = 16_384, 8
+_AS_TYPED: Final = frozenset({"password", "new_password"})
 _SEE_OTHER: Final = 303
 _TOLD: Final[dict[type[TiprouterError], str]] = {
     SignInRefusedError: "refused",
@@ -41,6 +47,8 @@ _TOLD: Final[dict[type[TiprouterError], str]] = {
     InvitationError: "invitation",
     RoundError: "again",
     UnavailableError: "unavailable",
+    StepUpNeededError: "stale",
+    NotFoundError: "ended",
 }
 Form = dict[str, str]
 _GONE_ON: Final[dict[int | str, dict[str, Any]]] = {303: {"description": "To the page, which says what came of it."}}
@@ -54,9 +62,13 @@ async def show_sign_in(request: Request, office: Desks) -> Response:
     token = sessions.cookie_token(request)
     if actor is None or token is None:
         return _html(sign_in_html.front(said=said, provider=office.front.provider is not None))
-    _, account = await office.database.read(lambda tx: signing_in.mine(tx, actor, office.desk.now()))
+    desk = office.desk
+    _, account = await office.database.read(lambda tx: signing_in.mine(tx, actor, desk.now()))
+    live = await office.database.read(lambda tx: own_account.live_sessions(tx, desk, actor))
+    shown = [(one.id, one.started_at, one.seen_at, one.carrier, one.id == actor.session) for one in live]
     local = account.way is SignInWay.LOCAL
-    return _html(sign_in_html.inside(role=actor.role, local=local, word=sessions.csrf_of(token), said=said))
+    word = sessions.csrf_of(token)
+    return _html(sign_in_html.inside(role=actor.role, local=local, word=word, said=said, live=shown))
 
 
 @router.post("/sign-in", operation_id="signInByForm", responses=_GONE_ON)
@@ -65,7 +77,9 @@ async def sign_in_by_form(request: Request, office: Desks, source: Source) -> Re
 
     async def act(form: Form) -> Response:
         said = Said(_of(form, "name"), _of(form, "password"), _of(form, "code"), _of(form, "recovery_code"))
-        opened = await local_sign_in.sign_in(office.database, office.desk, office.front.hasher, said, source)
+        opened = await local_sign_in.sign_in(
+            office.database, office.desk, office.front.hasher, said, source, Carrier.BROWSER
+        )
         return _with_session(request, opened, _to("/sign-in"))
 
     return await _heard(request, office, act)
@@ -129,6 +143,30 @@ async def step_up_by_provider(request: Request, office: Desks, source: Source) -
     return await _heard(request, office, act)
 
 
+@router.post("/sign-in/password", operation_id="changePasswordByForm", responses=_GONE_ON)
+async def change_password_by_form(request: Request, office: Desks, source: Source) -> Response:
+    """Choose another password; the cookie holds another token from then on, every other session ends."""
+
+    async def act(form: Form) -> Response:
+        change = Change(_of(form, "password"), _of(form, "new_password"))
+        opened = await changed(office, await _holder(request, form), change, source)
+        return _with_session(request, opened, _to("/sign-in?said=changed"))
+
+    return await _heard(request, office, act)
+
+
+@router.post("/sign-in/session/end", operation_id="endSessionByForm", responses=_GONE_ON)
+async def end_session_by_form(request: Request, office: Desks) -> Response:
+    """End one of your own sessions."""
+
+    async def act(form: Form) -> Response:
+        actor, session_id = await _holder(request, form), _of(form, "session")
+        await office.database.write(lambda tx: own_account.end_session(tx, office.desk, actor, session_id))
+        return _to("/sign-in?said=ended")
+
+    return await _heard(request, office, act)
+
+
 @router.post("/sign-out", operation_id="signOutByForm", responses=_GONE_ON)
 async def sign_out_by_form(request: Request, office: Desks) -> Response:
     """End this session, or every one of the account."""
@@ -172,7 +210,7 @@ async def _heard(request: Request, office: Office, act: Callable[[Form], Awaitab
     except tuple(_TOLD) as error:
         return _refused(error)
     except InvalidError as error:
-        return _to(f"/sign-in?said={'password' if error.pointer == '/password' else 'code'}")
+        return _to(f"/sign-in?said={'code' if error.pointer == '/code' else 'password'}")
 
 
 async def _form(request: Request, office: Office) -> Form | None:
@@ -189,7 +227,7 @@ async def _form(request: Request, office: Office) -> Form | None:
 
 def _of(form: Form, name: str) -> str:
     said = form.get(name, "")
-    return said if name == "password" else normal(said).strip()
+    return said if name in _AS_TYPED else normal(said).strip()
 
 
 async def _holder(request: Request, form: Form) -> Actor:
