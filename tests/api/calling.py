@@ -111,12 +111,14 @@ async def running(
     )
     server = PromptServer(config)
     serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
-        yield Api(service, office, client, port, tokens)
-    server.should_exit = server.force_exit = True
-    await serving
+    try:
+        await until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+            yield Api(service, office, client, port, tokens)
+    finally:
+        server.should_exit = server.force_exit = True
+        await serving
 
 
 async def with_agency(api: Api, name: str, recipient_id: str) -> None:

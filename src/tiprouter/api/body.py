@@ -60,8 +60,9 @@ class Route(APIRoute):
         self.path_regex, self.path_format, self.param_convertors = compile_path(path)
         self.methods = methods = {method.upper() for method in declared.get("methods") or ("GET",)}
         self.include_in_schema = declared.get("include_in_schema", True)
-        self._method = min(methods)
-        self._roles = access.TABLE[self._method, self.path_format]
+        self._row = min(methods), self.path_format
+        if self._row not in access.TABLE:
+            raise KeyError(self._row)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a built route
         """What only a built route has."""
@@ -86,12 +87,13 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's function behind the checks of rule 1."""
         answer = super().get_route_handler()
-        method, template, roles = self._method, self.path_format, self._roles
+        method, template = self._row
         field = self.body_field
 
         async def checked(request: Request) -> Response:
             visit = access.visit_of(request)
             visit.template = template
+            roles = access.TABLE[method, template]
             turn = limits.Turn(request, method, template)
             if roles is access.PUBLIC:
                 turn.greet()
