@@ -153,7 +153,8 @@ def test_the_server_shows_what_it_cosigned_and_refuses_the_rest(tmp_path: Path) 
                 "text/x.tlog.size",
                 b"5\n",
             )
-            assert client.post(f"{url}/add-checkpoint", content=b"x" * 70_000).status_code == 413
+            large = client.post(f"{url}/add-checkpoint", content=b"x" * 70_000)
+            assert (large.status_code, large.headers.get("connection")) == (413, "close")
             assert client.post(f"{url}/elsewhere", content=b"x").status_code == 404
     finally:
         server.shutdown()

@@ -35,14 +35,14 @@ async def test_an_error_that_nobody_expected_is_found(tmp_path: Path, monkeypatc
 async def test_a_status_that_the_document_leaves_out_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: that an API key has no session to show was once not said."""
     monkeypatch.setattr(documentation, "_MAY_CONFLICT", frozenset())
-    told = await called(tmp_path, "auditor", "GET /v1/session", 1)
+    told = await called(tmp_path, "auditor", "GET /v1/session", 4)
     assert any("409: Undocumented" in one.said for one in told.findings)
 
 
 async def test_a_body_of_another_shape_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: the document promises of a problem what no problem has."""
     monkeypatch.setitem(documentation.PROBLEM_SCHEMA, "required", ["colour"])
-    told = await called(tmp_path, "auditor", "GET /v1/session", 1)
+    told = await called(tmp_path, "auditor", "GET /v1/session", 4)
     assert any("violates schema" in one.said for one in told.findings)
 
 

@@ -230,7 +230,13 @@ def _of_precondition(method: str, template: str) -> set[int]:
 
 
 _MAY_CONFLICT: Final = frozenset(
-    {("GET", "/v1/session"), ("POST", "/v1/sign-out"), ("DELETE", "/v1/people/{account_id}")}
+    {
+        ("GET", "/v1/session"),
+        ("GET", "/v1/sessions"),
+        ("DELETE", "/v1/sessions/{session_id}"),
+        ("POST", "/v1/sign-out"),
+        ("DELETE", "/v1/people/{account_id}"),
+    }
 )
 """What is asked under no Idempotency-Key and may be refused for what happened before; an API key has no session."""
 

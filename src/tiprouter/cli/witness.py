@@ -68,6 +68,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.media_type)
         self.send_header("Content-Length", str(len(answer.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")  # or the caller asks its next question where nobody listens
         self.end_headers()
         self.wfile.write(answer.body)
 
