@@ -118,3 +118,14 @@ async def test_any_number_of_ids_is_one_parameter(database: Database) -> None:
         return [list(tx.execute(asked, {"which": which}).scalars()) for which in ([*many, "per_1"], ("per_1",), [])]
 
     assert await database.write(story) == [['per_"0"', 'per_"1"', 'per_"2"', "per_1"], ["per_1"], []]
+
+
+def test_ids_are_found_by_their_index() -> None:
+    """Asked whether the condition `= 1`, SQLite would look at every row of the table."""
+    asked = sa.select(persons.c.id).where(named_in(persons.c.id, "which"))
+    with sa.create_engine("sqlite://").connect() as connection:
+        persons.create(connection)
+        text = str(asked.compile(dialect=connection.dialect))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ('["per_1"]',)).all()
+    assert [row.detail for row in plan if "persons" in row.detail and "SCAN" in row.detail] == []
+    assert any(row.detail.startswith("SEARCH persons") for row in plan)

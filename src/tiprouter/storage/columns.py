@@ -52,6 +52,8 @@ class _NamedIn(FunctionElement[bool]):
     name = "named_in"
     type = sa.Boolean()
     inherit_cache = True
+    _is_implicitly_boolean = True
+    """Else SQLite is asked whether it `= 1`, for which no index helps."""
 
 
 @compiles(_NamedIn)
