@@ -62,7 +62,7 @@ def test_the_log_is_kept_by_another_when_its_keeper_dies(process: Process) -> No
         worker = process("worker", "worker")
         second.start()
         worker.begin()
-        assert "log.standing-by" in second.said
+        wait_for(lambda: "log.standing-by" in second.said)
         assert "log.opened" not in second.said
         assert accepted(first, token, 0) + accepted(second, token, EACH) == 2 * EACH
         wait_for(lambda: len(seen) >= 2 * EACH)
