@@ -87,10 +87,11 @@ class World:
     def _serve(self, name: str, now: datetime) -> None:
         for lane in Lane:
             queue = self.queues[name, lane]
-            while queue and queue[0].ended:
-                queue.popleft()
-            while queue and self._may(name, lane, queue, now):
-                self._begin(queue.popleft(), lane, now)
+            # What ended while it waited is nobody's to claim; it may lie anywhere in the queue.
+            while queue and (queue[0].ended or self._may(name, lane, queue, now)):
+                one = queue.popleft()
+                if not one.ended:
+                    self._begin(one, lane, now)
 
     def _may(self, name: str, lane: Lane, queue: deque[Going], now: datetime) -> bool:
         breaker = self.breakers.get(name, Breaker())
@@ -200,8 +201,8 @@ def simulate(deliveries: int, recipients: int, seed: int) -> World:
     return world
 
 
-def main() -> None:
-    """Simulate and print."""
+def main() -> int:
+    """Simulate and print; 1 where a delivery was lost or a promise broken."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--deliveries", type=int, default=100_000)
     parser.add_argument("--recipients", type=int, default=200)
@@ -220,7 +221,8 @@ def main() -> None:
         f"promises broken: {len(world.broken)} {world.broken[:3]}",
     )
     sys.stdout.write("\n".join(said) + "\n")
+    return int(lost != 0 or bool(world.broken))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
