@@ -22,7 +22,9 @@ class Settings(BaseSettings):
 
     data: Path = Field(default=Path("var"), description="folder for the embedded database, keys and the log's files")
     database_url: str = Field(
-        default="", description="SQLAlchemy URL of a PostgreSQL database; empty means SQLite in the data folder"
+        default="",
+        pattern=r"^(sqlite:///.+|postgresql\+asyncpg://.+)?$",
+        description="`postgresql+asyncpg://USER@HOST:PORT/NAME`, a PostgreSQL; empty means SQLite in the data folder",
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: Port = Field(default=8080, description="port to listen on; 0 takes a free one")

@@ -271,6 +271,17 @@ async def test_a_connection_that_is_cut_is_an_unavailable_database(postgres_data
     assert await postgres_database.write(note(1)) == 1
 
 
+async def test_every_session_plans_for_what_it_is_asked(postgres_database: Database) -> None:
+    """No plan from when a table was empty, and no transaction that stays open beside a process that stopped."""
+
+    def shown(tx: Connection) -> list[str]:
+        return [tx.exec_driver_sql(f"show {name}").scalar_one() for name in databases.SESSION]
+
+    wanted = ["force_custom_plan", "1min"]
+    assert await postgres_database.write(shown) == wanted
+    assert await postgres_database.read(shown) == wanted
+
+
 async def test_two_stories_that_wait_for_each_other_are_told_to_ask_again(postgres_database: Database) -> None:
     """A deadlock's victim gets `UnavailableError`, which every caller knows how to cure, and the other one commits."""
     await postgres_database.write(note(1))

@@ -38,10 +38,16 @@ def configured(**options: object) -> Settings:
     except ValueError as error:
         # pydantic's own text quotes the value; the names are enough to find it.
         problems: list[dict[str, Any]] = getattr(error, "errors", list)()
-        names = ", ".join(f"TIPROUTER_{str(problem['loc'][0]).upper()}" for problem in problems)
-        raise ConfigurationError(f"These settings cannot be read: {names}.") from None
+        wanted = "; ".join(_wanted(str(problem["loc"][0])) for problem in problems)
+        raise ConfigurationError(f"These settings cannot be read: {wanted}.") from None
     logs.configure(settings.log_level)
     return settings
+
+
+def _wanted(name: str) -> str:
+    """A setting's name, and what it should have been."""
+    field = Settings.model_fields.get(name)
+    return f"TIPROUTER_{name.upper()}" + (f" ({field.description})" if field else "")
 
 
 def serve(settings: Settings, *, worker: bool, sequencer: bool) -> int:
@@ -68,7 +74,7 @@ async def _until_told(settings: Settings, part: Callable[[Settings, asyncio.Even
 
 def migrate(settings: Settings, revision: str) -> None:
     """Bring the database to a revision and say which it has."""
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    wiring.make_folder(settings)
     asyncio.run(migrations.migrate(settings.url, revision))
     typer.echo(f"The database has schema {migrations.head() if revision == 'head' else revision}.")
 

@@ -48,6 +48,10 @@ _ASK_AGAIN: Final = ("08", "23505", "40", "53", "55P03", "57", "58")
 """SQLSTATEs that another try cures: connection lost, two stories at once (a key both made, a deadlock), no resources,
 lock not had, the server stopping, its disk (PostgreSQL, appendix A). asyncpg's arrive as plain `DBAPIError`."""
 
+SESSION: Final = {"plan_cache_mode": "force_custom_plan", "idle_in_transaction_session_timeout": "60s"}
+"""Of each session on PostgreSQL. A plan kept from when a table was empty reads all of it once it is full: a fresh
+service's worker fell behind for good. And a process that stopped in the middle of a story must not hold its rows."""
+
 GROUP_MAX: Final = 64
 READERS: Final = 4
 BUSY_SECONDS: Final = 10
@@ -231,7 +235,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self.changed = Commits()
-        self._engine = engine_on(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        self._engine = engine_on(url, settings=SESSION, pool_size=10, max_overflow=10, pool_pre_ping=True)
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._telling: set[asyncio.Task[Any]] = set()
         self._closed = False

@@ -13,10 +13,18 @@ import contextlib
 import socket
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from tiprouter.errors import ConfigurationError
 
 HOST_SECONDS: Final = 5.0
 SILENT_SECONDS: Final = 10
+
+UNREADABLE: Final = (
+    "TIPROUTER_DATABASE_URL cannot be read: it is postgresql+asyncpg://USER:PASSWORD@HOST:PORT/NAME, and after that"
+    " options of asyncpg alone (`?ssl=verify-full`)."
+)
 
 _OPTIONS: Final = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
@@ -28,9 +36,15 @@ _OPTIONS: Final = (
 
 
 def engine_on(url: str, *, settings: dict[str, str] | None = None, **options: Any) -> AsyncEngine:  # noqa: ANN401 - SQLAlchemy's
-    """An engine on the PostgreSQL behind a URL (rules 1, 2); `settings` are those of each of its sessions."""
+    """An engine on the PostgreSQL behind a URL (rules 1, 2); `settings` are those of each of its sessions.
+
+    Raises `ConfigurationError` for a URL that cannot be read, here or at the first session.
+    """
     asked: dict[str, Any] = {"async_creator_fn": _connected, "server_settings": settings or {}}
-    return create_async_engine(url, connect_args=asked, **options)
+    try:
+        return create_async_engine(url, connect_args=asked, **options)
+    except (sa.exc.ArgumentError, ValueError) as error:  # its text quotes the URL, in which a password may stand
+        raise ConfigurationError(UNREADABLE) from error
 
 
 async def _connected(**asked: Any) -> Any:  # noqa: ANN401 - asyncpg's own
@@ -52,7 +66,10 @@ def _each(hosts: Any, ports: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 - on
 
 
 async def _session(connect: Any, host: Any, port: Any, asked: dict[str, Any]) -> Any:  # noqa: ANN401 - asyncpg's own
-    session = await connect(host=host, port=port, **({"timeout": HOST_SECONDS} | asked))
+    try:
+        session = await connect(host=host, port=port, **({"timeout": HOST_SECONDS} | asked))
+    except (TypeError, ValueError) as error:  # an option after the name that asyncpg does not know, or not so
+        raise ConfigurationError(UNREADABLE) from error
     plug = session._transport.get_extra_info("socket")  # noqa: SLF001 - asyncpg has no word for it
     for level, name, value in _OPTIONS:
         with contextlib.suppress(AttributeError, OSError):  # another system's, or a socket that is a file

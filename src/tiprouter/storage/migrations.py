@@ -6,9 +6,13 @@
    waits for the other.
 4. A database that has its schema is recognised without alembic, which with its fifty modules and every script of ours
    is a tenth of a start: the scripts spell their revision and the one before it on lines of their own.
+5. A database that cannot be opened is one clear line that says which of the usual causes it is, and never its URL, in
+   which a password may stand.
 """
 
+import contextlib
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +29,16 @@ if TYPE_CHECKING:
 
 _REVISION: Final = re.compile(r'^(down_)?revision = (?:"([^"]+)"|None)$', re.MULTILINE)
 _VERSION: Final = sa.table("alembic_version", sa.column("version_num", sa.String))
+_REFUSALS: Final[Mapping[str, str]] = {
+    "28": "it does not let this user in; check the name and the password",
+    "3D": "its server has no database of that name; make it first (`createdb`)",
+    "42501": "this user may not change it; make the user its owner",
+    "53100": "its disk is full",
+    "53": "its server has no connection or memory left",
+    "57P": "its server is starting or stopping; try again",
+}
+"""What is told by the beginning of an SQLSTATE (PostgreSQL, appendix A); the first that fits."""
+
 _MIGRATING: Final = 0x7469_706D  # any number that nothing else in the database locks
 
 
@@ -120,7 +134,8 @@ def current(connection: Connection) -> str | None:
 
 
 async def _with_connection(url: str, run: Any) -> Any:  # noqa: ANN401 - a function of one connection, and its answer
-    try:
+    """Run a function in one transaction. Raises `ConfigurationError` where the database lets us do nothing (rule 5)."""
+    with _refusing():
         if url.startswith("sqlite:"):
             engine = sqlite_engine(url, begin="BEGIN IMMEDIATE")
             try:
@@ -134,5 +149,20 @@ async def _with_connection(url: str, run: Any) -> Any:  # noqa: ANN401 - a funct
                 return await there.run_sync(run)
         finally:
             await remote.dispose()
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, OSError) as error:
-        raise ConfigurationError("The database cannot be opened; check its URL, folder and permissions.") from error
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Rule 5; anything else that a database says of a script of ours is a defect, and goes on."""
+    try:
+        yield
+    except (sa.exc.DBAPIError, OSError) as error:
+        said = getattr(error, "orig", None)
+        state = getattr(said, "sqlstate", None) or ""
+        reason = next((reason for start, reason in _REFUSALS.items() if state.startswith(start)), None)
+        if "disk is full" in str(said):
+            reason = _REFUSALS["53100"]
+        if reason is None and not isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, OSError)):
+            raise
+        because = reason or "check its URL, folder and permissions"
+        raise ConfigurationError(f"The database cannot be opened: {because}.") from error

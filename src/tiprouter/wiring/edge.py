@@ -7,7 +7,6 @@
 """
 
 import asyncio
-import gc
 import resource
 import signal
 import socket
@@ -24,6 +23,7 @@ from tiprouter.api.patience import patient
 from tiprouter.api.warming import warm
 from tiprouter.errors import ConfigurationError
 from tiprouter.settings import Settings
+from tiprouter.wiring.house import settle
 
 log = structlog.get_logger()
 
@@ -58,9 +58,7 @@ class Edge(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start answering, say so, then build what nobody asked for yet (`api/warming.py`)."""
         await super().startup(sockets)
-        # What was made during the start stays for good; the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        settle()
         port = sockets[0].getsockname()[1] if sockets else 0
         log.info("service.ready", host=self._host, port=port)
         if self._ready is not None:
@@ -69,8 +67,7 @@ class Edge(uvicorn.Server):
 
     async def _warm(self) -> None:
         await warm(self._app)
-        gc.collect()
-        gc.freeze()
+        settle()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

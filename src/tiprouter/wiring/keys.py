@@ -50,6 +50,9 @@ def tried(name: str, settings: Settings, *, wraps: bool = True, make: bool = Tru
             provider.unwrap(provider.wrap(os.urandom(KEY_BYTES), _PROBE), _PROBE)
     except (KeysUnavailableError, UnwrapError) as error:
         raise ConfigurationError(f"The key provider `{name}` cannot be used: {_without_end(str(error))}.") from error
+    except OSError as error:
+        reason = (error.strerror or "no reason given").lower()
+        raise ConfigurationError(f"The key provider `{name}` cannot be used: {reason}.") from error
     return Resting(provider, time.monotonic) if provider.remote else provider
 
 

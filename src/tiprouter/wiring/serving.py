@@ -32,7 +32,7 @@ from tiprouter.storage.keeping import keeping_the_log
 from tiprouter.storage.waking import waking
 from tiprouter.wiring.edge import Edge, listen
 from tiprouter.wiring.force import bring_into_force, keep_first_credential
-from tiprouter.wiring.house import House, now, open_house
+from tiprouter.wiring.house import House, now, open_house, settle
 from tiprouter.wiring.log_keeper import LogKeeper
 from tiprouter.wiring.paging import hook_of, mailbox_of
 from tiprouter.wiring.safety import refuse_unsafe
@@ -127,6 +127,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         waking(settings.url, house.database.changed),
         working(house) as worker,
     ):
+        settle()
         with _metrics(house):
             await _until(stopping, worker)
 
@@ -135,6 +136,7 @@ async def keep(settings: Settings, stopping: asyncio.Event) -> None:
     """Keep the log alone, or stand by to (rule 2)."""
     async with open_house(settings, migrate=False) as house, _keeping(house) as keeper:
         await keeper.begin()
+        settle()
         with _metrics(house):
             await _until(stopping, keeper)
 
