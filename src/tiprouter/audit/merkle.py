@@ -21,6 +21,7 @@ HashReader: TypeAlias = Callable[[int, int], bytes]
 
 HASH_BYTES = 32
 _sha256 = hashlib.sha256
+_NODE = hashlib.sha256(b"\x01")
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -41,6 +42,16 @@ def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the 32-byte hash of the node over two subtrees."""
     return _sha256(b"\x01" + left + right).digest()
+
+
+def parents(hashes: bytes) -> bytes:
+    """Return the hashes of the nodes over each two of these hashes, joined as they are; one without a pair has none."""
+    pair, nodes = 2 * HASH_BYTES, []
+    for place in range(0, len(hashes) - pair + 1, pair):
+        node = _NODE.copy()  # cheaper than beginning anew
+        node.update(hashes[place : place + pair])
+        nodes.append(node.digest())
+    return b"".join(nodes)
 
 
 def subtree_hash(hashes: Sequence[bytes]) -> bytes:

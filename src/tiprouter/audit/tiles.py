@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tiprouter.audit.merkle import HASH_BYTES, HashReader, subtree_hash
+from tiprouter.audit.merkle import HASH_BYTES, HashReader, parents
 from tiprouter.errors import TiprouterError
 
 TILE_WIDTH = 256
@@ -124,6 +124,25 @@ def edge_tiles(size: int) -> list[Tile]:
     return found
 
 
+def proof_tiles(index: int, size: int) -> list[Tile]:
+    """Return the tiles that hold every hash of an inclusion proof: on each level the entry's own, and the last one.
+
+    A sibling to the left lies in the same tile as what it is sibling of; what lies to the right is either that or a
+    subtree at the right edge of the log. Raises `TileError` for an entry that a log of `size` entries has not.
+    """
+    if not 0 <= index < size:
+        raise TileError("only an entry of the log has a proof")
+    found: dict[Tile, None] = {}
+    level = 0
+    while hashes := size >> (TILE_HEIGHT * level):
+        own = index >> (TILE_HEIGHT * level)
+        for one in (own, hashes - 1):
+            if one < hashes:
+                found[tile_at(level, one // TILE_WIDTH, size)] = None
+        level += 1
+    return list(found)
+
+
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """Return the bundle of up to 256 entries; raises `TileError` for an entry of more than 65,535 bytes."""
     parts: list[bytes] = []
@@ -175,21 +194,33 @@ def hash_reader(size: int, fetch: Callable[[Tile], bytes]) -> HashReader:
 
     `fetch` returns a tile's bytes (width * 32); it is asked at most once for a tile while the reader lives.
     """
-    known: dict[Tile, bytes] = {}
+    known: dict[Tile, Sequence[bytes]] = {}
 
     def read(level: int, index: int) -> bytes:
         tile_level, rise = divmod(level, TILE_HEIGHT)
         first = index << rise
         tile = tile_at(tile_level, first // TILE_WIDTH, size)
         if tile not in known:
-            known[tile] = fetch(tile)
-        start = first % TILE_WIDTH * HASH_BYTES
-        hashes = split_hashes(known[tile][start : start + (HASH_BYTES << rise)])
-        if len(hashes) != 1 << rise:
+            known[tile] = _subtrees(fetch(tile))
+        start = (first % TILE_WIDTH >> rise) * HASH_BYTES
+        found = known[tile][rise][start : start + HASH_BYTES]
+        if len(found) != HASH_BYTES:
             raise TileError(f"{tile.path} is shorter than it should be")
-        return subtree_hash(hashes)
+        return found
 
     return read
+
+
+@lru_cache(maxsize=64)
+def _subtrees(data: bytes) -> Sequence[bytes]:
+    """The hashes of every complete subtree in a tile, joined, by how many levels it rises above the tile's own hashes.
+
+    Remembered by what they are made of: every proof of a log asks for the same few upper and last tiles.
+    """
+    levels = [data]
+    for _ in range(TILE_HEIGHT - 1):
+        levels.append(parents(levels[-1]))
+    return levels
 
 
 def _spell_index(index: int) -> str:

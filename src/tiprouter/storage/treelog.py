@@ -7,6 +7,7 @@ replaced by a wider one. A checkpoint is stored in the transaction that stores w
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
@@ -49,6 +50,8 @@ class CheckpointRow:
 Told: TypeAlias = tuple[int, str, int, bytes]
 """An entry to store: its index, its kind, its time in microseconds since 1970, its bytes."""
 
+_LAST = sa.select(log_checkpoints).order_by(log_checkpoints.c.size.desc()).limit(1)
+
 _LOG_LOCK = 0x7469_7072  # any number that nothing else in the database locks
 
 
@@ -88,6 +91,26 @@ def tile(tx: Connection, level: int, number: int) -> TileRow | None:
     return None if row is None else TileRow(row.level, row.number, row.width, row.tile)
 
 
+def tiles_of(tx: Connection, wanted: Iterable[tuple[int, int]]) -> list[TileRow]:
+    """Those of the tiles (level, number) that are there, each as wide as it has grown, by one statement."""
+    named = {f"{name}{place}": key for place, keys in enumerate(wanted) for name, key in zip("ln", keys, strict=True)}
+    return [TileRow(*row) for row in tx.execute(_tiles_of(len(named) // 2), named)] if named else []
+
+
+@lru_cache(maxsize=32)
+def _tiles_of(count: int) -> sa.CompoundSelect[Any]:
+    """The statement for so many tiles: one look by key for each, where a list of pairs would read the table."""
+    row, bound = log_tiles.c, sa.bindparam
+    return sa.union_all(
+        *(
+            sa.select(row.level, row.number, row.width, row.tile).where(
+                row.level == bound(f"l{place}", type_=sa.Integer), row.number == bound(f"n{place}", type_=sa.BigInteger)
+            )
+            for place in range(count)
+        )
+    )
+
+
 def checkpoint_at(tx: Connection, size: int) -> CheckpointRow | None:
     """The checkpoint of exactly this size, held until the story ends, or None."""
     query = sa.select(log_checkpoints).where(log_checkpoints.c.size == size)
@@ -119,7 +142,7 @@ def add_checkpoint(tx: Connection, row: CheckpointRow) -> None:
 
 def last_checkpoint(tx: Connection) -> CheckpointRow | None:
     """The checkpoint of the largest size, or None for a log that was never opened."""
-    row = tx.execute(sa.select(log_checkpoints).order_by(log_checkpoints.c.size.desc()).limit(1)).one_or_none()
+    row = tx.execute(_LAST).one_or_none()
     return None if row is None else CheckpointRow(row.size, row.root, row.note, row.signed_at)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverified
 from tiprouter.audit.growth import LogDamagedError, LogState, integrate
-from tiprouter.audit.merkle import HASH_BYTES, leaf_hash, subtree_hash
+from tiprouter.audit.merkle import HASH_BYTES, inclusion_proof, leaf_hash, subtree_hash
 from tiprouter.audit.note import Signer
 from tiprouter.audit.tiles import (
     ENTRIES,
@@ -25,12 +25,15 @@ from tiprouter.audit.tiles import (
     Tile,
     decode_bundle,
     encode_bundle,
+    hash_reader,
+    proof_tiles,
     split_hashes,
     tile_at,
 )
 from tiprouter.errors import TiprouterError
 from tiprouter.storage import treelog
 from tiprouter.storage.database import Transaction
+from tiprouter.storage.treelog import TileRow
 from tiprouter.workflow import log_keys
 from tiprouter.workflow.happening import Desk
 
@@ -128,9 +131,23 @@ def _rehashed(tx: Transaction, size: int) -> LogState:
     return state
 
 
+def inclusion(tx: Transaction, index: int, size: int) -> tuple[bytes, ...]:
+    """The path from an entry to the root of `size` entries, by one statement. Raises `LogDamagedError`."""
+    wanted = {(tile.level, tile.index): tile for tile in proof_tiles(index, size)}
+    held = {wanted[row.level, row.number]: row for row in treelog.tiles_of(tx, wanted)}
+
+    def read(tile: Tile) -> bytes:
+        return _as_wide(tile, held.get(tile))
+
+    return tuple(inclusion_proof(index, size, hash_reader(size, read)))
+
+
 def fetch(tx: Transaction, tile: Tile) -> bytes:
     """A tile or entry bundle at the width asked for. Raises `LogDamagedError` when it is not there."""
-    row = treelog.tile(tx, tile.level, tile.index)
+    return _as_wide(tile, treelog.tile(tx, tile.level, tile.index))
+
+
+def _as_wide(tile: Tile, row: TileRow | None) -> bytes:
     if row is None or row.width < tile.width:
         raise LogDamagedError("A part of the log is missing.")
     if row.width == tile.width:
