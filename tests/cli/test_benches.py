@@ -36,6 +36,17 @@ def test_deliveries_are_measured_beside_the_bare_limit(tiprouter: CommandLine) -
         assert row["p50 ms at half"] <= row["p99 ms at half"]
 
 
+def test_tips_are_followed_to_their_agencies(tiprouter: CommandLine) -> None:
+    """A row for each shape; every live agency of every tip's county had it, at the most and one by one."""
+    rows = figures(tiprouter, "journey", "--endpoints", "1,5", "--dead", "0,50", "--tips", 3)
+    assert [(row["endpoints"], row["dead %"]) for row in rows] == [(1, 0), (1, 50), (5, 0), (5, 50)]
+    for row in rows:
+        assert (row["tips"], row["left"]) == (3, 0)
+        assert min(row[name] for name in ("tips per second", "CPU ms a tip", "accept p50 ms", "MB")) > 0
+        assert 0 < row["delivered p50 ms"] <= row["delivered p99 ms"]
+        assert row["deliveries per second"] >= row["tips per second"]
+
+
 def test_a_killed_workers_deliveries_are_timed_each(tiprouter: CommandLine) -> None:
     """One kill, two deliveries: both are attempted again, and the longest wait decides the exit code."""
     (row,) = figures(tiprouter, "resume", "--rounds", 1, "--in-flight", 2)

@@ -79,8 +79,18 @@ async def opened(database_url: str) -> AsyncIterator[House]:
             yield house
 
 
-def enrol(house: House, place: str, urls: Sequence[str], tx: Transaction, apart: timedelta = timedelta()) -> list[str]:
-    """Register an agency for each URL, whose agreements end this far apart; their ids (rule 2)."""
+def enrol(
+    house: House,
+    place: str,
+    urls: Sequence[str],
+    tx: Transaction,
+    apart: timedelta = timedelta(),
+    county: str | None = None,
+) -> list[str]:
+    """Register an agency of the place, or of one county there, for each URL; their ids (rule 2).
+
+    Their agreements end this far apart.
+    """
     until = house.desk.now() + timedelta(days=1)
     made = []
     for number, url in enumerate(urls):
@@ -89,7 +99,7 @@ def enrol(house: House, place: str, urls: Sequence[str], tx: Transaction, apart:
             name=f"Example provider {number}",
             kind=RecipientKind.SERVICE_PROVIDER,
             jurisdictions=(place,),
-            counties=(),
+            counties=() if county is None else (county,),
             url=url,
             scheme=SignatureScheme.ED25519,
             status=RecipientStatus.ACTIVE,

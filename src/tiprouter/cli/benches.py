@@ -61,6 +61,22 @@ def bench_deliver(
     raise typer.Exit(deliver_bench.run(database_url, shapes, deliveries, as_json=as_json))
 
 
+@bench.command("journey")
+def bench_journey(
+    *,
+    endpoints: Annotated[str, typer.Option(help="How many live endpoints, one shape each.")] = "1,64,1000",
+    dead: Annotated[str, typer.Option(help="Percent of all endpoints that are dead, one shape each.")] = "0,50",
+    tips: Annotated[int, typer.Option(min=1, help="How many are accepted in each way.")] = 500,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """How many tips a second come to their agencies, and how long after its acceptance each does."""
+    from tiprouter.cli import deliver_bench, journey_bench
+
+    shapes = deliver_bench.shapes(endpoints, dead)
+    raise typer.Exit(journey_bench.run(database_url, shapes, tips, as_json=as_json))
+
+
 @bench.command("resume")
 def bench_resume(
     *,

@@ -173,7 +173,7 @@ async def _strangers(house: House, worker: Watched, made: Prepared) -> tuple[flo
 
     def story(tx: Transaction) -> None:
         deliveries.change_all(tx, [*made.first.dead, *made.second.dead], state=DeliveryState.CANCELLED)
-        _set_breakers(tx, made.dead, Breaker)
+        set_breakers(tx, made.dead, Breaker)
         deliveries.change_all(tx, [*made.third.live, *made.third.dead], next_at=now)
 
     await house.database.write(story)
@@ -199,7 +199,7 @@ async def _prepare(house: House, shape: Shape, place: str, count: int, sink: Sin
     def story(tx: Transaction) -> None:
         later = [*second.live, *second.dead, *third.live, *third.dead]
         deliveries.change_all(tx, later, next_at=now + LATER)
-        _set_breakers(tx, dead, lambda: dead_for_long(now))
+        set_breakers(tx, dead, lambda: dead_for_long(now))
 
     await house.database.write(story)
     return Prepared(first, second, third, dead)
@@ -210,7 +210,8 @@ def _due(queued: Sequence[tuple[str, str, str]], records: Collection[str], live:
     return Due([name for name, whose in mine if whose in live], [name for name, whose in mine if whose not in live])
 
 
-def _set_breakers(tx: Transaction, recipient_ids: Sequence[str], breaker: Callable[[], Breaker]) -> None:
+def set_breakers(tx: Transaction, recipient_ids: Sequence[str], breaker: Callable[[], Breaker]) -> None:
+    """Have these agencies' lines be as these breakers leave them."""
     for begin in range(0, len(recipient_ids), _LINES_AT_ONCE):
         held = lines.at_once(tx, recipient_ids[begin : begin + _LINES_AT_ONCE])
         lines.save(tx, [replace(line, breaker=breaker()) for line in held.values()])
