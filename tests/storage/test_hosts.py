@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from tests.delivery.receiver_fixture import certificate
 from tests.support import postgres
-from tiprouter.errors import UnavailableError
+from tiprouter.errors import ConfigurationError, UnavailableError
 from tiprouter.storage import migrations
 from tiprouter.storage.database import open_database
 from tiprouter.storage.hosts import SILENT_SECONDS, engine_on
@@ -87,3 +88,25 @@ async def test_the_system_is_told_to_notice_a_host_that_is_gone(url: str) -> Non
             assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENT_SECONDS * 1_000
     finally:
         await engine.dispose()
+
+
+async def test_over_tls_a_server_is_believed_by_its_certificate_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ssl=verify-full`: nothing is said in the clear, and another's certificate, or another's name, is refused."""
+    own, other = certificate(tmp_path, "localhost"), certificate(tmp_path, "other.example")
+    with postgres.server(own) as started:
+        if started is None:
+            pytest.skip(postgres.WHY_NOT)
+        url = f"{started.replace('127.0.0.1', 'localhost')}/postgres?ssl=verify-full"
+        monkeypatch.setenv("PGSSLROOTCERT", str(own))
+        engine = engine_on(url)
+        async with engine.connect() as session:
+            asked = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+            assert (await session.execute(sa.text(asked))).scalar_one() is True
+        await engine.dispose()
+        with pytest.raises(ConfigurationError, match="certificate is not trusted"):
+            await migrations.check(url.replace("localhost", "127.0.0.1"))
+        monkeypatch.setenv("PGSSLROOTCERT", str(other))
+        with pytest.raises(ConfigurationError, match="certificate is not trusted"):
+            await migrations.check(url)

@@ -35,28 +35,35 @@ def binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str | None]:
-    """The URL (without database) of a server for these tests, or None."""
+def server(certificate: Path | None = None) -> Iterator[str | None]:
+    """The URL (without database) of a server for these tests, or None; one with a certificate is always our own."""
     given = os.environ.get("TIPROUTER_TEST_PG_URL")
-    if given:
+    if given and certificate is None:
         yield given.rstrip("/")
         return
     where = binaries()
     if where is None:
         yield None
         return
-    with _started(where) as url:
+    with _started(where, certificate) as url:
         yield url
 
 
 @contextlib.contextmanager
-def _started(where: Path) -> Iterator[str | None]:
+def _started(where: Path, certificate: Path | None) -> Iterator[str | None]:
     folder = Path(tempfile.mkdtemp(prefix="tiprouter-pg-"))
     owner = _owner()
     if owner is not None:
         shutil.chown(folder, owner)
     data, port = folder / "data", _free_port()
     settings = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off -c shared_buffers=32MB -c max_connections=60"
+    if certificate is not None:
+        shown = folder / "server.pem"
+        shown.write_bytes(certificate.read_bytes())
+        shown.chmod(0o600)
+        if owner is not None:
+            shutil.chown(shown, owner)
+        settings += f" -c ssl=on -c ssl_cert_file={shown} -c ssl_key_file={shown}"
     try:
         _run(owner, folder, where / "initdb", "-D", data, "-A", "trust", "-U", "tiprouter", "--no-sync")
         _run(owner, folder, where / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-o", settings, "start")

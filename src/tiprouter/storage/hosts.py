@@ -68,6 +68,8 @@ def _each(hosts: Any, ports: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 - on
 async def _session(connect: Any, host: Any, port: Any, asked: dict[str, Any]) -> Any:  # noqa: ANN401 - asyncpg's own
     try:
         session = await connect(host=host, port=port, **({"timeout": HOST_SECONDS} | asked))
+    except OSError:  # of which a certificate that is not trusted is one, and a `ValueError` as well
+        raise
     except (TypeError, ValueError) as error:  # an option after the name that asyncpg does not know, or not so
         raise ConfigurationError(UNREADABLE) from error
     plug = session._transport.get_extra_info("socket")  # noqa: SLF001 - asyncpg has no word for it

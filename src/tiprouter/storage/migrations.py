@@ -12,6 +12,7 @@
 
 import contextlib
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -160,6 +161,8 @@ def _refusing() -> Iterator[None]:
         said = getattr(error, "orig", None)
         state = getattr(said, "sqlstate", None) or ""
         reason = next((reason for start, reason in _REFUSALS.items() if state.startswith(start)), None)
+        if isinstance(error, ssl.SSLError):
+            reason = "its certificate is not trusted; name the authority's file in PGSSLROOTCERT"
         if "disk is full" in str(said):
             reason = _REFUSALS["53100"]
         if reason is None and not isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, OSError)):
