@@ -53,6 +53,7 @@ class Heard(StrEnum):
     ARRIVED = "arrived"
     FAILED = "failed"
     GONE = "gone"
+    NOTHING = "nothing"  # it was ended from here
 
 
 _B, _E = BreakerState, BreakerEvent
@@ -120,6 +121,8 @@ def hear(breaker: Breaker, heard: Heard, lease: str, now: datetime, jitter: floa
     """The breaker once an attempt under `lease` ended (rules 2-5); `jitter` is a random number in [0, 1)."""
     if breaker.state is _B.GONE:
         return breaker
+    if heard is Heard.NOTHING:
+        return lose(breaker, now) if breaker.state is _B.PROBING and breaker.probe == lease else breaker
     if heard is Heard.GONE:
         return Breaker(next_breaker_state(breaker.state, _E.LEAVE), failures=breaker.failures + 1, since=now)
     if heard is Heard.ARRIVED:

@@ -1,12 +1,15 @@
 """What do one person's consents say about telling one recipient one category of data?
 
-1. A grant needs an informed checklist and an end: no expiry means void (decision rule 8).
+1. A grant needs an informed checklist without a gap, and an end: no expiry means void (decision rule 8).
 2. A grant counts only inside its scope: recipient named or kind named, purpose, category, and every place of the record
    that the recipient serves. Consent to a service provider is not consent to police: a kind that is not named is out
    of scope.
 3. A refusal, a withdrawal or a narrowing that takes the question out wins over any grant spoken before it. A narrowing
    word counts from when it was heard, however long ago it is said to have been spoken.
-4. A guardian who is implicated, or whose implication is unknown, makes a guardian's grant void.
+4. A guardian's grant counts only while that guardian is clear: the grant says who they are to the person, and who
+   attested when that nothing implicates them; the record knows them, and does not implicate them either. Unknown is
+   implicated. A grant that does not name its guardian is as good as the worst of those whom the record knows
+   (34 U.S.C. 12291(b)(2)(B): consent may not be given by the abuser of the minor).
 5. A minor's grant needs the minor and a guardian (`both`), unless the jurisdiction lets the minor alone.
    An adult's grant comes from the adult: a guardian alone cannot give it.
 6. No consent at all is `not_asked`; consents that all miss the question are `out_of_scope`.
@@ -21,6 +24,7 @@ from datetime import datetime
 from enum import StrEnum, unique
 
 from tiprouter.domain.recipient import NATIONWIDE, Recipient
+from tiprouter.domain.record import Guardian
 from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import (
     PURPOSE_OF,
@@ -43,17 +47,37 @@ class Choice(StrEnum):
     REFUSE = "refuse"
 
 
+@unique
+class InformedItem(StrEnum):
+    """What a person is told before they choose, so that a yes is informed.
+
+    Who, what and why: 28 CFR 90.4(b)(3)(ii). An end, and no service that hangs on it: 34 U.S.C. 12291(b)(2). The limits
+    of confidentiality, the risks and taking it back: the field's practice (NNEDV, releases and waivers at a glance).
+    """
+
+    RECIPIENTS = "recipients"  # who receives it
+    INFORMATION = "information"  # what of it they receive
+    PURPOSE = "purpose"  # what for
+    CONFIDENTIALITY_LIMITS = "confidentiality_limits"  # what must be told whatever the person says
+    RISKS = "risks"  # what may follow from telling
+    WITHDRAWAL = "withdrawal"  # that they may take it back at any time
+    EXPIRY = "expiry"  # when it ends by itself
+    VOLUNTARY = "voluntary"  # that they need not, and lose no help by it
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Whom a consent is asked about: the person's age band and whether a minor may consent alone here.
 
     `places` are the codes of the record's places that the recipient serves; its own where it serves none of them.
+    `guardians` are those whom the record knows of the person, as far as it implicates them.
     """
 
     recipient: Recipient
     age: AgeBand
     minor_alone: bool
     places: tuple[str, ...] = ()
+    guardians: tuple[Guardian, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +124,21 @@ class Narrowing:
 
 @dataclass(frozen=True, slots=True)
 class Guardianship:
-    """Who the guardian is to the person, and who attests that nothing implicates them."""
+    """Who the guardian is to the person, and who attests that nothing implicates them.
+
+    `ref` is which of the record's guardians it is.
+    """
 
     relationship: str
     attested_by: str | None = None
     attested_at: datetime | None = None
+    ref: str | None = None
+
+    @property
+    def vouched(self) -> bool:
+        """Whether it says who the guardian is, and somebody else has attested that nothing implicates them."""
+        said = bool(self.relationship.strip()) and bool((self.attested_by or "").strip())
+        return said and self.attested_at is not None and self.attested_by != self.ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +161,9 @@ class SafeContact:
 class Consent:
     """One grant or refusal. Empty scopes of a refusal mean everything; a grant's scopes are never empty.
 
-    `recorded_at` is when the hotline sent it, `confirm_from` when what waits may be said again; `phase` None is of
-    those stored before phases were (`life`).
+    `informed` is what the person was told; a bare yes is all of it, a bare no nothing (`untold`). `recorded_at` is when
+    the hotline sent it, `confirm_from` when what waits may be said again; `phase` None is of those stored before phases
+    were (`life`).
     """
 
     id: str
@@ -141,7 +176,7 @@ class Consent:
     purposes: tuple[Purpose, ...]
     categories: tuple[Category, ...]
     method: ConsentMethod
-    informed: bool
+    informed: bool | tuple[InformedItem, ...]
     given_at: datetime
     valid_from: datetime
     expires_at: datetime | None
@@ -161,6 +196,26 @@ class Consent:
     def scope(self) -> Scope:
         """What it is about now."""
         return Scope(self.recipients, self.kinds, self.purposes, self.categories, self.jurisdictions, self.expires_at)
+
+    @property
+    def checklist(self) -> tuple[InformedItem, ...]:
+        """What the person was told before they chose, in the vocabulary's order."""
+        if isinstance(self.informed, bool):
+            return tuple(InformedItem) if self.informed else ()
+        return tuple(item for item in InformedItem if item in self.informed)
+
+    @property
+    def untold(self) -> tuple[InformedItem, ...]:
+        """What the person was not told; nothing, when their choice is an informed one (rule 1)."""
+        if self.informed is True:
+            return ()
+        told = self.checklist
+        return tuple(item for item in InformedItem if item not in told)
+
+    @property
+    def vouched(self) -> bool:
+        """Whether it needs no guardian, or says whose it is and who attested to them (rule 4)."""
+        return self.grantor is Grantor.SELF or (self.guardian is not None and self.guardian.vouched)
 
     @property
     def life(self) -> ConsentPhase:
@@ -240,7 +295,7 @@ def _granting(consent: Consent, question: Question, now: datetime) -> Word:
 
 
 def _standing(consent: Consent, question: Question, now: datetime) -> ConsentState:
-    if consent.expires_at is None or not consent.informed or not _may_grant(consent, question):
+    if consent.expires_at is None or consent.untold or not _may_grant(consent, question):
         return ConsentState.VOID
     if now < consent.valid_from:
         return ConsentState.NOT_ASKED
@@ -250,11 +305,36 @@ def _standing(consent: Consent, question: Question, now: datetime) -> ConsentSta
 
 
 def _may_grant(consent: Consent, question: Question) -> bool:
-    if consent.grantor is not Grantor.SELF and consent.guardian_implicated is not Answer.NO:
+    if consent.grantor is not Grantor.SELF and not _guardian_clear(consent, question.guardians):
         return False
     if question.age is AgeBand.MINOR:
         return consent.grantor is Grantor.BOTH or (consent.grantor is Grantor.SELF and question.minor_alone)
     return consent.grantor is not Grantor.GUARDIAN
+
+
+def _guardian_clear(consent: Consent, recorded: tuple[Guardian, ...]) -> bool:
+    """Rule 4. Whom the grant does not name may be any of them; nobody is clear whom the record does not know."""
+    if consent.guardian is None or not consent.vouched or consent.guardian_implicated is not Answer.NO:
+        return False
+    named = consent.guardian.ref
+    possible = [one for one in recorded if named in (None, one.ref)]
+    return bool(possible) and all(one.implicated is Answer.NO for one in possible)
+
+
+def gaps_of(consent: Consent) -> Iterator[tuple[str, str]]:
+    """What a guardian's grant lacks so that it could ever count, as (JSON pointer, message) pairs (rule 4)."""
+    if consent.choice is Choice.REFUSE or consent.vouched:
+        return
+    guardian = consent.guardian
+    if guardian is None:
+        yield "/guardian", "A guardian's grant needs this field."
+        return
+    for name in ("relationship", "attested_by", "attested_at"):
+        word = getattr(guardian, name)
+        if not (word.strip() if isinstance(word, str) else word):
+            yield f"/guardian/{name}", "A guardian's grant needs this field."
+    if guardian.attested_by is not None and guardian.attested_by == guardian.ref:
+        yield "/guardian/attested_by", "Nobody attests to themselves."
 
 
 def changes_after(consents: Iterable[Consent], now: datetime) -> Iterable[datetime]:

@@ -9,10 +9,12 @@
 6. A signaler who wished to stay anonymous has refused `signaler_identity`, whatever else was said: wishes narrow.
 7. What the record leaves unknown of an age, a duty or how violence was perceived may have been established by a
    reviewer (`domain/established.py`); what the record knows is never contradicted.
+8. A guardian is implicated where the record says so of them, or names them among the accused. Whether it is unknown, a
+   guardian's grant does not count either (`domain/consent.py`, rule 4); a minor who may choose alone needs no guardian.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import TypeAlias
@@ -22,7 +24,7 @@ from tiprouter.domain.consent import Consent, Question, changes_after, state_of
 from tiprouter.domain.duty import NO_DUTY, Duty, Protocol, World, duty_toward, served
 from tiprouter.domain.established import Established, age_of, duty_of, perceived_of
 from tiprouter.domain.recipient import Recipient, RecipientStatus
-from tiprouter.domain.record import Implicated, Person, Record
+from tiprouter.domain.record import Guardian, Implicated, Person, Record
 from tiprouter.domain.vocabulary import (
     AgeBand,
     Answer,
@@ -156,10 +158,10 @@ class _Toward:
     majorities: tuple[Majority, ...]
     minor_alone: bool
 
-    def question(self, age: AgeBand) -> Question:
+    def question(self, person: Person, age: AgeBand) -> Question:
         here = served(self.situation.record.jurisdictions, self.recipient)
         places = tuple(place.code for place in here) or self.recipient.jurisdictions
-        return Question(self.recipient, age, self.minor_alone, places)
+        return Question(self.recipient, age, self.minor_alone, places, _guardians(self.situation.record, person))
 
 
 def findings_for(situation: Situation, recipient: Recipient) -> dict[str, Finding]:
@@ -167,7 +169,8 @@ def findings_for(situation: Situation, recipient: Recipient) -> dict[str, Findin
     record, toward = situation.record, _toward(situation, recipient)
     bands = _bands(situation, toward.majorities)
     states = {
-        person.ref: _consent_states(situation, person, toward.question(bands[person.ref])) for person in record.persons
+        person.ref: _consent_states(situation, person, toward.question(person, bands[person.ref]))
+        for person in record.persons
     }
     basis = _basis(toward, bands, states)
     until = _valid_until(toward)
@@ -260,21 +263,22 @@ def _facts(toward: _Toward, person: Person, age: AgeBand, consents: tuple[Consen
 
 def _consent_states(situation: Situation, person: Person, question: Question) -> tuple[ConsentState, ...]:
     consents = situation.consents.get(person.ref, ())
-    guarded = _guardian_void(person)
     states = []
     for category in Category:
         state = state_of(consents, question, category, situation.now)
-        if state is ConsentState.GRANTED and question.age is AgeBand.MINOR and guarded and not question.minor_alone:
-            state = ConsentState.VOID
         if category is Category.SIGNALER_IDENTITY and _wants_anonymity(situation.record, person):
             state = ConsentState.REFUSED
         states.append(state)
     return tuple(states)
 
 
-def _guardian_void(person: Person) -> bool:
-    """Whether every guardian the record knows is implicated or may be: none is left who could consent for a child."""
-    return bool(person.guardians) and all(guardian.implicated is not Answer.NO for guardian in person.guardians)
+def _guardians(record: Record, person: Person) -> tuple[Guardian, ...]:
+    """Rule 8. Nobody is their own guardian."""
+    if not person.guardians:
+        return ()
+    accused = {one.ref for one in record.persons if one.role is Role.ALLEGED_TRAFFICKER}
+    known = (one for one in person.guardians if one.ref != person.ref)
+    return tuple(replace(one, implicated=Answer.YES) if one.ref in accused else one for one in known)
 
 
 def _wants_anonymity(record: Record, person: Person) -> bool:

@@ -1,18 +1,17 @@
-"""How pressing is what a human must look at, what are they told of it, and through which channel?
+"""How pressing is what a human must look at, and what are they told of it?
 
 1. A notice's severity and its words follow from its reason alone: the table below is the whole answer. A reason that
    the table does not have is urgent, because nobody has said that it can wait.
 2. A notice is due when its deadline is, and no later than its severity allows; never before it was raised.
 3. The words are fixed sentences. Nothing in them comes from a record, an agency or a caller.
-4. Which channels a severity goes to is the operator's routing. A notice that a channel fails goes through the others.
-5. An imminent notice that nobody acknowledged is repeated every 15 minutes: to every channel there is for the first 8
-   times, and then no more; but one about something that has not arrived goes on through its own channels for a day.
+
+How often and through which channels it is told is `domain/repeating.py`'s.
 
 Not promised: that a severity is right for a given situation. It is a first order in which to look.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from types import MappingProxyType
@@ -39,9 +38,6 @@ class PageChannel(StrEnum):
 UNDELIVERED: Final = "delivery.imminent-undelivered"
 UNDELIVERED_AFTER: Final = timedelta(minutes=5)
 REPEAT_EVERY: Final = timedelta(minutes=15)
-ESCALATIONS_MAX: Final = 8
-REPEATS_MAX: Final = 96
-TRY_FOR: Final = timedelta(hours=24)
 _NOTICES: Final = "/v1/notices"
 _DUTY: Final = "/v1/duties/{subject}"
 _REVIEW: Final = "/v1/reviews/{subject}"
@@ -192,6 +188,12 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "Look whether anything for this recipient was late.",
             _RECIPIENT,
         ),
+        "fact.opened-identity": Reason(
+            _S.URGENT,
+            "A fact that one reviewer established tells police who somebody is, how to reach them, or their health.",
+            "Have a second reviewer read the record and the rationale; revise the record where the fact is wrong.",
+            _REVIEW,
+        ),
         "log.behind": Reason(
             _S.URGENT,
             "Audit entries have waited for the log for more than two minutes.",
@@ -299,6 +301,12 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "Look whether it is safe now; tell them, or defer it again.",
             _SUBJECTS,
         ),
+        "subject.notice-late": Reason(
+            _S.URGENT,
+            "A person should have been told days ago that something was disclosed about them, and nobody has.",
+            "Tell them by the channel and at the time they called safe, or defer it with a reason.",
+            _SUBJECTS,
+        ),
         "question.asked": Reason(
             _S.URGENT,
             "An agency asks something about what it was sent.",
@@ -316,6 +324,12 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "An agency's question has waited for all of its time.",
             "Answer it, or call the agency.",
             _QUESTION,
+        ),
+        "review.wanted-imminent": Reason(
+            _S.IMMINENT,
+            "The policy leaves a decision to a reviewer, and it may be about imminent danger.",
+            "Claim the review now, read the record and decide.",
+            _REVIEW,
         ),
         "review.due": Reason(
             _S.URGENT,
@@ -363,38 +377,3 @@ def due_at(name: str, raised_at: datetime, deadline: datetime | None) -> datetim
     """When somebody should have looked at a notice with this reason (rule 2)."""
     latest = raised_at + _WITHIN[reason_of(name).severity]
     return latest if deadline is None else max(raised_at, min(deadline, latest))
-
-
-def give_up_at(name: str, made_at: datetime) -> datetime:
-    """When trying a page ends: an imminent one's when its repeat takes its place, any other's after a day."""
-    imminent = reason_of(name).severity is Severity.IMMINENT
-    return made_at + (REPEAT_EVERY if imminent else TRY_FOR)
-
-
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """Which channels there are, which of them each severity goes to, and how many routine mails a minute may hold."""
-
-    channels: frozenset[PageChannel] = frozenset()
-    by_severity: Mapping[Severity, frozenset[PageChannel]] = field(default_factory=dict)
-    mails_max: int = 10
-
-    def first(self, name: str) -> tuple[PageChannel, ...]:
-        """The channels a notice with this reason goes to when it is raised (rule 4)."""
-        reason = reason_of(name)
-        wanted = self.by_severity.get(reason.severity, self.channels) if reason.fails is None else self.channels
-        return self._there(wanted - {reason.fails})
-
-    def again(self, name: str, repeat: int) -> tuple[PageChannel, ...]:
-        """The channels of a repeat, counted from 1 (rule 5)."""
-        return self._there(self.channels) if repeat <= ESCALATIONS_MAX else self.first(name)
-
-    def _there(self, wanted: frozenset[PageChannel | None]) -> tuple[PageChannel, ...]:
-        return tuple(channel for channel in PageChannel if channel in wanted and channel in self.channels)
-
-
-def repeats_max(name: str) -> int:
-    """How often a notice is repeated while nobody acknowledges it (rule 5); 0 for what is not imminent."""
-    if reason_of(name).severity is not Severity.IMMINENT:
-        return 0
-    return REPEATS_MAX if name == UNDELIVERED else ESCALATIONS_MAX

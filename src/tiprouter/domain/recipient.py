@@ -7,6 +7,7 @@
 4. It may name keys to encrypt to, authorities to believe, and a certificate of ours that it wants to be shown.
 5. Its delivery mode says what its webhook carries: everything (push), ids alone (thin), or that there is none (pull).
    An agency that only pulls has no endpoint, every other one has.
+6. It may say what it can take: so many attempts a second (`domain/pace.py`), so many at once (`workflow/choosing.py`).
 """
 
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class Recipient:
 
     `revision` counts its changes; `agreement_until` None means no agreement; `url` is None in mode pull, and only then.
     `acknowledgement_key` is what the agency may sign its acknowledgements with. `authorities` and `certificate` are PEM
-    texts (rule 4); the certificate's private key stands sealed elsewhere (`storage/client_keys.py`).
+    texts (rule 4); the certificate's private key stands sealed elsewhere (`storage/client_keys.py`). A limit that is
+    None is the house's (rule 6).
     """
 
     id: str
@@ -79,6 +81,8 @@ class Recipient:
     encryption_keys: tuple[EncryptionKey, ...] = ()
     authorities: str = ""
     certificate: str = ""
+    max_per_second: int | None = None
+    max_at_once: int | None = None
 
     @property
     def has_its_endpoint(self) -> bool:

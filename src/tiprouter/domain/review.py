@@ -8,7 +8,8 @@
 5. An answer is about these facts, this revision of the record and this bundle. When any of them changes it is stale:
    the hold returns, and somebody looks again.
 6. Breaking the glass takes two: who a person is, how to reach them and their health go to police by release only when
-   a second reviewer confirms it. This is a rule of the house, not of a bundle: no bundle can switch it off.
+   a second reviewer confirms it. This is a rule of the house, not of a bundle: no bundle can switch it off. A bundle
+   may ask for more: other categories, whoever is told (`@second_person` of a policy that had a part in the hold).
 7. Danger first: stated immediate violence, or a deadline within the imminent lane; then the earliest deadline.
 """
 
@@ -35,7 +36,7 @@ WITHHELD: Final = "reviewer.withheld"
 """How a decision says that a reviewer answered it: beside the policies that determined it."""
 
 TWICE: Final = frozenset({Category.IDENTITY, Category.CONTACT, Category.HEALTH})
-"""What police are told by release only after a second person's word (rule 6)."""
+"""What police are told by release only after a second person's word, whatever a bundle says (rule 6)."""
 
 
 TAKEN_BACK: Final = frozenset({ConsentState.REFUSED, ConsentState.WITHDRAWN})
@@ -82,10 +83,14 @@ def about(revision: int, facts: Mapping[str, Any] | None, bundle: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def second_person(kind: RecipientKind, review: Review) -> bool:
-    """Whether another reviewer must confirm this answer (rule 6)."""
-    police = kind is RecipientKind.LAW_ENFORCEMENT
-    return police and review.answer is ReviewAnswer.RELEASE and bool(review.categories & TWICE)
+def twice(kind: RecipientKind, also: frozenset[Category]) -> frozenset[Category]:
+    """What leaves by release only after a second person's word; `also` is what the bundle adds (rule 6)."""
+    return also | TWICE if kind is RecipientKind.LAW_ENFORCEMENT else also
+
+
+def second_person(kind: RecipientKind, review: Review, also: frozenset[Category] = frozenset()) -> bool:
+    """Whether another reviewer must confirm this answer; `also` is what the bundle adds (rule 6)."""
+    return review.answer is ReviewAnswer.RELEASE and bool(review.categories & twice(kind, also))
 
 
 def lane(urgency: Urgency, facts: Mapping[str, Any] | None) -> Urgency:

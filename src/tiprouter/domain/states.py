@@ -269,6 +269,11 @@ def next_in(table: Mapping[tuple[EVENT, STATE], STATE], what: str, state: STATE,
         raise IllegalTransitionError(f"{what} that is {state} cannot take the event {event}.") from None
 
 
+def moves(table: Mapping[tuple[EVENT, STATE], STATE], event: EVENT) -> dict[STATE, STATE]:
+    """Return where one event takes each state that it can happen to: for moving many rows in one statement."""
+    return {before: after for (one, before), after in table.items() if one is event}
+
+
 def diagram(table: Mapping[tuple[EVENT, STATE], STATE], first: STATE, ends: list[STATE]) -> str:
     """Return a table as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", f"    [*] --> {first}"]

@@ -4,13 +4,14 @@ Tables of their own beside those of `states`; the database constraints and the d
 
 1. A grant that widens waits, and stands only once it was confirmed; nothing brings back what was withdrawn, ran out,
    lapsed or was erased: what is said then is a new consent.
-2. Time alone ends a consent, and is never stored: `widening.phase_at` asks the table.
+2. Time alone ends a consent, and is never stored: `widening.phase_at` asks the table (`NEVER_STORED`).
 3. A notice to a person is given once. While it waits it may be put off, again and again.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum, unique
 from types import MappingProxyType
+from typing import Final
 
 from tiprouter.domain.states import diagram, next_in
 
@@ -89,6 +90,9 @@ CONSENT_TRANSITIONS: Mapping[tuple[ConsentEvent, ConsentPhase], ConsentPhase] = 
         (_CE.ERASE, _CP.LAPSED): _CP.ERASED,
     }
 )
+
+NEVER_STORED: Final = frozenset({ConsentPhase.GIVEN, ConsentPhase.EXPIRED})
+"""Phases that no row holds (rule 2): heard in this very story, and what time alone makes of one."""
 
 _NS, _NE = SubjectNoticeState, SubjectNoticeEvent
 

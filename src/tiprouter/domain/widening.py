@@ -3,7 +3,7 @@
 1. The first grant of a person counts at once. Every later one that adds anything to their last word waits until the
    person has said it again, at another moment: whoever made them say it once must be there twice (`confirmed`).
 2. A grant adds nothing when the person's last word is a grant that stands and holds all of it: recipients, kinds,
-   purposes, categories, places, start, end, and who gave it.
+   purposes, categories, places, start, end, and who gave it: the same guardian by the same person's word.
 3. Narrowing is immediate: a refusal, a withdrawal, a narrower scope or an earlier end. With it every grant that waits
    lapses; a yes that was said before a no does not become one after it.
 4. Taking back a grant that waits takes back what it would have added, and nothing that stands.
@@ -106,10 +106,17 @@ def _repeats(known: list[Consent], new: Consent, now: datetime) -> bool:
         and last.choice is Choice.GRANT
         and phase_at(last, now) is ConsentPhase.STANDING
         and _inside(new.scope, last.scope)
-        and last.informed
+        and not last.untold
+        and last.vouched
         and last.valid_from <= new.valid_from
-        and (last.grantor, last.guardian_implicated) == (new.grantor, new.guardian_implicated)
+        and _by(last) == _by(new)
     )
+
+
+def _by(consent: Consent) -> tuple[object, ...]:
+    """Who gave it. That the same word was given again later adds nothing to it."""
+    guardian = None if consent.guardian is None else replace(consent.guardian, attested_at=None)
+    return consent.grantor, consent.guardian_implicated, guardian
 
 
 def _last_said(consent: Consent) -> tuple[datetime, bool, str]:
