@@ -2,7 +2,8 @@
 
 1. An account's name, address, password hash and one-time secret are sealed under its own data key.
 2. A row that is about to change is held until the story commits.
-3. An ended account keeps its label, so that the log's ids can be read; what it signed in with is gone.
+3. An ended account keeps its label for a time, so that the log's ids can be read; what it signed in with is gone. Then
+   the label and its data key go (`forget`), as does that of an invitation that nobody redeemed.
 """
 
 import json
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from tiprouter.domain.accounts import AccountRole, AccountState, SignInWay
 from tiprouter.storage.accounts_table import accounts, recovery_codes
-from tiprouter.storage.vault import Place, Vault
+from tiprouter.storage.vault import ErasedError, Place, Vault
 
 _TABLE: Final = "accounts"
 
@@ -38,6 +39,7 @@ class Account:
     step: int
     created_at: datetime
     seen_on: datetime | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,17 @@ def anybody(tx: Connection, role: str) -> bool:
     return tx.execute(query.limit(1)).one_or_none() is not None
 
 
+def ever(tx: Connection, role: str) -> list[str]:
+    """The ids of all accounts of a role that somebody signed in with or could have, oldest first."""
+    been = sa.or_(accounts.c.state.in_((AccountState.ACTIVE, AccountState.SUSPENDED)), accounts.c.seen_on.is_not(None))
+    return _ids(tx, accounts.c.role == role, been)
+
+
+def active(tx: Connection, role: str) -> list[str]:
+    """The ids of the accounts of a role that somebody can sign in with, oldest first."""
+    return _ids(tx, accounts.c.role == role, accounts.c.state == AccountState.ACTIVE)
+
+
 def page(tx: Connection, after: str | None, limit: int) -> list[Account]:
     """Accounts, newest first, below `after`."""
     query = sa.select(*_COLUMNS).order_by(accounts.c.id.desc()).limit(limit)
@@ -105,10 +118,36 @@ def page(tx: Connection, after: str | None, limit: int) -> list[Account]:
 
 
 def holder(tx: Connection, vault: Vault, account_id: str) -> Holder:
-    """Whose account it is."""
+    """Whose account it is. Raises `ErasedError`."""
     sealed = tx.execute(sa.select(accounts.c.sealed).where(accounts.c.id == account_id)).scalar_one()
     name, email = json.loads(vault.key(tx, account_id).open(sealed, Place(_TABLE, account_id, "sealed")))
     return Holder(name, email)
+
+
+def label(tx: Connection, vault: Vault, account_id: str) -> Holder | None:
+    """Whose account it is, or None once that was forgotten."""
+    try:
+        return holder(tx, vault, account_id)
+    except ErasedError:
+        return None
+
+
+def forget(tx: Connection, vault: Vault, until: datetime, now: datetime, limit: int) -> int:
+    """Forget a slice of whose accounts they were that nobody can use, and nobody used after then (rule 3)."""
+    query = (
+        sa.select(accounts.c.id)
+        .where(sa.text("length(sealed) > 0 AND state IN ('invited', 'ended')"), accounts.c.invited_until <= until)
+        .where(sa.or_(accounts.c.seen_on.is_(None), accounts.c.seen_on <= until))
+        .order_by(accounts.c.invited_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    found = list(tx.execute(query).scalars())
+    if found:
+        tx.execute(accounts.update().where(accounts.c.id.in_(found)).values(sealed=b""))
+    for account_id in found:
+        vault.destroy(tx, account_id, now)
+    return len(found)
 
 
 def change(tx: Connection, account_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
@@ -155,6 +194,10 @@ def use_recovery(tx: Connection, account_id: str, digest: str) -> bool:
     """Use a recovery code up; False when it is none."""
     mine = (recovery_codes.c.account_id == account_id, recovery_codes.c.digest == digest)
     return tx.execute(recovery_codes.delete().where(*mine)).rowcount == 1
+
+
+def _ids(tx: Connection, *where: sa.ColumnElement[bool]) -> list[str]:
+    return list(tx.execute(sa.select(accounts.c.id).where(*where).order_by(accounts.c.id)).scalars())
 
 
 def _one(tx: Connection, where: sa.ColumnElement[bool], *, lock: bool = False) -> Account | None:

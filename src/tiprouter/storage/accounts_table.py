@@ -12,6 +12,7 @@ from tiprouter.storage.columns import Id, Moment, metadata, one_of
 
 _Hash = sa.String(64)
 _LIVE = sa.text("ended_at IS NULL")
+_LABELLED = sa.text("length(sealed) > 0 AND state IN ('invited', 'ended')")
 
 accounts = sa.Table(
     "accounts",
@@ -32,6 +33,8 @@ accounts = sa.Table(
     sa.Column("step", sa.BigInteger, nullable=False, comment="the last time step whose code was used"),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("seen_on", Moment, comment="the day, at midnight UTC, of the last request"),
+    sa.Column("waits", sa.Boolean, nullable=False, server_default=sa.false(), comment="for another person's word"),
+    sa.Index("ix_accounts_labelled", "invited_until", sqlite_where=_LABELLED, postgresql_where=_LABELLED),
     one_of("role", AccountRole),
     one_of("way", SignInWay),
     one_of("state", AccountState),

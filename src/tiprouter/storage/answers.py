@@ -1,18 +1,28 @@
 """Was this request answered before?
 
-An answer is stored in the transaction of its effect, under the caller, the route and the digest of the Idempotency-Key;
-it is sealed with the data key of what the request made.
+1. An answer is stored in the transaction of its effect, under the caller, the route and the digest of the
+   Idempotency-Key; it is sealed with the data key of what the request made, or one of its own.
+2. A forgotten answer is emptied, and a data key of its own destroyed. Its row stays: whoever uses the key again is told
+   that it was erased (`ErasedError`), and nothing is done twice.
+3. The oldest are forgotten first, a slice at a time, but none that is about a held record or a person of one.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.errors import TiprouterError
+from tiprouter.storage.ageing import on_hold, persons_on_hold
+from tiprouter.storage.columns import SEALED
+from tiprouter.storage.erasure import GONE
 from tiprouter.storage.tables import answers
 from tiprouter.storage.vault import Place, Vault
+
+ALONE: Final = "ans"
+"""The prefix of an owner that is nothing but the data key of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +85,25 @@ def remember(tx: Connection, vault: Vault, asked: Asked, owner: str, answer: tup
         tx.execute(answers.insert(), row)
     except sa.exc.IntegrityError as error:
         raise TakenError from error
+
+
+def forget(tx: Connection, vault: Vault, until: datetime, now: datetime, limit: int) -> int:
+    """Forget a slice of what was answered until then; how many that were (rules 2, 3)."""
+    query = (
+        sa.select(answers.c.caller, answers.c.route, answers.c.key_digest, answers.c.owner)
+        .where(SEALED, answers.c.given_at <= until)
+        .where(answers.c.owner.not_in(on_hold), answers.c.owner.not_in(persons_on_hold))
+        .order_by(answers.c.given_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    found = [dict(row) for row in tx.execute(query).mappings()]
+    if not found:
+        return 0
+    for row in found:
+        if row["owner"].startswith(f"{ALONE}_"):
+            vault.destroy(tx, row["owner"], now)
+    which = [answers.c[name] == sa.bindparam(f"its_{name}") for name in ("caller", "route", "key_digest")]
+    gone = answers.update().where(*which).values(sealed=b"", request_digest=GONE)
+    tx.execute(gone, [{f"its_{name}": value for name, value in row.items() if name != "owner"} for row in found])
+    return len(found)

@@ -19,7 +19,10 @@ from tiprouter.storage.tables import api_keys, callers
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key of a caller: `verifier` is None for a key from before keys had a prefix."""
+    """One key of a caller: `verifier` is None for a key from before keys had a prefix.
+
+    One that `waits` for another person's word opens nothing; when it is said, the others end after `overlap_days`.
+    """
 
     prefix: str
     caller_id: str
@@ -28,6 +31,9 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime
     last_used_on: datetime | None = None
+    made_by: str | None = None
+    waits: bool = False
+    overlap_days: int | None = None
 
 
 def add(tx: Connection, key: ApiKey) -> None:
@@ -51,9 +57,14 @@ def of(tx: Connection, caller_ids: Collection[str]) -> list[ApiKey]:
     return [_key(row) for row in tx.execute(query.order_by(api_keys.c.created_at.desc(), api_keys.c.prefix))]
 
 
-def end(tx: Connection, caller_id: str, at: datetime) -> None:
-    """Let every key of a caller end at `at`, unless it ends before."""
-    mine = (api_keys.c.caller_id == caller_id, api_keys.c.expires_at > at)
+def confirmed(tx: Connection, prefix: str) -> None:
+    """It waits for nobody any more."""
+    tx.execute(api_keys.update().where(api_keys.c.prefix == prefix).values(waits=False))
+
+
+def end(tx: Connection, caller_id: str, at: datetime, but: str | None = None) -> None:
+    """Let every key of a caller end at `at`, but for the one of that prefix, unless it ends before."""
+    mine = (api_keys.c.caller_id == caller_id, api_keys.c.expires_at > at, api_keys.c.prefix != (but or ""))
     tx.execute(api_keys.update().where(*mine).values(expires_at=at))
 
 

@@ -19,7 +19,8 @@ class Caller:
     """A caller: its id, its role, and the agency it belongs to (None for the hotline's own).
 
     `scopes` None is everything that its role may use; `jwks` are a client's public keys, None for who holds API keys.
-    `holder_id` is the account of the person in whose hands it is, None for nobody in particular.
+    `holder_id` is the account of the person in whose hands it is, None for nobody in particular; `made_by` the person
+    who made it. One that `waits` for another person's word opens nothing; so do `next_jwks`, which `next_by` gave.
     """
 
     id: str
@@ -32,6 +33,11 @@ class Caller:
     certificate_bound: bool = False
     revoked_at: datetime | None = None
     holder_id: str | None = None
+    made_by: str | None = None
+    waits: bool = False
+    next_jwks: tuple[Mapping[str, str], ...] | None = None
+    next_by: str | None = None
+    next_at: datetime | None = None
 
 
 def add(tx: Connection, caller: Caller) -> None:
@@ -47,6 +53,8 @@ def add(tx: Connection, caller: Caller) -> None:
             "jwks": None if caller.jwks is None else [dict(key) for key in caller.jwks],
             "certificate_bound": caller.certificate_bound,
             "holder_id": caller.holder_id,
+            "made_by": caller.made_by,
+            "waits": caller.waits,
             "created_at": caller.created_at,
         },
     )
@@ -65,9 +73,21 @@ def hold(tx: Connection, caller_id: str) -> Caller | None:
     return None if row is None else from_row(row)
 
 
+def confirmed(tx: Connection, caller_id: str) -> None:
+    """It waits for nobody any more."""
+    tx.execute(callers.update().where(callers.c.id == caller_id).values(waits=False))
+
+
 def replace_keys(tx: Connection, caller_id: str, jwks: Sequence[Mapping[str, str]]) -> None:
-    """Give a client other public keys."""
-    tx.execute(callers.update().where(callers.c.id == caller_id).values(jwks=[dict(key) for key in jwks]))
+    """Give a client other public keys; none wait then."""
+    values = {"jwks": [dict(key) for key in jwks], "next_jwks": None, "next_by": None, "next_at": None}
+    tx.execute(callers.update().where(callers.c.id == caller_id).values(**values))
+
+
+def propose_keys(tx: Connection, caller_id: str, jwks: Sequence[Mapping[str, str]], by: str, now: datetime) -> None:
+    """Keep public keys that another person has still to confirm."""
+    values = {"next_jwks": [dict(key) for key in jwks], "next_by": by, "next_at": now}
+    tx.execute(callers.update().where(callers.c.id == caller_id).values(**values))
 
 
 def revoke(tx: Connection, caller_id: str, now: datetime) -> bool:
@@ -82,6 +102,12 @@ def everyone(tx: Connection) -> list[Caller]:
     """All live callers, oldest first."""
     query = sa.select(callers).where(callers.c.revoked_at.is_(None)).order_by(callers.c.id)
     return [from_row(row) for row in tx.execute(query)]
+
+
+def of_role(tx: Connection, role: str, *, live: bool = False) -> list[str]:
+    """The ids of all callers of a role that wait for nobody; `live` leaves out the ended ones."""
+    query = sa.select(callers.c.id).where(callers.c.role == role, sa.not_(callers.c.waits))
+    return list(tx.execute(query.where(callers.c.revoked_at.is_(None)) if live else query).scalars())
 
 
 def page(tx: Connection, *, clients: bool, after: str | None, limit: int) -> list[Caller]:
@@ -106,5 +132,6 @@ def from_row(row: Any) -> Caller:  # noqa: ANN401 - a SQLAlchemy row
         | {
             "scopes": None if row.scopes is None else frozenset(row.scopes),
             "jwks": None if row.jwks is None else tuple(row.jwks),
+            "next_jwks": None if row.next_jwks is None else tuple(row.next_jwks),
         }
     )

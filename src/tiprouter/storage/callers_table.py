@@ -21,6 +21,11 @@ callers = sa.Table(
     sa.Column("jwks", sa.JSON(none_as_null=True), comment="a client's public keys; null for who holds API keys"),
     sa.Column("certificate_bound", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("holder_id", Id, comment="the account of the person in whose hands it is; null for nobody in particular"),
+    sa.Column("made_by", Id, comment="the person who made it; null where nobody knows any more"),
+    sa.Column("waits", sa.Boolean, nullable=False, server_default=sa.false(), comment="for another person's word"),
+    sa.Column("next_jwks", sa.JSON(none_as_null=True), comment="public keys that wait for another person's word"),
+    sa.Column("next_by", Id, comment="the person who gave those"),
+    sa.Column("next_at", Moment, comment="when they did"),
 )
 
 api_keys = sa.Table(
@@ -34,6 +39,9 @@ api_keys = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
     sa.Column("last_used_on", Moment, comment="midnight of the UTC day"),
+    sa.Column("made_by", Id, comment="the person who made it and saw its secret"),
+    sa.Column("waits", sa.Boolean, nullable=False, server_default=sa.false(), comment="for another person's word"),
+    sa.Column("overlap_days", sa.Integer, comment="how long the others stay good once that is said"),
     comment="The secrets of callers; a rotation adds one and lets the others end.",
 )
 

@@ -1,11 +1,12 @@
 """Of which types are the tables' columns?
 
 1. Times are whole microseconds since 1970 UTC, so that both databases compare and index them alike.
-2. Allowed values of a column derive from the closed vocabulary it holds (`one_of`).
+2. Allowed values of a column derive from the closed vocabulary it holds, those of a state from its table of transitions
+   (`one_of`; `domain/storable.py`). An event that moves many rows moves them by that table (`moved`).
 3. Any number of ids is one parameter (`named_in`): neither the text of a statement nor its work grows with them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,6 +16,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from tiprouter.domain.states import STATE
+from tiprouter.domain.storable import storable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -74,9 +78,15 @@ def named_in(column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
 
 
 def one_of(column: str, values: type[StrEnum]) -> sa.CheckConstraint:
-    """The constraint that a column holds a word of its vocabulary."""
-    listed = ", ".join(f"'{value}'" for value in values)
+    """The constraint that a column holds a word of its vocabulary that may be stored."""
+    listed = ", ".join(f"'{value}'" for value in storable(values))
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def moved(column: sa.Column[Any], moves: Mapping[STATE, STATE]) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[Any]]:
+    """Of rows to which an event can happen (`domain/states.moves`): which they are, and where it takes each of them."""
+    after = sa.case({before.value: after.value for before, after in moves.items()}, value=column)
+    return column.in_([before.value for before in moves]), after
 
 
 _NAMING = {
@@ -88,6 +98,9 @@ _NAMING = {
 }
 
 metadata = sa.MetaData(naming_convention=_NAMING)
+
+SEALED = sa.text("length(sealed) > 0")
+"""A row whose sealed column was not emptied. Spelt out, so that the planner sees the partial index of these words."""
 
 Id = sa.String(40)
 Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")

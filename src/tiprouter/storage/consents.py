@@ -14,15 +14,27 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.consent import Consent
-from tiprouter.domain.subject_states import ConsentPhase
+from tiprouter.domain.states import moves
+from tiprouter.domain.subject_states import CONSENT_TRANSITIONS, ConsentEvent, ConsentPhase, next_consent_phase
 from tiprouter.storage.codec import from_bytes, to_bytes
-from tiprouter.storage.tables import consents
+from tiprouter.storage.columns import Moment, moved
+from tiprouter.storage.subjects_table import appearances
+from tiprouter.storage.tables import consents, records
 from tiprouter.storage.vault import ErasedError, Place, Vault
 
+_MOVES, _AFTER = moved(consents.c.state, moves(CONSENT_TRANSITIONS, ConsentEvent.ERASE))
+_ERASABLE: Final = sa.or_(consents.c.state.is_(None), _MOVES)
+_ERASED: Final = sa.func.coalesce(_AFTER, next_consent_phase(ConsentPhase.STANDING, ConsentEvent.ERASE).value)
+"""Those from before phases were stored stood or were withdrawn: erasing either leads to the same."""
 _KEPT = consents.c.state.is_distinct_from(ConsentPhase.ERASED.value)
 
 
-_ADD: Final = consents.insert()
+_NAMED: Final = (
+    sa.exists()
+    .where(appearances.c.person_id == sa.bindparam("owner"), appearances.c.erased_at.is_(None))
+    .where(records.c.id == appearances.c.record_id, records.c.erased_at.is_(None))
+)
+_ADD: Final = consents.insert().values(aged_from=sa.case((_NAMED, sa.null()), else_=sa.bindparam("now", type_=Moment)))
 _OF_PERSONS: Final = (
     sa.select(consents)
     .where(consents.c.person_id.in_(sa.bindparam("whose", expanding=True)), _KEPT)
@@ -54,6 +66,8 @@ def put(tx: Connection, vault: Vault, consent: Consent, revision: int, now: date
             "state": consent.life,
             "sealed": key.seal(to_bytes(consent), Place("consents", row_id, "sealed"), vault.nonce()),
             "made_at": now,
+            "owner": owner,
+            "now": now,
         },
     )
 
@@ -113,9 +127,29 @@ def history(tx: Connection, vault: Vault, consent_id: str) -> list[Revision]:
 
 def erase(tx: Connection, vault: Vault, person_id: str, now: datetime) -> None:
     """Destroy what a person consented to and the key that it was sealed with; the rows stay, empty."""
-    gone = {"sealed": b"", "state": ConsentPhase.ERASED}
-    tx.execute(consents.update().where(consents.c.person_id == person_id).values(**gone))
+    gone = {"sealed": b"", "state": _ERASED, "aged_from": None}
+    tx.execute(consents.update().where(consents.c.person_id == person_id, _ERASABLE).values(**gone))
     vault.destroy(tx, person_id, now)
+
+
+def orphans(tx: Connection, until: datetime, limit: int) -> list[str]:
+    """Persons whom no record named when they last consented, and that was until then: some of the first."""
+    query = sa.select(consents.c.person_id).where(consents.c.aged_from.is_not(None), consents.c.aged_from <= until)
+    found = tx.execute(query.order_by(consents.c.aged_from).limit(limit)).scalars()
+    return list(dict.fromkeys(found))
+
+
+def age_from(tx: Connection, person_id: str, moment: datetime | None) -> None:
+    """Count the retention of a person's consents from another moment; None while a record names the person."""
+    theirs = (consents.c.person_id == person_id, consents.c.aged_from.is_not(None))
+    tx.execute(consents.update().where(*theirs).values(aged_from=moment))
+
+
+def last_words(tx: Connection, vault: Vault, person_id: str) -> list[tuple[Consent, datetime]]:
+    """The person's consents as they stand, each with when its last revision was made."""
+    made = sa.select(consents.c.revision, consents.c.made_at, consents.c.id).where(consents.c.person_id == person_id)
+    at = {(row.id.partition("~")[0], row.revision): row.made_at for row in tx.execute(made)}
+    return [(consent, at[consent.id, revision]) for consent, revision in of_person(tx, vault, person_id)]
 
 
 def page(tx: Connection, after: str | None, limit: int) -> list[str]:

@@ -170,6 +170,14 @@ def renew(tx: Connection, leases: Sequence[str], lease_until: datetime) -> None:
     tx.execute(deliveries.update().where(deliveries.c.lease.in_(leases)).values(lease_until=lease_until))
 
 
+def standing(tx: Connection, leases: Sequence[str]) -> set[str]:
+    """Those of these leases that are held still, and under which something is to be sent: it was not cancelled."""
+    query = sa.select(deliveries.c.lease).where(
+        deliveries.c.lease.in_(leases), deliveries.c.state == DeliveryState.CLAIMED
+    )
+    return set(tx.execute(query).scalars())
+
+
 def expired(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries whose holder stopped renewing."""
     query = sa.select(deliveries).where(deliveries.c.lease.is_not(None), deliveries.c.lease_until <= now).limit(limit)

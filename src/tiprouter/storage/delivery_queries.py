@@ -5,7 +5,9 @@
    or a recall that was not made again. What was decided otherwise since is none: nothing may leave of it.
 3. An agency's own question finds only what left for it.
 
-Nothing in here is personal: ids, states, times and results of attempts. What an endpoint answered stays sealed.
+4. What an endpoint answered is opened for one delivery at a time, of its newest attempts alone (`snippets`).
+
+Nothing else in here is personal: ids, states, times and results of attempts.
 """
 
 from collections.abc import Sequence
@@ -22,8 +24,11 @@ from tiprouter.domain.states import WAITING, DeliveryState
 from tiprouter.domain.vocabulary import AttemptKind, Urgency
 from tiprouter.storage.deliveries import Delivery, behind_another, from_row
 from tiprouter.storage.tables import STANDS, attempts, deliveries, disclosures
+from tiprouter.storage.vault import ErasedError, Place, Vault
 
 _DEAD: Final = tuple(sorted(DEAD))
+SNIPPETS_MAX: Final = 20
+"""Of so many attempts the answers are opened (rule 4); each is at most 1,024 bytes (`delivery/attempts.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,15 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Deliveries to one agency, made in [since, until), in some states."""
+    """Deliveries to one agency, made in [since, until), in some states; what is None means any, as in `Filter`."""
 
     recipient_id: str
     since: datetime
     until: datetime
     states: tuple[DeliveryState, ...]
+    urgency: Urgency | None = None
+    result: str | None = None
+    record_id: str | None = None
 
 
 def page(tx: Connection, wanted: Filter, after: str | None, limit: int) -> list[Seen]:
@@ -139,8 +147,29 @@ def within(tx: Connection, span: Span, limit: int) -> Sequence[tuple[str, str, D
             ~_replaced(),
         )
     )
+    for column in ("urgency", "record_id"):
+        if (value := getattr(span, column)) is not None:
+            query = query.where(deliveries.c[column] == value)
+    if span.result is not None:
+        query = query.where(_last_result() == span.result)
     rows = tx.execute(query.order_by(deliveries.c.created_at, deliveries.c.id).limit(limit))
     return [(row.id, row.record_id, DeliveryState(row.state)) for row in rows]
+
+
+def snippets(tx: Connection, vault: Vault, delivery: Delivery) -> dict[str, bytes]:
+    """What was answered to the newest attempts of a delivery, by attempt (rule 4); nothing once its key is gone."""
+    query = sa.select(attempts.c.id, attempts.c.sealed).where(attempts.c.delivery_id == delivery.id)
+    rows = tx.execute(
+        query.where(attempts.c.sealed.is_not(None)).order_by(attempts.c.number.desc()).limit(SNIPPETS_MAX)
+    )
+    kept = {row.id: row.sealed for row in rows if row.sealed}
+    if not kept:
+        return {}
+    try:
+        key = vault.key(tx, delivery.record_id)
+    except ErasedError:
+        return {}
+    return {name: key.open(sealed, Place("attempts", name, "sealed")) for name, sealed in kept.items()}
 
 
 def _seen() -> sa.Select[Any]:

@@ -92,6 +92,9 @@ _STANDING: Final = (
 _LIVE_IDS: Final = sa.select(disclosures.c.id).where(
     disclosures.c.record_id.in_(sa.bindparam("records", expanding=True)), STANDS, disclosures.c.recalls.is_(None)
 )
+_RECALLED: Final = sa.select(disclosures.c.recalls).where(
+    disclosures.c.record_id.in_(sa.bindparam("records", expanding=True)), disclosures.c.recalls.is_not(None)
+)
 _READING: Final = {"state": DeliveryState}
 _SOME: Final = named_in(disclosures.c.id, "which")
 
@@ -217,6 +220,11 @@ def standing(tx: Connection, record_ids: Sequence[str]) -> dict[str, DeliverySta
 def live_ids(tx: Connection, record_ids: Sequence[str]) -> set[str]:
     """The live disclosures of these records."""
     return set(tx.execute(_LIVE_IDS, {"records": list(record_ids)}).scalars())
+
+
+def recalled(tx: Connection, record_ids: Sequence[str]) -> set[str]:
+    """The disclosures of these records that were ever recalled."""
+    return set(tx.execute(_RECALLED, {"records": list(record_ids)}).scalars())
 
 
 def told(tx: Connection, matter_id: str) -> list[Disclosure]:

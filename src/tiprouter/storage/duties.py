@@ -68,7 +68,10 @@ class LetterWords:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One report in writing; `words` are None once they were erased."""
+    """One report in writing; `kind` and `place` say who it was to where that was not the duty's own recipient.
+
+    `words` are None once they were erased.
+    """
 
     id: str
     duty_id: str
@@ -76,6 +79,8 @@ class Letter:
     made_by: str
     made_at: datetime
     words: LetterWords | None
+    kind: RecipientKind | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +250,8 @@ def letters_of(tx: Connection, vault: Vault, duty_id: str, owner: str) -> list[L
             made_by=row.made_by,
             made_at=row.made_at,
             words=_words(LetterWords, key, row, "duty_letters"),
+            kind=None if row.kind is None else RecipientKind(row.kind),
+            place=row.place,
         )
         for row in tx.execute(query)
     ]

@@ -43,6 +43,12 @@ duties = sa.Table(
         postgresql_where=sa.text("current"),
     ),
     sa.Index(
+        "ix_duties_owing",
+        "record_id",
+        sqlite_where=sa.text("current = 1 AND phase IN ('open', 'overdue')"),
+        postgresql_where=sa.text("current AND phase IN ('open', 'overdue')"),
+    ),
+    sa.Index(
         "ix_duties_look",
         "look_at",
         sqlite_where=sa.text("look_at IS NOT NULL"),
@@ -56,6 +62,9 @@ duties = sa.Table(
     ),
     comment="What must be told, to whom, by when, and what showed that it was.",
 )
+
+OWES = sa.and_(duties.c.current == sa.true(), sa.text("phase IN ('open', 'overdue')"))
+"""A duty without evidence. Spelt out, so that the planner sees the partial index of these words."""
 
 duty_calls = sa.Table(
     "duty_calls",
@@ -83,6 +92,9 @@ duty_letters = sa.Table(
     sa.Column("made_by", Id, nullable=False),
     sa.Column("made_at", Moment, nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False, comment="who sent it, reference, notes"),
+    sa.Column("kind", sa.String(20), comment="who was written to in the recipient's place; null for the recipient"),
+    sa.Column("place", sa.String(64), comment="and of which jurisdiction"),
+    one_of("kind", RecipientKind),
     comment="Reports in writing that followed.",
 )
 

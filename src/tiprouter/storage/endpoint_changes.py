@@ -59,6 +59,13 @@ def proposed(tx: Connection, recipient_id: str) -> Change | None:
     return None if row is None else _change(row)
 
 
+def ends_of(tx: Connection, recipient_id: str, name: str) -> list[ChangeState]:
+    """Where the changes of one agency stand in which this differs, oldest first."""
+    mine = endpoint_changes.c.recipient_id == recipient_id
+    query = sa.select(endpoint_changes.c.state, endpoint_changes.c.changes).where(mine).order_by(endpoint_changes.c.id)
+    return [ChangeState(row.state) for row in tx.execute(query) if name in row.changes]
+
+
 def overdue(tx: Connection, now: datetime, limit: int) -> list[Change]:
     """Proposals that nobody confirmed in time and that nobody else holds."""
     waits = endpoint_changes.c.state == sa.literal_column("'proposed'")

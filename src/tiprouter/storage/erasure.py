@@ -8,6 +8,7 @@
 4. `SEALED` names every sealed column that belongs to a record; a test holds it equal to the schema.
 5. Digests of what is gone go with it: a guess could be tested against them. Ids, times, states, decisions with their
    facts, and the log stay.
+6. What the accounting of an erased record counts from stands in the place of what its retention did (`whole`).
 
 Not promised: that a backup, a replica or the database's own journal from before forgets. Destroying those is the
 operator's (docs/operations.md).
@@ -220,7 +221,13 @@ def whole(tx: Connection, vault: Vault, record_id: str, now: datetime) -> None:
     tx.execute(
         records.update()
         .where(records.c.id == record_id)
-        .values(erased_at=now, open=False, due_at=None, epoch=records.c.epoch + 1)
+        .values(
+            erased_at=now,
+            aged_from=done_last(tx, record_id) or now,
+            open=False,
+            due_at=None,
+            epoch=records.c.epoch + 1,
+        )
     )
 
 
@@ -266,9 +273,11 @@ def empty_answers(tx: Connection, owner: str) -> None:
     tx.execute(answers.update().where(answers.c.owner == owner).values(**gone))
 
 
-def aged(tx: Connection, until: datetime, limit: int) -> list[str]:
-    """Records whose retention may be over, the oldest first."""
-    query = sa.select(records.c.id).where(records.c.erased_at.is_(None), records.c.aged_from <= until)
+def aged(tx: Connection, kind: RecordKind, until: datetime, limit: int) -> list[str]:
+    """Records of a kind whose retention may be over, the oldest first."""
+    query = sa.select(records.c.id).where(
+        records.c.erased_at.is_(None), records.c.kind == kind, records.c.aged_from <= until
+    )
     return list(tx.execute(query.order_by(records.c.aged_from, records.c.id).limit(limit)).scalars())
 
 
@@ -295,6 +304,16 @@ def counted_from(tx: Connection, record_id: str) -> datetime | None:
         sa.select(records.c.aged_from).where(records.c.id == record_id)
     ).scalar_one_or_none()
     return moment
+
+
+def done_last(tx: Connection, record_id: str) -> datetime | None:
+    """When a record was last sent of or decided about, whichever was later; None where neither ever was."""
+    tried = sa.select(sa.func.max(attempts.c.started_at)).where(
+        attempts.c.delivery_id.in_(sa.select(deliveries.c.id).where(deliveries.c.record_id == record_id))
+    )
+    decided = sa.select(sa.func.max(decisions.c.decided_at)).where(decisions.c.record_id == record_id)
+    moments = [tx.execute(query).scalar_one() for query in (tried, decided)]
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 LOOK_AGAIN: Final = timedelta(days=1)

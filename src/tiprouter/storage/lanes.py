@@ -7,6 +7,7 @@
 3. What is behind another of its matter is passed over.
 4. What is parked is in no lane: it waits for its recipient's line, and is found by recipient alone, and only where
    that line may be probed now. A line for which nothing waits hides no other's.
+5. What is under way is what somebody holds a lease of, be it one that ran out: nobody knows yet how it ended.
 """
 
 import functools
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.lanes import Lane
+from tiprouter.domain.vocabulary import Urgency
 from tiprouter.storage.deliveries import Delivery, behind_another, due_state, from_row, with_record
 from tiprouter.storage.lines_table import lines
 from tiprouter.storage.tables import deliveries
@@ -71,6 +73,12 @@ def park(tx: Connection, delivery_ids: Sequence[str], *, pass_on: bool) -> None:
         tx.execute(_PARK_AND_PASS_ON if pass_on else _PARK, {"which": list(delivery_ids)})
 
 
+def under_way(tx: Connection, recipient_ids: Sequence[str]) -> dict[tuple[str, bool], int]:
+    """How many attempts to each of these are under way, whoever makes them, by whether they are imminent (rule 5)."""
+    rows = tx.execute(_UNDER_WAY, {"which": sorted(recipient_ids)})
+    return {(row.recipient_id, row.urgency == Urgency.IMMINENT): row.held for row in rows}
+
+
 def release(tx: Connection, recipient_id: str, limit: int) -> int:
     """Let so many of a recipient's parked deliveries go; how many there were."""
     return tx.execute(_RELEASE, {"whose": recipient_id, "most": limit}).rowcount
@@ -98,6 +106,11 @@ _HOLD: Final = with_record(sa.select(deliveries).where(_THESE, due_state()))
 _FREE: Final = sa.select(deliveries.c.id).with_for_update(skip_locked=True)
 _PARK: Final = deliveries.update().where(deliveries.c.id.in_(_FREE.where(_THESE))).values(parked=True)
 _PARK_AND_PASS_ON: Final = _PARK.values(pass_on=True)
+_UNDER_WAY: Final = (
+    sa.select(deliveries.c.recipient_id, deliveries.c.urgency, sa.func.count().label("held"))
+    .where(deliveries.c.lease.is_not(None), deliveries.c.recipient_id.in_(sa.bindparam("which", expanding=True)))
+    .group_by(deliveries.c.recipient_id, deliveries.c.urgency)
+)
 _PARKED: Final = (
     _FREE.where(deliveries.c.recipient_id == sa.bindparam("whose"), due_state(), deliveries.c.parked)
     .order_by(deliveries.c.lane, *_ORDER)

@@ -25,7 +25,11 @@ from tiprouter.storage.tables import recipients
 _BREAKER = ("failures", "pauses", "since", "probe_at", "probe")
 
 _READ: Final = (
-    sa.select(lines, recipients.c.delivery_mode, endpoints.c.state.label("endpoint"))
+    sa.select(
+        lines,
+        *(recipients.c[name] for name in ("delivery_mode", "max_per_second", "max_at_once")),
+        endpoints.c.state.label("endpoint"),
+    )
     .join(recipients, recipients.c.id == lines.c.recipient_id)
     .outerjoin(endpoints, endpoints.c.recipient_id == lines.c.recipient_id)
     .order_by(lines.c.recipient_id)
@@ -50,7 +54,8 @@ _SAVE: Final = (
 class Line:
     """The line to a recipient: its breaker, what its pace remembers, and whether what is parked is to be let go.
 
-    `sends` is whether the recipient has a webhook at all, and one that proved itself.
+    `sends` is whether the recipient has a webhook at all, and one that proved itself. The limits are its own, where it
+    has any.
     """
 
     recipient_id: str
@@ -59,6 +64,8 @@ class Line:
     free_at: datetime | None
     release: bool
     sends: bool = True
+    max_per_second: int | None = None
+    max_at_once: int | None = None
 
 
 def at_once(tx: Connection, recipient_ids: Collection[str]) -> dict[str, Line]:
@@ -142,4 +149,6 @@ def _line(row: Any) -> Line:  # noqa: ANN401 - a SQLAlchemy row
         free_at=row.free_at,
         release=row.release,
         sends=row.delivery_mode != DeliveryMode.PULL and row.endpoint in SENDS,
+        max_per_second=row.max_per_second,
+        max_at_once=row.max_at_once,
     )

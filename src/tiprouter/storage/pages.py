@@ -15,10 +15,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter import ids
 from tiprouter.domain.notice import PageChannel, Severity
 from tiprouter.domain.page_states import PAGE_DUE, PageState
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Urgency
+from tiprouter.storage.ageing import on_hold
 from tiprouter.storage.notices import Raised
 from tiprouter.storage.pages_table import alarms, heeded, pages
 from tiprouter.storage.tables import deliveries, notices
@@ -52,7 +54,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An imminent notice and how often it was repeated; `next_at` is None once that has ended."""
+    """A notice that is repeated, and how often it was; `next_at` is None once that has ended."""
 
     notice_id: str
     repeats: int
@@ -199,6 +201,32 @@ def undelivered(tx: Connection, reason: str, made_before: datetime, limit: int) 
         .with_for_update(of=deliveries, key_share=True, skip_locked=True)
     )
     return [(row.id, row.record_id, row.deadline) for row in tx.execute(query)]
+
+
+def forget(tx: Connection, until: datetime, limit: int) -> int:
+    """Delete a slice of what was made until then and has ended, pages and alarms; how many that were.
+
+    What a legal hold touches is passed over. The notices stay, as the log tells of each.
+    """
+    ended = sa.select(pages.c.id).where(pages.c.id < _first("pag", until), pages.c.finished_at.is_not(None))
+    over = sa.select(alarms.c.notice_id).where(alarms.c.notice_id < _first("ntc", until), alarms.c.next_at.is_(None))
+    gone = 0
+    for table, query, key, notice in (
+        (pages, ended, pages.c.id, pages.c.notice_id),
+        (alarms, over, alarms.c.notice_id, alarms.c.notice_id),
+    ):
+        kept = sa.exists().where(notices.c.id == notice, notices.c.record_id.in_(on_hold))
+        slice_of = query.where(~kept).order_by(key).limit(limit).with_for_update(of=table, skip_locked=True)
+        found = list(tx.execute(slice_of).scalars())
+        if found:
+            tx.execute(table.delete().where(key.in_(found)))
+        gone += len(found)
+    return gone
+
+
+def _first(prefix: str, moment: datetime) -> str:
+    """No id of this moment or a later one is below this one."""
+    return ids.mint(prefix, moment, bytes(ids.RANDOM_BYTES))
 
 
 def _page(row: Any) -> Page:  # noqa: ANN401 - a SQLAlchemy row

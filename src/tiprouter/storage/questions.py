@@ -48,10 +48,14 @@ class Question:
     carried_by: str | None = None
 
 
+_ANSWERED_OR_AT_THE_GATE = (QuestionState.OPEN.value, QuestionState.ANSWERED.value)
+"""An open question has an answer only while the gate is asked about it, inside one story."""
+
 _COLUMNS = tuple(questions.c[name] for name in Question.__slots__)
 _OPEN: Final = (
     sa.select(*_COLUMNS)
     .where(questions.c.record_id == sa.bindparam("record"), questions.c.state == QuestionState.OPEN)
+    .where(questions.c.sealed.is_(None))  # else its answer is at the gate: this very story answers it, or takes it out
     .order_by(questions.c.id)
 )
 _OPEN_OF_ONE: Final = _OPEN.where(questions.c.recipient_id == sa.bindparam("asking"))
@@ -127,7 +131,7 @@ def _answered() -> sa.Select[Any]:
         sa.select(*_COLUMNS, questions.c.sealed, *carrier, left.label("left"), recalled.label("recalled"))
         .outerjoin(disclosures, disclosures.c.id == questions.c.carried_by)
         .outerjoin(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-        .where(questions.c.record_id == sa.bindparam("record"), questions.c.state == QuestionState.ANSWERED)
+        .where(questions.c.record_id == sa.bindparam("record"), questions.c.state.in_(_ANSWERED_OR_AT_THE_GATE))
         .where(questions.c.sealed.is_not(None), sa.or_(disclosures.c.id.is_(None), disclosures.c.state.in_(_TELLS)))
         .order_by(questions.c.id)
     )

@@ -14,17 +14,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.record import Record
-from tiprouter.domain.states import FETCHABLE, OWING
-from tiprouter.domain.vocabulary import CaseStatus, Outcome, RecordKind
+from tiprouter.domain.vocabulary import CaseStatus, RecordKind
 from tiprouter.errors import TiprouterError
 from tiprouter.storage.codec import from_bytes, to_bytes
-from tiprouter.storage.duties_table import duties
 from tiprouter.storage.subjects_table import appearances
-from tiprouter.storage.tables import decisions, deliveries, persons, record_persons, records, revisions
+from tiprouter.storage.tables import persons, record_persons, records, revisions
 from tiprouter.storage.vault import DataKey, ErasedError, Place, Vault
-
-_AT_ONCE = 500
-"""So many ids are named in one statement: databases bound the number of parameters."""
 
 # Made once, each: SQLAlchemy takes longer to make a statement than to run it.
 _FIND: Final = sa.select(records.c.id).where(
@@ -101,9 +96,6 @@ _DUE: Final = (
     .limit(sa.bindparam("most", type_=sa.Integer))
     .with_for_update(skip_locked=True, key_share=True)
 )
-
-_WAITING = (Outcome.HOLD_REVIEW, Outcome.HOLD_ERROR, Outcome.DUTY_BLOCKED)
-"""Outcomes about which somebody still has to do something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,34 +316,6 @@ def touch(tx: Connection, person_id: str) -> list[str]:
 def look_again(tx: Connection, record_id: str, due_at: datetime | None) -> None:
     """Set when a record is to be decided again by itself."""
     tx.execute(_LOOK_AGAIN, {"which": record_id, "again_at": due_at})
-
-
-def look_again_at_open(tx: Connection, now: datetime) -> int:
-    """Make every open record due; how many they are.
-
-    Open is a case not closed, a delivery not ended, somebody waiting, or a duty without evidence.
-
-    What was decided, delivered and done is history: a new bundle or agency does not reopen it by itself.
-    """
-    due = sa.exists().where(deliveries.c.record_id == records.c.id, deliveries.c.state.in_(tuple(sorted(FETCHABLE))))
-    waits = sa.exists().where(
-        decisions.c.record_id == records.c.id, decisions.c.current, decisions.c.outcome.in_(_WAITING)
-    )
-    owes = sa.exists().where(
-        duties.c.record_id == records.c.id, duties.c.current, duties.c.phase.in_(tuple(sorted(OWING)))
-    )
-    case = sa.and_(records.c.kind == RecordKind.CASE, records.c.open)
-    # Locked in one order everywhere, so that two such stories never wait for each other in a circle.
-    found = (
-        sa.select(records.c.id)
-        .where(sa.or_(case, due, waits, owes), records.c.erased_at.is_(None))
-        .order_by(records.c.id)
-    )
-    ids = list(tx.execute(found.with_for_update(key_share=True)).scalars())
-    for first in range(0, len(ids), _AT_ONCE):
-        some = ids[first : first + _AT_ONCE]
-        tx.execute(records.update().where(records.c.id.in_(some)).values(due_at=now))
-    return len(ids)
 
 
 def due(tx: Connection, now: datetime, limit: int) -> list[str]:

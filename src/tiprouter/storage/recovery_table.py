@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from tiprouter.domain.recovery import Became, RetryReason
 from tiprouter.domain.replay_states import ReplayState
 from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import Urgency
 from tiprouter.storage.columns import Id, Moment, metadata, one_of
 
 _UNFINISHED = sa.text("state IN ('proposed', 'running')")
@@ -46,6 +47,9 @@ replays = sa.Table(
     sa.Column("confirmed_at", Moment),
     sa.Column("stopped_by", Id),
     sa.Column("ended_at", Moment),
+    sa.Column("urgency", sa.String(10), comment="deliveries of this urgency; null for any"),
+    sa.Column("result", sa.String(24), comment="deliveries whose last attempt ended so; null for any"),
+    sa.Column("record_id", Id, comment="deliveries about this record; null for any"),
     sa.Index(
         "ix_replays_unfinished",
         "recipient_id",
@@ -55,6 +59,7 @@ replays = sa.Table(
     ),
     one_of("reason", RetryReason),
     one_of("state", ReplayState),
+    one_of("urgency", Urgency),
     comment="Replays of one agency's deliveries: proposed by one person, confirmed by another.",
 )
 

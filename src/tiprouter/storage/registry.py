@@ -50,6 +50,8 @@ def put(tx: Connection, recipient: Recipient, now: datetime) -> None:
         "kind": recipient.kind,
         "revision": recipient.revision,
         "delivery_mode": recipient.delivery_mode,
+        "max_per_second": recipient.max_per_second,
+        "max_at_once": recipient.max_at_once,
         "details": to_plain(recipient),
     }
     if recipient.revision == 1:

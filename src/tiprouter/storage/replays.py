@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.recovery import Became, RetryReason
 from tiprouter.domain.replay_states import UNFINISHED, ReplayState
 from tiprouter.domain.states import TERMINAL, DeliveryState
+from tiprouter.domain.vocabulary import Urgency
 from tiprouter.storage.recovery_table import replay_items, replays, retries
 from tiprouter.storage.tables import deliveries, records
 from tiprouter.storage.vault import Place, Vault
@@ -42,7 +43,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A proposed replay of one agency's deliveries, made in [since, until)."""
+    """A proposed replay of one agency's deliveries, made in [since, until); a filter that is None means any."""
 
     id: str
     recipient_id: str
@@ -57,6 +58,9 @@ class Replay:
     confirmed_at: datetime | None = None
     stopped_by: str | None = None
     ended_at: datetime | None = None
+    urgency: Urgency | None = None
+    result: str | None = None
+    record_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,7 @@ def _replay(row: Any) -> Replay:  # noqa: ANN401 - a SQLAlchemy row
             "states": tuple(map(DeliveryState, row.states)),
             "reason": RetryReason(row.reason),
             "state": ReplayState(row.state),
+            "urgency": None if row.urgency is None else Urgency(row.urgency),
         }
     )
 

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.states import UNANSWERED, ReviewState
-from tiprouter.domain.vocabulary import Establishable, ReviewAnswer, Urgency
+from tiprouter.domain.vocabulary import Establishable, Outcome, ReviewAnswer, Urgency
 from tiprouter.storage.codec import from_bytes, to_bytes
 from tiprouter.storage.reviews_table import established, reviews
-from tiprouter.storage.tables import records
+from tiprouter.storage.tables import decisions, records
 from tiprouter.storage.vault import Place, Vault
 
 _WAITING = tuple(sorted(UNANSWERED))
@@ -151,6 +151,28 @@ def late(tx: Connection, now: datetime, limit: int) -> list[Held]:
     return [
         _held(row) for row in tx.execute(query.with_for_update(of=[records, reviews], key_share=True, skip_locked=True))
     ]
+
+
+def imminent(tx: Connection, record_id: str) -> list[Held]:
+    """The reviews of a record without which nothing leaves, and that wait in the lane of imminent danger."""
+    query = (
+        sa.select(reviews)
+        .join(decisions, decisions.c.id == reviews.c.decision_id)
+        .where(reviews.c.record_id == record_id, reviews.c.state.in_(_WAITING))
+        .where(reviews.c.urgency == Urgency.IMMINENT, decisions.c.outcome == Outcome.HOLD_REVIEW)
+    )
+    return [_held(row) for row in tx.execute(query)]
+
+
+def overdue_before(tx: Connection, held: Held, now: datetime) -> bool:
+    """Whether an earlier review of the same record is overdue too, so that telling of that one tells of both."""
+    query = sa.select(reviews.c.id).where(
+        reviews.c.record_id == held.record_id,
+        reviews.c.state.in_(_WAITING),
+        reviews.c.deadline <= now,
+        reviews.c.id < held.id,
+    )
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def explain(tx: Connection, vault: Vault, held: Held, rationale: Rationale) -> None:

@@ -7,7 +7,7 @@
 3. The registry is small: agencies of a kind or a place are found first. Of a few, each one's rows are taken from that
    agency's index; many are looked for among all rows, of which they have many.
 4. A place matches itself and what lies in it: `US-TX` matches `US-TX` and `US-TX-201`, never `US`.
-5. A disclosure is matched by outcome, policy or bundle when one of its decisions is.
+5. A disclosure is matched by outcome, policy, basis or bundle when one of its decisions is.
 
 Not promised: that rows made while somebody walks are seen; they are newer than where the walk began.
 """
@@ -23,7 +23,7 @@ from sqlalchemy.engine import Connection
 from tiprouter import ids
 from tiprouter.domain.lateness import ENDED_UNDELIVERED, Lateness
 from tiprouter.domain.states import DeliveryState
-from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind
+from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind, RecordKind
 from tiprouter.storage.among import among
 from tiprouter.storage.disclosures import Disclosure
 from tiprouter.storage.tables import decisions, deliveries, disclosures, recipients
@@ -45,7 +45,8 @@ _UNMET: Final = sa.text("deliveries.state NOT IN ('delivered', 'cancelled')")
 class Search:
     """What a question is about; None means any. `until` is not included.
 
-    `basis` is a policy's id. `person_id` and `current` are asked of decisions, `state` and `lateness` of disclosures.
+    `policy` is a policy's id, `basis` what the facts say of the record. `person_id` and `current` are asked of
+    decisions, `state` and `lateness` of disclosures.
     """
 
     since: datetime | None = None
@@ -56,7 +57,8 @@ class Search:
     jurisdiction: str | None = None
     recipient_kind: RecipientKind | None = None
     record_kind: RecordKind | None = None
-    basis: str | None = None
+    policy: str | None = None
+    basis: Basis | None = None
     outcome: Outcome | None = None
     bundle: str | None = None
     current: bool | None = None
@@ -106,8 +108,7 @@ def decision_keys(tx: Connection, wanted: Search, after: str | None, limit: int)
         rest.append(decisions.c.person_id == wanted.person_id)
     if wanted.current is not None:
         rest.append(decisions.c.current == wanted.current)
-    if wanted.basis is not None:
-        rest.append(_names(wanted.basis))
+    rest += _by_reason(wanted)
     return _page(tx, _Asked("dec", wanted, lead, sa.select(decisions.c.id), rest), after, limit)
 
 
@@ -203,7 +204,13 @@ def _of_decisions(wanted: Search) -> list[sa.ColumnElement[bool]]:
         for name in ("outcome", "bundle")
         if getattr(wanted, name) is not None
     ]
-    return found if wanted.basis is None else [*found, _names(wanted.basis)]
+    return found + _by_reason(wanted)
+
+
+def _by_reason(wanted: Search) -> list[sa.ColumnElement[bool]]:
+    """What a decision rests on: a policy it names, and the basis among its facts."""
+    found = [] if wanted.policy is None else [_names(wanted.policy)]
+    return found if wanted.basis is None else [*found, decisions.c.facts["basis"].as_string() == wanted.basis.value]
 
 
 def _names(policy: str) -> sa.ColumnElement[bool]:

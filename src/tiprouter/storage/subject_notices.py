@@ -1,7 +1,7 @@
 """Who is still to be told that something was disclosed about them without their asking, and what became of it?
 
 A person is told once about one matter at a time: while a notice waits, what else the same recipient is told about the
-same record adds none. Free text is sealed under the record's key.
+same record adds none, by whichever way it is told. Free text is sealed under the record's key.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,25 +13,32 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from tiprouter.domain.subject_states import SubjectNoticeState
+from tiprouter.domain.states import moves
+from tiprouter.domain.subject_states import SUBJECT_NOTICE_TRANSITIONS, SubjectNoticeEvent, SubjectNoticeState
 from tiprouter.domain.vocabulary import NoticeRule
+from tiprouter.storage.columns import moved
 from tiprouter.storage.subjects_table import subject_notices
 from tiprouter.storage.tables import decisions, deliveries, disclosures
 from tiprouter.storage.vault import Place, Vault
 
 _OPEN: Final = (SubjectNoticeState.DUE, SubjectNoticeState.DEFERRED)
+_CHANGES: Final = ("state", "until", "changed_by", "changed_at", "remind_at", "given_at")
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectNotice:
-    """What a person is to be told: that this recipient was told this about them, and when."""
+    """What a person is to be told: that this recipient was told this about them, and when.
+
+    By a disclosure, or by the call or letter of `evidence_id`; the latter may have gone to an agency that is not
+    registered. `remind_at` is when somebody is told again that it is due, `given_at` when the person was told.
+    """
 
     id: str
     person_id: str
     record_id: str
-    matter_id: str
-    disclosure_id: str
-    recipient_id: str
+    matter_id: str | None
+    disclosure_id: str | None
+    recipient_id: str | None
     rule: NoticeRule
     state: SubjectNoticeState
     disclosed_at: datetime
@@ -39,6 +46,9 @@ class SubjectNotice:
     until: datetime | None = None
     changed_by: str | None = None
     changed_at: datetime | None = None
+    evidence_id: str | None = None
+    remind_at: datetime | None = None
+    given_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,17 @@ def owed(tx: Connection, decision_ids: Sequence[str]) -> list[Owed]:
     return [Owed(row.person_id, NoticeRule(row.notice)) for row in tx.execute(query.order_by(decisions.c.id))]
 
 
+def waiting(tx: Connection, person_id: str, record_id: str, recipient_id: str | None) -> list[SubjectNotice]:
+    """What waits about what this recipient, or whoever is not registered, was told of a person of a record."""
+    query = sa.select(*_COLUMNS).where(
+        subject_notices.c.person_id == person_id,
+        subject_notices.c.record_id == record_id,
+        subject_notices.c.recipient_id.is_not_distinct_from(recipient_id),
+        subject_notices.c.state.in_(_OPEN),
+    )
+    return [_notice(row) for row in tx.execute(query)]
+
+
 def add(tx: Connection, made: SubjectNotice) -> bool:
     """Store a notice; False when one about the same person and matter waits already."""
     insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
@@ -123,7 +144,7 @@ def change(tx: Connection, vault: Vault, notice: SubjectNotice, text: str | None
     if text is not None:
         key = vault.key(tx, notice.record_id)
         sealed = key.seal(text.encode(), Place("subject_notices", notice.id, "sealed"), vault.nonce())
-    values = {name: getattr(notice, name) for name in ("state", "until", "changed_by", "changed_at")}
+    values = {name: getattr(notice, name) for name in _CHANGES}
     tx.execute(subject_notices.update().where(subject_notices.c.id == notice.id).values(**values, sealed=sealed))
 
 
@@ -145,10 +166,25 @@ def resumed(tx: Connection, now: datetime, limit: int) -> list[SubjectNotice]:
     return [_notice(row) for row in tx.execute(query)]
 
 
-def resume(tx: Connection, notice_id: str) -> None:
+def resume(tx: Connection, notice_id: str, remind_at: datetime) -> None:
     """One is due again; why it waited stays."""
-    values = {"state": SubjectNoticeState.DUE, "until": None}
-    tx.execute(subject_notices.update().where(subject_notices.c.id == notice_id).values(**values))
+    deferred, due = moved(subject_notices.c.state, moves(SUBJECT_NOTICE_TRANSITIONS, SubjectNoticeEvent.RESUME))
+    values = {"state": due, "until": None, "remind_at": remind_at}
+    tx.execute(subject_notices.update().where(subject_notices.c.id == notice_id, deferred).values(**values))
+
+
+def neglected(tx: Connection, now: datetime, limit: int) -> list[SubjectNotice]:
+    """Due ones of which somebody must be told again."""
+    query = sa.select(*_COLUMNS).where(
+        subject_notices.c.state == SubjectNoticeState.DUE, subject_notices.c.remind_at <= now
+    )
+    query = query.order_by(subject_notices.c.remind_at).limit(limit).with_for_update(skip_locked=True)
+    return [_notice(row) for row in tx.execute(query)]
+
+
+def remind(tx: Connection, notice_id: str, remind_at: datetime) -> None:
+    """Somebody is told again then."""
+    tx.execute(subject_notices.update().where(subject_notices.c.id == notice_id).values(remind_at=remind_at))
 
 
 def moot(tx: Connection, person_id: str, now: datetime) -> None:
@@ -172,8 +208,9 @@ def page(tx: Connection, state: SubjectNoticeState | None, after: str | None, li
 
 
 def _moot(tx: Connection, which: sa.ColumnElement[bool], now: datetime) -> None:
-    values = {"state": SubjectNoticeState.MOOT, "until": None, "changed_at": now}
-    tx.execute(subject_notices.update().where(which, subject_notices.c.state.in_(_OPEN)).values(**values))
+    open_ones, after = moved(subject_notices.c.state, moves(SUBJECT_NOTICE_TRANSITIONS, SubjectNoticeEvent.ERASE))
+    values = {"state": after, "until": None, "changed_at": now}
+    tx.execute(subject_notices.update().where(which, open_ones).values(**values))
 
 
 _COLUMNS: Final = [subject_notices.c[name] for name in SubjectNotice.__slots__]

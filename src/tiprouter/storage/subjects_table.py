@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from tiprouter.domain.subject_states import SubjectNoticeState
 from tiprouter.domain.vocabulary import NoticeRule, StatementForm
-from tiprouter.storage.columns import Id, Moment, metadata, one_of
+from tiprouter.storage.columns import SEALED, Id, Moment, metadata, one_of
+
+_STANDING = sa.text("released_at IS NULL")
 
 appearances = sa.Table(
     "appearances",
@@ -29,6 +31,7 @@ holds = sa.Table(
     sa.Column("placed_at", Moment, nullable=False),
     sa.Column("released_by", Id),
     sa.Column("released_at", Moment),
+    sa.Index("ix_holds_standing", "record_id", sqlite_where=_STANDING, postgresql_where=_STANDING),
     comment="What must be kept, whoever asks for its erasure: legal holds.",
 )
 
@@ -55,12 +58,15 @@ suspensions = sa.Table(
     sa.Column("sealed", sa.LargeBinary, nullable=False, comment="who asked; under a data key of its own"),
     sa.Column("made_by", Id, nullable=False),
     sa.Column("made_at", Moment, nullable=False),
+    sa.Index("ix_suspensions_until", "until", sqlite_where=SEALED, postgresql_where=SEALED),
     one_of("form", StatementForm),
     comment="Until when a subject's copy of the accounting leaves a recipient out: 45 CFR 164.528(a)(2).",
 )
 
 _OPEN = sa.text("state IN ('due', 'deferred')")
 _DEFERRED = sa.text("state = 'deferred'")
+_SETTLED = sa.text("sealed IS NOT NULL AND state IN ('given', 'moot')")
+_DUE = sa.text("state = 'due'")
 
 subject_notices = sa.Table(
     "subject_notices",
@@ -68,9 +74,9 @@ subject_notices = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("person_id", Id, sa.ForeignKey("persons.id"), nullable=False, index=True),
     sa.Column("record_id", Id, sa.ForeignKey("records.id"), nullable=False, index=True),
-    sa.Column("matter_id", Id, sa.ForeignKey("matters.id"), nullable=False),
-    sa.Column("disclosure_id", Id, sa.ForeignKey("disclosures.id"), nullable=False),
-    sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id"), nullable=False),
+    sa.Column("matter_id", Id, sa.ForeignKey("matters.id")),
+    sa.Column("disclosure_id", Id, sa.ForeignKey("disclosures.id")),
+    sa.Column("recipient_id", Id, sa.ForeignKey("recipients.id")),
     sa.Column("rule", sa.String(10), nullable=False),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("disclosed_at", Moment, nullable=False),
@@ -79,10 +85,16 @@ subject_notices = sa.Table(
     sa.Column("changed_by", Id),
     sa.Column("changed_at", Moment),
     sa.Column("sealed", sa.LargeBinary, comment="why it waits, or how it was given"),
+    sa.Column("evidence_id", Id, comment="the call or letter that told it"),
+    sa.Column("remind_at", Moment, comment="when somebody is told again that it is due"),
+    sa.Column("given_at", Moment, comment="when the person was told"),
     sa.Index(
         "ix_subject_notices_one", "person_id", "matter_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN
     ),
+    sa.Index("ix_subject_notices_settled", "changed_at", sqlite_where=_SETTLED, postgresql_where=_SETTLED),
     sa.Index("ix_subject_notices_until", "until", sqlite_where=_DEFERRED, postgresql_where=_DEFERRED),
+    sa.Index("ix_subject_notices_remind", "remind_at", sqlite_where=_DUE, postgresql_where=_DUE),
+    sa.CheckConstraint("(disclosure_id IS NULL) <> (evidence_id IS NULL)", name="told_one_way"),
     one_of("rule", NoticeRule),
     one_of("state", SubjectNoticeState),
     comment="Whom we owe the word that something was disclosed about them without their asking.",

@@ -31,8 +31,9 @@ from tiprouter.storage import (  # noqa: F401 - their tables are part of the met
     recovery_table,
     reviews_table,
     subjects_table,
+    sweeps_table,
 )
-from tiprouter.storage.columns import Id, Moment, Serial, metadata, one_of
+from tiprouter.storage.columns import SEALED, Id, Moment, Serial, metadata, one_of
 
 attempts, deliveries = deliveries_table.attempts, deliveries_table.deliveries
 callers, api_keys = callers_table.callers, callers_table.api_keys
@@ -76,8 +77,19 @@ records = sa.Table(
     ),
     sa.Column("due_at", Moment, comment="when it is to be decided again by itself; null when only a change can"),
     sa.Column("erased_at", Moment, comment="when its content was destroyed; ids and decisions stay"),
-    sa.Column("aged_from", Moment, comment="what its retention is counted from; moved on while it must be kept"),
+    sa.Column(
+        "aged_from",
+        Moment,
+        comment="what its retention counts from, or once it was erased that of its accounting; null when that is over",
+    ),
     sa.UniqueConstraint("kind", "external"),
+    sa.Index(
+        "ix_records_cases",
+        "kind",
+        "id",
+        sqlite_where=sa.text("open = 1 AND kind = 'case' AND erased_at IS NULL"),
+        postgresql_where=sa.text("open AND kind = 'case' AND erased_at IS NULL"),
+    ),
     sa.Index(
         "ix_records_due",
         "due_at",
@@ -85,13 +97,23 @@ records = sa.Table(
         postgresql_where=sa.text("due_at IS NOT NULL"),
     ),
     sa.Index(
-        "ix_records_aged_from",
+        "ix_records_aged",
+        "kind",
         "aged_from",
         sqlite_where=sa.text("erased_at IS NULL"),
         postgresql_where=sa.text("erased_at IS NULL"),
     ),
+    sa.Index(
+        "ix_records_accounted",
+        "aged_from",
+        sqlite_where=sa.text("erased_at IS NOT NULL"),
+        postgresql_where=sa.text("erased_at IS NOT NULL"),
+    ),
     one_of("kind", RecordKind),
 )
+
+OPEN_CASE: Final = sa.and_(records.c.open == sa.true(), sa.text("kind = 'case' AND erased_at IS NULL"))
+"""A case that the hotline did not close. Spelt out, so that the planner sees the partial index of these words."""
 
 revisions = sa.Table(
     "revisions",
@@ -127,6 +149,17 @@ consents = sa.Table(
     sa.Column("state", sa.String(10)),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("made_at", Moment, nullable=False),
+    sa.Column(
+        "aged_from",
+        Moment,
+        comment="what its retention is counted from; null while a record names the person, or erased",
+    ),
+    sa.Index(
+        "ix_consents_aged_from",
+        "aged_from",
+        sqlite_where=sa.text("aged_from IS NOT NULL"),
+        postgresql_where=sa.text("aged_from IS NOT NULL"),
+    ),
     one_of("state", ConsentPhase),
 )
 
@@ -139,6 +172,12 @@ recipients = sa.Table(
     sa.Column("details", sa.JSON, nullable=False),
     sa.Column("registered_at", Moment, nullable=False),
     sa.Column("delivery_mode", sa.String(4), nullable=False, server_default=DeliveryMode.PUSH),
+    sa.Column("max_per_second", sa.Integer, comment="attempts that may begin in a second; null for the house's pace"),
+    sa.Column(
+        "max_at_once",
+        sa.Integer,
+        comment="attempts that may be under way, whoever makes them; null for each worker's places",
+    ),
     one_of("kind", RecipientKind),
     one_of("delivery_mode", DeliveryMode),
 )
@@ -191,9 +230,28 @@ decisions = sa.Table(
     sa.Index("ix_decisions_recipient", "recipient_id", "id"),
     sa.Index("ix_decisions_outcome", "outcome", "id"),
     sa.Index("ix_decisions_bundle", "bundle", "id"),
+    sa.Index(
+        "ix_decisions_toward",
+        "recipient_id",
+        "record_id",
+        sqlite_where=sa.text("current = 1"),
+        postgresql_where=sa.text("current"),
+    ),
+    sa.Index(
+        "ix_decisions_unsettled",
+        "outcome",
+        "record_id",
+        sqlite_where=sa.text("current = 1 AND outcome IN ('HOLD_REVIEW', 'HOLD_ERROR', 'DUTY_BLOCKED')"),
+        postgresql_where=sa.text("current AND outcome IN ('HOLD_REVIEW', 'HOLD_ERROR', 'DUTY_BLOCKED')"),
+    ),
     one_of("outcome", Outcome),
     one_of("urgency", Urgency),
 )
+
+UNSETTLED: Final = sa.and_(
+    decisions.c.current == sa.true(), sa.text("outcome IN ('HOLD_REVIEW', 'HOLD_ERROR', 'DUTY_BLOCKED')")
+)
+"""A decision about which somebody still has to do something."""
 
 matters = sa.Table(
     "matters",
@@ -270,6 +328,7 @@ answers = sa.Table(
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("given_at", Moment, nullable=False),
+    sa.Index("ix_answers_given_at", "given_at", sqlite_where=SEALED, postgresql_where=SEALED),
     comment="Answers already given, by Idempotency-Key.",
 )
 

@@ -22,21 +22,25 @@ _OPEN = (*sorted(WAITING), DeliveryState.CLAIMED.value)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Deliveries of one lane in one state: how many, since when the first is due, and its nearest deadline."""
+    """Deliveries of one lane in one state: how many, how many of them are parked, and their nearest deadline.
+
+    What is parked waits for its agency or its endpoint, not for us.
+    """
 
     lane: str
     state: str
     count: int
-    due_since: datetime
+    parked: int
     deadline: datetime
 
 
 def waiting(tx: Connection) -> list[Waiting]:
     """Everything that has not ended, by lane and state."""
     columns = (deliveries.c.lane, deliveries.c.state)
-    query = sa.select(
-        *columns, sa.func.count(), sa.func.min(deliveries.c.next_at), sa.func.min(deliveries.c.deadline)
-    ).where(deliveries.c.state.in_(_OPEN))
+    parked = sa.func.count().filter(deliveries.c.parked)
+    query = sa.select(*columns, sa.func.count(), parked, sa.func.min(deliveries.c.deadline)).where(
+        deliveries.c.state.in_(_OPEN)
+    )
     return [Waiting(*row) for row in tx.execute(query.group_by(*columns).order_by(*columns))]
 
 
