@@ -12,6 +12,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+Days = Annotated[int, Field(le=36_500)]
+AS_RECORDS = -1
 PagedBy = Annotated[str, Field(pattern="^(webhook|email|both|none)$")]
 
 
@@ -176,6 +178,32 @@ class Settings(BaseSettings):
         le=36_500,
         description="days after which the content of what is closed and not held is erased; 0 keeps it",
     )
+    retention_tip_days: Days = Field(
+        default=AS_RECORDS, ge=-1, description="the same for tips; -1 is as TIPROUTER_RETENTION_DAYS says"
+    )
+    retention_case_days: Days = Field(
+        default=AS_RECORDS, ge=-1, description="the same for cases; -1 is as TIPROUTER_RETENTION_DAYS says"
+    )
+    retention_consent_days: Days = Field(
+        default=365, ge=0, description="days after their end for consents of persons whom no record names; 0 keeps them"
+    )
+    retention_answer_days: Days = Field(
+        default=30, ge=0, description="days for answers kept under an Idempotency-Key; 0 keeps them"
+    )
+    retention_snippet_days: Days = Field(
+        default=90, ge=0, description="days for the first bytes of what endpoints answered; 0 keeps them"
+    )
+    retention_notice_days: Days = Field(
+        default=365, ge=0, description="days for pages, and for what was said of notices to persons; 0 keeps them"
+    )
+    retention_accounting_days: Days = Field(
+        default=2_192,
+        ge=0,
+        description="days for the accounting of disclosures of erased records, 2192 (six years) at least; 0 keeps it",
+    )
+    retention_account_days: Days = Field(
+        default=2_192, ge=0, description="days for whose an account was that nobody can use; 0 keeps it"
+    )
     transparency_threshold: int = Field(
         default=11, ge=2, le=1_000, description="least count that the public tables tell; zeros are told"
     )
@@ -253,6 +281,19 @@ class Settings(BaseSettings):
             "again": self.places_again_percent,
             "first": self.places_first_percent,
             "retry": self.places_retry_percent,
+        }
+
+    @property
+    def retained_days(self) -> dict[str, int]:
+        """Days for which each class of record is kept, by its name; 0 is for ever."""
+        records = {"tip": self.retention_tip_days, "case": self.retention_case_days}
+        return {name: self.retention_days if days == AS_RECORDS else days for name, days in records.items()} | {
+            "consent": self.retention_consent_days,
+            "answer": self.retention_answer_days,
+            "snippet": self.retention_snippet_days,
+            "notice": self.retention_notice_days,
+            "accounting": self.retention_accounting_days,
+            "account": self.retention_account_days,
         }
 
     @property

@@ -1,24 +1,53 @@
 """What does this process count and time, and under which labels?
 
-1. Every label's values are a closed set: route templates, lanes, results, states. Never an id, a path, or anything that
-   a caller sent or a record holds; `tests/house/test_telemetry.py` reads what was counted and holds it to that.
-2. Counters begin at nought with the process. What is true of the whole service (what waits, how late) is read from the
-   database when somebody asks (`workflow/vitals.py`).
-3. A span is one step of work with such labels, through OpenTelemetry's API: nothing happens to it until whoever runs
-   the service installs and configures an SDK (`OTEL_...`).
+1. Every label's values are a closed set: route templates, lanes, results, states, the codes of `CODES`. Never an id, a
+   path, or anything that a caller sent or a record holds: `tests/api/test_metrics.py` reads what was counted and holds
+   it to that, `tests/house/test_telemetry.py` what may be counted.
+2. Counters begin at nought with the process, each label that is expected of them with it (`expect_answers`,
+   `expect_attempts`). What is true of the whole service (what waits, how late) is read from the database when somebody
+   asks (`workflow/vitals.py`).
+3. A span is one step of work, through OpenTelemetry's API: nothing happens to it until whoever runs the service
+   installs and configures an SDK (docs/operations.md). It may say what is in `SAID`, in words of closed sets and
+   numbers, and nothing else: what is not on the list is dropped, as a log line's fields are.
+4. A span begun inside another is its child. `carried` takes that into the thread in which SQLite's stories are told.
+   What is written of several steps at once belongs to none of them: it begins a trace of its own, linked to each.
+5. What a caller says of traces (`traceparent`) is not read, and no agency is told of ours.
 
 Prometheus names its units in its metrics: seconds, totals.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
-from opentelemetry import trace
+from opentelemetry import context, trace
+from opentelemetry.trace import Link, SpanContext
 from prometheus_client import CollectorRegistry, Counter, Histogram
+
+T = TypeVar("T")
+Tx = TypeVar("Tx")
+
+Mark: TypeAlias = SpanContext
+"""What another span is linked to a span by (rule 4)."""
 
 REGISTRY: Final = CollectorRegistry()
 NAMESPACE: Final = "tiprouter"
+
+CODES: Final = frozenset(
+    {
+        *(200, 201, 202, 204, 301, 302, 303, 307, 308),
+        *(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429),
+        *(500, 502, 503, 504),
+    }
+)
+"""The statuses that are told apart; any other is `other`, and no answer at all is `none`."""
+
+CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
+
+SAID: Final = frozenset(
+    {"method", "route", "status", "code", "lane", "kind", "result", "state", "chore", "count", "probes"}
+)
+"""What a span may say (rule 3)."""
 
 _FAST: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15)
 _SLOW: Final = (0.1, 0.3, 1, 3, 10, 30, 60, 300, 1_800, 7_200, 43_200, 86_400)
@@ -40,8 +69,8 @@ _ANSWER_SECONDS: Final = Histogram(
 )
 _ATTEMPTS: Final = Counter(
     "attempts",
-    "Attempts that this process made, by lane, what was sent, what came of it, and the class of the answer's status.",
-    ("lane", "kind", "result", "status"),
+    "Attempts that this process made, by lane, what was sent, what came of it, and the answer's status and its class.",
+    ("lane", "kind", "result", "status", "code"),
     namespace=NAMESPACE,
     registry=REGISTRY,
 )
@@ -72,15 +101,26 @@ _MARGIN_SECONDS: Final = Histogram(
 _tracer: Final = trace.get_tracer(NAMESPACE)
 
 
+class Step:
+    """A step of work that is under way, for whoever traces it."""
+
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+
+    def says(self, **said: str | int | None) -> None:
+        """Say more of it (rule 3)."""
+        self._span.set_attributes(_allowed(said))
+
+
 def answered(method: str, route: str | None, status: int, seconds: float) -> None:
     """One request: its route's template, or none where nothing is."""
-    _ANSWERS.labels(method, route or "none", _class_of(status)).inc()
+    _ANSWERS.labels(method, route or "none", class_of(status)).inc()
     _ANSWER_SECONDS.labels(route or "none").observe(seconds)
 
 
 def attempted(lane: str, kind: str, result: str, status: int | None, seconds: float) -> None:
     """One attempt of a worker's."""
-    _ATTEMPTS.labels(lane, kind, result, _class_of(status)).inc()
+    _ATTEMPTS.labels(lane, kind, result, class_of(status), code_of(status)).inc()
     _ATTEMPT_SECONDS.labels(lane).observe(seconds)
 
 
@@ -90,18 +130,78 @@ def delivered(lane: str, seconds: float, margin_seconds: float) -> None:
     _MARGIN_SECONDS.labels(lane).observe(max(margin_seconds, 0.0))
 
 
+def expect_answers(routes: Iterable[tuple[str, str]]) -> None:
+    """Let the answers of these methods and routes be there from the start (rule 2)."""
+    for method, route in routes:
+        for status in ("2xx", "4xx", "5xx"):
+            _ANSWERS.labels(method, route, status)
+
+
+def expect_attempts(lanes: Iterable[str], kinds: Iterable[str], ends: Iterable[tuple[str, int | None]]) -> None:
+    """Let attempts in these lanes, of these kinds, with these results and statuses be there from the start (rule 2)."""
+    kinds, ends = tuple(kinds), tuple(ends)
+    for lane in lanes:
+        for one in (_ATTEMPT_SECONDS, _DELIVERED_SECONDS, _MARGIN_SECONDS):
+            one.labels(lane)
+        for kind in kinds:
+            for result, status in ends:
+                _ATTEMPTS.labels(lane, kind, result, class_of(status), code_of(status))
+
+
 @contextmanager
-def span(name: str, **labels: str | int) -> Iterator[None]:
-    """A step of work, for whoever traces it. An error leaves only its class: its text may quote a record."""
+def span(name: str, *, of: Iterable[Mark] = (), **said: str | int) -> Iterator[Step]:
+    """A step of work; an error leaves only its class: its text may quote a record.
+
+    `of` are the steps it is done for, where those are several: it is no child of any then (rule 4).
+    """
+    links = tuple(Link(one) for one in of)
     with _tracer.start_as_current_span(
-        name, attributes=labels, record_exception=False, set_status_on_exception=False
+        name,
+        context.Context() if links else None,
+        attributes=_allowed(said),
+        links=links,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as current:
         try:
-            yield
+            yield Step(current)
         except BaseException as error:
             current.set_status(trace.StatusCode.ERROR, type(error).__name__)
             raise
 
 
-def _class_of(status: int | None) -> str:
-    return "none" if not status else f"{status // 100}xx"
+def here() -> Mark:
+    """The step that is under way, for another to be linked to."""
+    return trace.get_current_span().get_span_context()
+
+
+def carried(story: Callable[[Tx], T]) -> Callable[[Tx], T]:
+    """The same story, whose spans are children of the one that is under way now (rule 4)."""
+    here = context.get_current()
+
+    def told(tx: Tx) -> T:
+        token = context.attach(here)
+        try:
+            return story(tx)
+        finally:
+            context.detach(token)
+
+    return told
+
+
+def class_of(status: int | None) -> str:
+    """The class of a status: one of `CLASSES`, `none`, or `other` for what HTTP does not know."""
+    if not status:
+        return "none"
+    return CLASSES[status // 100 - 1] if 100 <= status <= 599 else "other"  # noqa: PLR2004 - RFC 9110 section 15
+
+
+def code_of(status: int | None) -> str:
+    """A status that is told apart, `other`, or `none`."""
+    if not status:
+        return "none"
+    return str(status) if status in CODES else "other"
+
+
+def _allowed(said: Mapping[str, str | int | None]) -> dict[str, str | int]:
+    return {name: value for name, value in said.items() if name in SAID and value is not None}

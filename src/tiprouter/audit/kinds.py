@@ -25,6 +25,7 @@ class Kind(StrEnum):
     RECORD_ERASED = "record.erased"
     SUBJECT_ERASED = "subject.erased"
     ERASURE_REQUESTED = "erasure.requested"
+    CONTENT_ERASED = "content.erased"
     RECORD_HELD = "record.held"
     RECORD_RELEASED = "record.released"
     ACCOUNTING_SUSPENDED = "accounting.suspended"
@@ -69,6 +70,7 @@ class Kind(StrEnum):
     LOG_KEY = "log.key"
     LOG_RECONCILED = "log.reconciled"
     ACCESS = "access"
+    ACCESS_REFUSED = "access.refused"
     DUTY_OPENED = "duty.opened"
     DUTY_DISCHARGED = "duty.discharged"
     DUTY_OVERDUE = "duty.overdue"
@@ -107,6 +109,7 @@ class Kind(StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of a happening
     CLIENT_REGISTERED = "client.registered"
     CLIENT_KEYS = "client.keys"
+    CALLER_CONFIRMED = "caller.confirmed"
 
 
 _RECORD = "record record_kind revision persons commitment received_at source cause"
@@ -130,11 +133,12 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.RECORD_ERASED: _fields("record revision cause persons whole"),
     Kind.SUBJECT_ERASED: _fields("person records cause approver"),
     Kind.ERASURE_REQUESTED: _fields("erasure subject"),
+    Kind.CONTENT_ERASED: _fields("what count cause record before"),
     Kind.RECORD_HELD: _fields("hold record"),
     Kind.RECORD_RELEASED: _fields("hold record"),
     Kind.ACCOUNTING_SUSPENDED: _fields("suspension person recipient until form"),
-    Kind.SUBJECT_NOTICE: _fields("notice person record recipient disclosure state rule until"),
-    Kind.RECIPIENT_REGISTERED: _fields(_RECIPIENT),
+    Kind.SUBJECT_NOTICE: _fields("notice person record recipient disclosure evidence state rule until given_at"),
+    Kind.RECIPIENT_REGISTERED: _fields(f"{_RECIPIENT} waits alone"),
     Kind.RECIPIENT_CHANGED: _fields(_RECIPIENT),
     Kind.DECISION: _fields(
         "decision record record_kind revision person recipient outcome categories policies facts bundle deadline cause"
@@ -150,7 +154,7 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
         "attempt delivery disclosure recall recipient number decision_epoch lane attempt_kind"
     ),
     Kind.ATTEMPT_FINISHED: _fields(
-        "attempt delivery disclosure recipient number result status next_at state duration_ms",
+        "attempt delivery disclosure recipient number result status next_at state duration_ms sent",
     ),
     Kind.DELIVERY_EXHAUSTED: _fields("delivery disclosure recipient attempts cause state"),
     Kind.BREAKER_OPENED: _fields("recipient revision failures"),
@@ -165,7 +169,7 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.NOTICE_REPEATED: _fields("notice reason subject record number channels"),
     Kind.PAGE_STARTED: _fields("page notice channel number repeat digest"),
     Kind.PAGE_FINISHED: _fields("page notice channel number result status state next_at"),
-    Kind.KEY_CREATED: _fields("key prefix algorithm purpose role recipient until holder"),
+    Kind.KEY_CREATED: _fields("key prefix algorithm purpose role recipient until holder waits alone"),
     Kind.KEY_REVOKED: _fields("key purpose recipient until"),
     # Ids of key-encryption keys, which are digests; of the keys that they wrap only how many.
     Kind.KEK_ROTATED: _fields("kek replaces"),
@@ -186,7 +190,10 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     # The key that signs from here on, and the signature of the one that it replaces over that statement.
     Kind.LOG_KEY: _fields("vkey replaces signature"),
     Kind.LOG_RECONCILED: _fields("result size checks"),
-    Kind.ACCESS: _fields("role what count subject"),
+    # Why is a word of `workflow/accessing.py`, or a grant; filters never hold what somebody chose to type. What is
+    # folded says from which entry of the log to which, and until when more of it is counted or since when it was.
+    Kind.ACCESS: _fields("role what why count subject filters first last since until"),
+    Kind.ACCESS_REFUSED: _fields("role method route lacks count since until"),
     Kind.DUTY_OPENED: _fields(f"{_DUTY} deadline written_by call blocked barred policies replaces"),
     Kind.DUTY_DISCHARGED: _fields(f"{_DUTY} by evidence deadline in_time written_by"),
     Kind.DUTY_OVERDUE: _fields(f"{_DUTY} deadline what"),
@@ -196,7 +203,7 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.DUTY_CALL: _fields(f"{_DUTY} call outcome kind called_at commitment"),
     Kind.DUTY_WRITTEN: _fields(f"{_DUTY} letter sent_at commitment"),
     Kind.DELIVERY_RETRIED: _fields("retry replay delivery disclosure recipient reason state became made commitment"),
-    Kind.REPLAY_PROPOSED: _fields("replay recipient since until states reason count"),
+    Kind.REPLAY_PROPOSED: _fields("replay recipient since until states reason count urgency result record"),
     Kind.REPLAY_CONFIRMED: _fields("replay recipient count proposer"),
     Kind.REPLAY_STOPPED: _fields("replay recipient state left"),
     Kind.REPLAY_ENDED: _fields("replay recipient state count due sent withheld passed_over failed"),
@@ -206,7 +213,7 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.QUESTION_ASKED: _fields("question acknowledgement disclosure record recipient deadline"),
     Kind.QUESTION_ANSWERED: _fields("question record recipient result disclosure category persons commitment"),
     Kind.QUESTION_CLOSED: _fields("question record recipient cause"),
-    Kind.ACCOUNT_INVITED: _fields("account role way until"),
+    Kind.ACCOUNT_INVITED: _fields("account role way until waits alone"),
     **dict.fromkeys(
         (Kind.ACCOUNT_REDEEMED, Kind.ACCOUNT_SUSPENDED, Kind.ACCOUNT_RESTORED, Kind.ACCOUNT_ENDED),
         _fields("account role way sessions"),
@@ -217,8 +224,10 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.STEPPED_UP: _fields("account session way"),
     Kind.SIGNED_OUT: _fields("account session sessions cause"),
     Kind.TOKEN_ISSUED: _fields("client key until"),
-    Kind.CLIENT_REGISTERED: _fields("client role recipient keys holder"),
-    Kind.CLIENT_KEYS: _fields("client keys"),
+    Kind.CLIENT_REGISTERED: _fields("client role recipient keys holder waits alone"),
+    Kind.CLIENT_KEYS: _fields("client keys waits alone"),
+    # What one person gave and another confirms: `what` is a credential, its key, a client, its keys, or an invitation.
+    Kind.CALLER_CONFIRMED: _fields("subject what prefix role recipient keys holder proposer"),
     Kind.GRANT_ASKED: _fields("grant record auditor until commitment"),
     Kind.GRANT_APPROVED: _fields("grant record auditor"),
     Kind.GRANT_OPENED: _fields("grant record auditor until approver"),

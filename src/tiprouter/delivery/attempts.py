@@ -3,7 +3,8 @@
 1. An attempt ends in exactly one result; only `success` (any 2xx) discharges the delivery.
 2. `gone` (410) is final until a person looks; every other result but `success` is worth another attempt.
 3. Neither value shows a URL, a body, a secret or a snippet in its `repr`.
-4. The snippet is what the receiver answered, at most 1,024 bytes; it may quote the disclosure, so the caller seals it.
+4. `aborted` is an attempt that was ended from here, because nothing may leave any more; `sent` says what had left.
+5. The snippet is what the receiver answered, at most 1,024 bytes; it may quote the disclosure, so the caller seals it.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from tiprouter.delivery.encryption import Encrypted
+from tiprouter.delivery.flight import Sent
 from tiprouter.delivery.signing import SigningSecret
 from tiprouter.delivery.trust import Trust
 from tiprouter.domain.page import PageBody
@@ -31,6 +33,7 @@ class AttemptResult(StrEnum):
     FORBIDDEN_ADDRESS = "forbidden_address"
     RESPONSE_TOO_LARGE = "response_too_large"  # the head of the answer; a long body is only cut
     PROTOCOL_ERROR = "protocol_error"  # the answer is not HTTP
+    ABORTED = "aborted"  # ended from here, before an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,10 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """What came of it; `status` and `retry_after_seconds` where an answer gave them, `dialled` an IP address."""
+    """What came of it; `status` and `retry_after_seconds` where an answer gave them, `dialled` an IP address.
+
+    `sent` is how much of the request had left, where it was aborted.
+    """
 
     result: AttemptResult
     status: int | None
@@ -60,3 +66,4 @@ class Attempted:
     duration_ms: int
     dialled: str | None
     snippet: bytes = field(repr=False)
+    sent: Sent | None = None

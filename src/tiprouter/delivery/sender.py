@@ -5,7 +5,8 @@
    caller, not news about the recipient).
 2. Every address is checked where it is dialled (`dialling`); redirects are not followed, proxies, netrc and cookies of
    the environment are not used.
-3. One deadline covers DNS, connecting, TLS, request, headers and body, with `asyncio.timeout`.
+3. One deadline covers DNS, connecting, TLS, request, headers and body, with `asyncio.timeout`. Whoever holds the
+   attempt's `Flight` may end it sooner; an answer whose head was here by then counts.
 4. Once a whole head of an answer is here its status decides. What is wrong with the body (too long, too slow, cut off,
    a lie about its length) only shortens the snippet: the recipient did say that it has the message, and asking again
    would deliver twice. Whether anybody read it is the acknowledgement's question. (Bytes that are not HTTP and arrive
@@ -17,8 +18,8 @@
    context serves all connections of recipients that trust alike, because making one costs tens of milliseconds; those
    that trust differently share neither context nor connections (`pools`).
 8. Connections are kept for 4 s only: many servers close at 5 s, and a request written into a closing connection is
-   lost. A kept connection stays with the address that was checked when it was opened. One on which bytes came that
-   nobody asked for is closed, and another is opened in its place.
+   lost. One whose name leads elsewhere by now, or on which bytes came that nobody asked for, is closed, and another is
+   opened in its place (`dialling`, rules 4 and 5).
 
 It does not bound how many attempts run at once: the dispatcher does, per recipient, so that nobody's deadline is spent
 waiting for somebody else's connection here.
@@ -28,7 +29,7 @@ import asyncio
 import io
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -42,17 +43,17 @@ from tiprouter.delivery import signing
 from tiprouter.delivery.addresses import Endpoint, ForbiddenAddressError, Networks, check_url
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.delivery.dialling import (
-    CURRENT,
     CheckedResolver,
     CheckedSockets,
-    Dialled,
     Lookup,
+    MovedError,
     StrayBytesError,
     SystemLookup,
     checked_request,
 )
 from tiprouter.delivery.encryption import CONTENT_TYPE as ENCRYPTED_TYPE
 from tiprouter.delivery.encryption import Encrypted
+from tiprouter.delivery.flight import CURRENT, Flight
 from tiprouter.delivery.pools import Pools
 from tiprouter.delivery.schedule import parse_retry_after
 from tiprouter.delivery.trust import Trust, TrustError, open_context
@@ -133,8 +134,8 @@ class Sender:
         await self._pools.close()
         self._system_lookup.close()
 
-    async def send(self, envelope: Envelope) -> Attempted:
-        """Make one attempt and say what came of it; raises only as rules 1 and 6 say."""
+    async def send(self, envelope: Envelope, flight: Flight | None = None) -> Attempted:
+        """Make one attempt, which `flight` may end, and say what came of it; raises only as rules 1 and 6 say."""
         if self._session is None:
             raise ConfigurationError("A Sender sends inside `async with` only.")
         if not isinstance(envelope.body, Redacted | PageBody | Encrypted):
@@ -149,15 +150,15 @@ class Sender:
         }
         clock = asyncio.get_running_loop().time
         started_at = clock()
-        dialled, answer = Dialled(), _Answer()
-        token = CURRENT.set(dialled)
+        flight, answer = flight or Flight(), _Answer()
+        token = CURRENT.set(flight)
         failed_as = AttemptResult.PROTOCOL_ERROR
         try:
             endpoint = check_url(envelope.url, sandbox=self._sandbox, networks=self._networks)
-            async with asyncio.timeout(envelope.timeout_seconds), self._trusting(envelope.trust) as session:
+            async with flight.lasting(envelope.timeout_seconds), self._trusting(envelope.trust) as session:
                 await _exchange(session, endpoint, headers, envelope.body.body, answer)
         except Exception as error:  # noqa: BLE001 - rule 6; cancellation is no Exception and passes
-            failed_as = _judge_failure(error)
+            failed_as = AttemptResult.ABORTED if flight.aborted else _judge_failure(error)
         finally:
             CURRENT.reset(token)
         elapsed_seconds = clock() - started_at
@@ -171,8 +172,9 @@ class Sender:
             status=answer.status,
             retry_after_seconds=retry_after_seconds,
             duration_ms=round(elapsed_seconds * 1000),
-            dialled=dialled.address,
+            dialled=flight.address,
             snippet=answer.snippet,
+            sent=flight.aborted if result is AttemptResult.ABORTED else None,
         )
 
     def _open(self, context: ssl.SSLContext) -> aiohttp.ClientSession:
@@ -196,9 +198,10 @@ def open_session(
     context: ssl.SSLContext, lookup: Lookup, *, sandbox: bool, networks: Networks = ()
 ) -> aiohttp.ClientSession:
     """Return a session with every guard of rules 2, 5, 7 and 8 in place."""
+    resolver = CheckedResolver(lookup, sandbox=sandbox, networks=networks)
     connector = aiohttp.TCPConnector(
         ssl=context,
-        resolver=CheckedResolver(lookup, sandbox=sandbox, networks=networks),
+        resolver=resolver,
         use_dns_cache=False,
         socket_factory=CheckedSockets(sandbox=sandbox, networks=networks),
         keepalive_timeout=KEEP_ALIVE_SECONDS,
@@ -206,7 +209,7 @@ def open_session(
     )
     return aiohttp.ClientSession(
         connector=connector,
-        request_class=checked_request(sandbox=sandbox, networks=networks),
+        request_class=checked_request(resolver, sandbox=sandbox, networks=networks),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
@@ -245,11 +248,18 @@ async def _exchange(
 async def _post(
     session: aiohttp.ClientSession, url: URL, headers: dict[str, str], body: bytes
 ) -> aiohttp.ClientResponse:
-    for _ in range(CONNECTIONS_TRIED_MAX - 1):
-        # Nothing was written to such a connection, so that trying another is no second attempt.
-        with suppress(StrayBytesError):
+    strays = 0
+    while True:
+        # Nothing was written to a connection that is refused, so that trying another is no second attempt.
+        try:
             return await session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False)
-    return await session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False)
+        except MovedError:
+            # It is closed by now, and there are only as many as were kept: a new one leads where its name does.
+            continue
+        except StrayBytesError:
+            strays += 1
+            if strays == CONNECTIONS_TRIED_MAX:
+                raise
 
 
 def _judge_status(status: int) -> AttemptResult:

@@ -7,6 +7,9 @@
 4. `@notify_subject` is one of `domain.outcome.Notice`; `@channel` one of `ReportChannel`; `@written` a span as duty
    tables write it: `48h`, `5d`, or `3bd` for business days.
 5. Only a permit that decides carries obligations: a forbid or a promise that named a deadline would never be heard.
+6. `@second_person` names data categories, separated by spaces: where the policy has a part in a hold, a release of any
+   of them takes a second reviewer, whoever is told. It only adds to what the house asks for (`domain/review.py`,
+   rule 6). It too stands on a permit that decides alone.
 """
 
 import re
@@ -18,14 +21,16 @@ from typing import Final, TypeVar
 
 from tiprouter.domain.duty import Span
 from tiprouter.domain.outcome import Notice
-from tiprouter.domain.vocabulary import ReportChannel
+from tiprouter.domain.vocabulary import Category, ReportChannel
 from tiprouter.policy.spans import span_of
 
 OBLIGATIONS: Final = ("deadline", "notify_subject", "channel", "written")
 RESERVED: Final = ("duty", "policy", "reviewer", "router", "signaler")
 """First words of ids that are generated, or stand in a decision where no policy decided."""
 
-ALLOWED: Final = ("id", "basis", "cite", *OBLIGATIONS)
+SECOND_PERSON: Final = "second_person"
+_ON_PERMITS: Final = (*OBLIGATIONS, SECOND_PERSON)
+ALLOWED: Final = ("id", "basis", "cite", *_ON_PERMITS)
 
 WORD = TypeVar("WORD", bound=StrEnum)
 
@@ -62,7 +67,10 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyNote:
-    """What a policy says about itself. `deadline` and `written` are spans after receipt."""
+    """What a policy says about itself. `deadline` and `written` are spans after receipt.
+
+    `second_person` is what a release lets leave only on a second reviewer's word.
+    """
 
     id: str
     effect: Effect
@@ -73,6 +81,7 @@ class PolicyNote:
     notify_subject: Notice | None
     channel: ReportChannel | None = None
     written: Span | None = None
+    second_person: frozenset[Category] = frozenset()
 
 
 class AnnotationError(ValueError):
@@ -80,15 +89,15 @@ class AnnotationError(ValueError):
 
 
 def note_of(effect: Effect, layer: Layer, annotations: Mapping[str, str | None]) -> PolicyNote:
-    """The note of one policy (rules 1-5). Raises `AnnotationError`."""
+    """The note of one policy (rules 1-6). Raises `AnnotationError`."""
     for name in annotations:
         if name not in ALLOWED:
             raise AnnotationError(
                 f"@{name} is not an annotation; known are {', '.join('@' + word for word in ALLOWED)}"
             )
     silent = effect is Effect.FORBID or layer not in DECIDING
-    if silent and any(name in annotations for name in OBLIGATIONS):
-        raise AnnotationError(f"a forbid carries no @{', no @'.join(OBLIGATIONS)}, and a promise neither")
+    if silent and any(name in annotations for name in _ON_PERMITS):
+        raise AnnotationError(f"a forbid carries no @{', no @'.join(_ON_PERMITS)}, and a promise neither")
     identifier = _required(annotations, "id")
     if not _ID.fullmatch(identifier):
         raise AnnotationError("@id must be lower-case words joined by dots and dashes, such as core.consent")
@@ -104,6 +113,7 @@ def note_of(effect: Effect, layer: Layer, annotations: Mapping[str, str | None])
         notify_subject=_word("notify_subject", annotations, Notice),
         channel=_word("channel", annotations, ReportChannel),
         written=_span(annotations["written"]) if "written" in annotations else None,
+        second_person=_categories(annotations[SECOND_PERSON]) if SECOND_PERSON in annotations else frozenset(),
     )
 
 
@@ -131,6 +141,17 @@ def _span(text: str | None) -> Span:
     if span is None:
         raise AnnotationError("@written is not a span such as 48h, 5d or 3bd")
     return span
+
+
+def _categories(text: str | None) -> frozenset[Category]:
+    words = (text or "").split()
+    try:
+        found = frozenset(map(Category, words))
+    except ValueError:
+        found = frozenset()
+    if not found:
+        raise AnnotationError(f"@{SECOND_PERSON} must name some of {', '.join(Category)}, separated by spaces")
+    return found
 
 
 def _word(name: str, annotations: Mapping[str, str | None], vocabulary: type[WORD]) -> WORD | None:

@@ -18,7 +18,7 @@ Not promised: that the policy is right. The golden table and the gate speak to t
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import Any, Final, NamedTuple
 import cedarpy
 
 from tiprouter.domain.duty import DutyRow, Protocol, Territory
+from tiprouter.domain.vocabulary import Category
 from tiprouter.policy import zones
 from tiprouter.policy.annotations import WRITTEN_BY_HAND, Layer, PolicyNote
 from tiprouter.policy.duties import duty_rows
@@ -93,6 +94,11 @@ class Bundle:
         """What the policy with this id says about itself, a slice's too."""
         found = self.notes.get(policy_id)
         return found or next((one.note for one in self.slices.values() if one.note.id == policy_id), None)
+
+    def second_person(self, policy_ids: Iterable[str]) -> frozenset[Category]:
+        """What these policies let a release tell only on a second reviewer's word, beside what the house asks for."""
+        notes = (self.note(policy_id) for policy_id in policy_ids)
+        return frozenset(category for note in notes if note is not None for category in note.second_person)
 
 
 def engine_versions() -> str:
