@@ -70,6 +70,8 @@ def examine(tx: Transaction, wish: Wish, now: datetime) -> Shown:
     claims = client_assertions.checked(wish.assertion, client.id, client.jwks, wish.audience, now)
     if client.revoked_at is not None or holder_left(tx, client):
         raise RefusedAssertionError(Refusal.REVOKED, client.id)
+    if client.waits:
+        raise RefusedAssertionError(Refusal.WAITS, client.id)
     if client.certificate_bound and wish.certificate is None:
         raise RefusedAssertionError(Refusal.CERTIFICATE, client.id)
     return Shown(client, claims)
@@ -112,6 +114,7 @@ def identify(tx: Transaction, presented: Presented, now: datetime) -> Recognised
         now,
         expires_at=token.expires_at,
         revoked=client.revoked_at is not None or holder_left(tx, client),
+        waits=client.waits,
         bound_to=token.certificate,
         shown=presented.certificate,
     )

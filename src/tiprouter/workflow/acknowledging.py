@@ -30,6 +30,7 @@ from tiprouter.storage.codec import to_bytes
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.disclosures import Listed
 from tiprouter.storage.questions import Question
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.answering import settle
 from tiprouter.workflow.awaiting import heard
 from tiprouter.workflow.evidence import acknowledged
@@ -104,9 +105,7 @@ def signature(tx: Transaction, desk: Desk, actor: Actor, acknowledgement_id: str
         found = acknowledgements.load(tx, desk.vault, acknowledgement_id)
         if found is None or found.words.jws is None:
             raise NotFoundError
-        it.log(
-            Kind.ACCESS, {"role": actor.role, "what": "acknowledgement.jws", "count": 1, "subject": acknowledgement_id}
-        )
+        seen(it, "acknowledgement.jws", 1, acknowledgement_id)
         return found.words.jws
 
 

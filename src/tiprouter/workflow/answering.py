@@ -98,7 +98,7 @@ def _follow(
             disclosures.move(it.tx, (carrier.id,), ends)
         cancel(it, delivery, cause)
         if found.left and not found.recalled and cause in TAKEN_BACK:
-            recall(it, stored, carrier)
+            recall(it, stored, carrier, cause)
             ready = None if draft is None else _redacted(it, stored, found, draft)
     if ready is not None and draft is not None:
         _make(it, stored, found, draft, ready, kept)

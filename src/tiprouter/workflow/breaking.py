@@ -6,7 +6,7 @@
    endpoint that is gone each time, of the others once an hour at most.
 3. What was parked is let go when a breaker closes, when an endpoint is gone (its deliveries are then parked again, and
    their duties go on), and when the recipient's entry changes: from then on nothing that was learnt before counts.
-4. A probe whose worker died is lost, and another may go at once.
+4. A probe whose worker died, or that was ended because nothing may leave, is lost, and another may go at once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,6 +31,7 @@ LINES_AT_ONCE: Final = 50
 _HEARD: Final[Mapping[AttemptResult, Heard]] = {
     AttemptResult.SUCCESS: Heard.ARRIVED,
     AttemptResult.GONE: Heard.GONE,
+    AttemptResult.ABORTED: Heard.NOTHING,
 }
 
 

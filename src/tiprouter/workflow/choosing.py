@@ -3,6 +3,9 @@
 1. Lane by lane, danger first, the longest due first; as many as the worker's places leave room for (`domain/lanes.py`).
 2. Nothing goes to a recipient whose places are all taken, whose pace is used up (danger is exempt from that), or whose
    line another process holds at this moment. It stays due, and hides nobody else's: `storage/lanes.py`, rule 2.
+   Where a recipient says itself what it can take, its pace is that, and of standard attempts no more are under way than
+   it allows, nor of imminent ones beside them, whichever processes make them: they are counted in the database while
+   its line is held here, so that two claims never count at once.
 3. What would go to an agency that only pulls, to an endpoint that is gone, or by an open breaker, is parked. What is
    parked for an endpoint that is gone lets its duties go on at once (`workflow/passing_on.py`).
 4. By an open breaker whose pause is over one delivery goes, the probe: one never tried before others, since a delivery
@@ -78,6 +81,7 @@ class _Choice:
     passed: set[str] = field(default_factory=set)
     parked: dict[str, bool] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
+    under_way: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
     def left(self, lane: Lane) -> int:
         """How many more of a lane there are places for."""
@@ -90,7 +94,11 @@ class _Choice:
 
     def meet(self, found: Iterable[Standing]) -> None:
         """Hold the lines that these would go by."""
-        self.lines |= lines.at_once(self.tx, {one.recipient_id for one in found} - self.lines.keys())
+        new = lines.at_once(self.tx, {one.recipient_id for one in found} - self.lines.keys())
+        self.lines |= new
+        limited = [name for name, line in new.items() if line.max_at_once is not None]
+        if limited:
+            self.under_way.update(lanes.under_way(self.tx, limited))
 
     def consider(self, found: Sequence[Standing]) -> None:
         """Pick, park or pass over each of these."""
@@ -118,17 +126,23 @@ class _Choice:
         """Rules 1 and 2."""
         if self.left(one.lane) <= 0:
             return False
-        open_to = self.room.open_to(one.recipient_id, one.lane, self.held)
-        if not open_to or not (one.lane in DANGER or self.pace.admits(line.free_at, self.now)):
+        open_to = self.room.open_to(one.recipient_id, one.lane, self.held) and self._takes_more(one, line)
+        pace = self.pace.own(line.max_per_second)
+        if not open_to or not (one.lane in DANGER or pace.admits(line.free_at, self.now)):
             self.passed.add(one.recipient_id)
             return False
         return True
 
+    def _takes_more(self, one: Standing, line: Line) -> bool:
+        """Whether its own limit leaves room for one more (rule 2)."""
+        return line.max_at_once is None or self.under_way[one.recipient_id, one.lane in DANGER] < line.max_at_once
+
     def _pick(self, one: Standing, line: Line) -> None:
         self.picked[one.id] = one
         self.held[one.recipient_id, one.lane] += 1
+        self.under_way[one.recipient_id, one.lane in DANGER] += 1
         self.taken[one.lane] += 1
-        free_at = self.pace.spend(line.free_at, self.now)
+        free_at = self.pace.own(line.max_per_second).spend(line.free_at, self.now)
         if free_at != line.free_at:
             self.lines[one.recipient_id] = replace(line, free_at=free_at)
             self.spent.add(one.recipient_id)

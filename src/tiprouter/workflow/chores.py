@@ -9,6 +9,14 @@ from typing import Final, TypeAlias
 
 from tiprouter.storage.database import Transaction
 from tiprouter.workflow import access_tokens
+from tiprouter.workflow.ageing import (
+    erase_orphans,
+    forget_accounting,
+    forget_accounts,
+    forget_answers,
+    forget_notices,
+    forget_snippets,
+)
 from tiprouter.workflow.alarm import find_undelivered, repeat_alarms
 from tiprouter.workflow.awaiting import watch_acknowledgements
 from tiprouter.workflow.breaking import tend_lines
@@ -18,7 +26,7 @@ from tiprouter.workflow.granting import expire_grants
 from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.inbox import end_overdue
 from tiprouter.workflow.log_watch import watch_log
-from tiprouter.workflow.noticing import owe_notices, resume_notices
+from tiprouter.workflow.noticing import owe_notices, remind, resume_notices
 from tiprouter.workflow.overdue import watch_duties
 from tiprouter.workflow.passing_on import pass_on
 from tiprouter.workflow.proving import tend_endpoints
@@ -42,7 +50,14 @@ CHORES: Final[tuple[Chore, ...]] = (
     repeat_alarms,
     owe_notices,
     resume_notices,
+    remind,
     erase_aged,
+    erase_orphans,
+    forget_answers,
+    forget_snippets,
+    forget_notices,
+    forget_accounting,
+    forget_accounts,
     work_replays,
     expire_grants,
     watch_log,

@@ -2,8 +2,8 @@
 
 1. Our time never goes back while a process runs (`wiring/timekeeping.py`), so one reading far ahead holds until the
    next start. What ended by it stays ended: nobody can say any more what was done meanwhile on the word of that time.
-2. While it is more than an hour ahead of the machine's clock nothing is erased for its age (`erasing.erase_aged`): what
-   is erased nobody brings back.
+2. While it is more than an hour ahead of the machine's clock nothing is erased for its age (`erasing.py`, `ageing.py`):
+   what is erased nobody brings back.
 3. A human is told, once for each day of the machine's clock, because only a new start begins at the right time.
 
 Not promised: anything while the machine's clock itself is ahead. It is believed then.

@@ -1,10 +1,12 @@
 """What happens when a person consents, refuses, confirms, narrows or withdraws?
 
-1. A grant has recipients or kinds, purposes, categories, an informed checklist and an end; a refusal may be bare.
+1. A grant has recipients or kinds, purposes, categories, an informed checklist and an end; a refusal may be bare. A
+   guardian's grant says who the guardian is, and who attested when that nothing implicates them.
 2. In the same transaction everything about every record that names the person is decided anew.
 3. After a withdrawal commits no new attempt starts: queued deliveries that rested on it are cancelled inside it, and
    recipients that may have received what is no longer permitted get a recall. So after a narrowing and a refusal.
-4. A withdrawal and a narrowing are answered with what they found: cancelled, in flight, already delivered.
+4. A withdrawal and a narrowing are answered with what they found: cancelled, in flight, already delivered. Delivered is
+   every disclosure, superseded ones too, that may have arrived before and is recalled by it.
 5. A grant that adds to what the person last said waits until they say it again, at another moment; until then it counts
    for nothing, and somebody is told that it waits. Every no lapses what waits (`domain/widening.py`).
 """
@@ -14,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tiprouter.audit.kinds import Kind
-from tiprouter.domain.consent import Choice, Consent, Scope
+from tiprouter.domain.consent import Choice, Consent, Scope, gaps_of
 from tiprouter.domain.states import WAITING, DeliveryState, IllegalTransitionError
 from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import Category, Purpose, RecipientKind
@@ -73,7 +75,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """What a withdrawal or a narrowing found of the disclosures that no longer stand."""
+    """What a withdrawal or a narrowing found: each disclosure is counted once (rule 4)."""
 
     given: Given
     cancelled: int
@@ -173,16 +175,13 @@ def _take_back(
     if not waited:
         _lapse_what_waits(it, consent.person_id)
     _store(it, Kind.CONSENT_LAPSED if consent.life is ConsentPhase.LAPSED else kind, consent, revision + 1)
-    before = disclosures.standing(it.tx, touched)
+    before, recalled = disclosures.standing(it.tx, touched), disclosures.recalled(it.tx, touched)
     again = _decide_again(it, touched, kind.value)
     gone = before.keys() - disclosures.live_ids(it.tx, touched)
-    states = [before[disclosure_id] for disclosure_id in gone]
-    return Withdrawal(
-        given=Given(consent, revision + 1, again),
-        cancelled=sum(state in WAITING for state in states),
-        in_flight=states.count(DeliveryState.CLAIMED),
-        delivered=states.count(DeliveryState.DELIVERED),
-    )
+    cancelled = {one for one in gone if before[one] in WAITING}
+    in_flight = {one for one in gone if before[one] is DeliveryState.CLAIMED}
+    delivered = disclosures.recalled(it.tx, touched) - recalled - cancelled - in_flight
+    return Withdrawal(Given(consent, revision + 1, again), len(cancelled), len(in_flight), len(delivered))
 
 
 def _held(it: Happening, consent_id: str, expected: int | None) -> tuple[Consent, int, list[str]]:
@@ -245,6 +244,11 @@ def _refuse_unsound(it: Happening, consent: Consent) -> None:
         raise InvalidError("This field lies in the future.", "/given_at")
     if consent.expires_at is not None and consent.expires_at <= consent.valid_from:
         raise InvalidError("This field is not later than valid_from.", "/expires_at")
+    for pointer, message in gaps_of(consent):
+        raise InvalidError(message, pointer)
+    attested_at = None if consent.guardian is None else consent.guardian.attested_at
+    if attested_at is not None and attested_at > it.now:
+        raise InvalidError("This field lies in the future.", "/guardian/attested_at")
     for number, recipient_id in enumerate(consent.recipients):
         if registry.load(it.tx, recipient_id) is None:
             raise InvalidError("This field names no recipient.", f"/recipients/{number}")

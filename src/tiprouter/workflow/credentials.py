@@ -9,17 +9,24 @@
    the others end with the overlap.
 5. Whoever was given part of their role's routes passes on no more of that role than their part. Giving other roles
    their credentials is what an operator's `credentials:write` is.
-6. A credential may name its holder, one of the staff's accounts: with that account it is one person
-   (`workflow/separation.py`). What a signed-in person makes for their own role is theirs, unless they name another, and
-   so is what that makes in its turn. While its holder is suspended or has left, it is as if it were ended.
-7. Whom a token names is read from the database whenever it is presented: an ended one has ended. The table at the end
+6. What gives somebody a role or a person's word that its maker has not waits, and opens nothing, until another operator
+   confirms it: a credential as a whole, a rotation its new key, with the old ones as good as before until then.
+7. A credential may name its holder, one of the staff's accounts: with that account it is one person
+   (`workflow/separation.py`); without, with whoever made it. What a signed-in person makes for their own role is
+   theirs, unless they name another, and so is what that makes in its turn. While its holder is suspended or has left,
+   it is as if it were ended.
+8. Whom a token names is read from the database whenever it is presented: an ended one has ended. The table at the end
    says by a token's first three characters who is asked.
+
+The token of what waits is told to its maker, at the making, and not to who confirms: so it is known to one operator,
+the one whose person it counts as, and the other's word gives them nothing that they could use. Told at the confirming,
+it would be one operator's reward for confirming what another asked for; told to both, two would know it.
 
 Making or rotating holds its transaction for one Argon2 computation, 20 to 30 ms; operators do it rarely.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from types import MappingProxyType
@@ -36,6 +43,16 @@ from tiprouter.workflow import access_tokens, presenting, signing_in
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
 from tiprouter.workflow.key_secrets import SALT_BYTES, verifier_of
 from tiprouter.workflow.presenting import Presented, Recognised
+from tiprouter.workflow.separation import (
+    GivenBeforeError,
+    GivenByYouError,
+    NothingWaitsError,
+    Word,
+    person,
+    require_another,
+    still_waits,
+    word_for,
+)
 from tiprouter.workflow.standing import require_fresh
 
 DAYS, DAYS_MAX, OVERLAP_DAYS_MAX = 365, 730, 7
@@ -75,11 +92,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """A credential's new key, its token, and when the keys before it end."""
+    """A credential's new key, its token, and when the keys before it end; None while that waits (rule 6)."""
 
     key: ApiKey
     token: str
-    old_end_at: datetime
+    old_end_at: datetime | None
 
 
 def make(
@@ -95,14 +112,61 @@ def make(
     with happening(tx, desk, actor) as it:
         holder_id = terms.holder_id or own(tx, actor, role)
         caller = Caller(it.id("cal"), role.value, it.now, recipient_id, terms.label, terms.scopes, holder_id=holder_id)
-        admissible(it, caller)
-        callers.add(tx, caller)
-        _, token = _new_key(it, caller, terms.days, terms.certificate)
+        caller, word = given(it, caller)
+        _, token = _new_key(it, caller, terms, word)
         return caller, token
 
 
+def given(it: Happening, wanted: Caller) -> tuple[Caller, Word]:
+    """A new caller as it is stored: by whom it was made, and whether it waits (rule 6). Raises as `admissible`."""
+    admissible(it, wanted)
+    made = replace(wanted, made_by=person(it.tx, it.actor.id))
+    word = word_for(it, made)
+    made = replace(made, waits=word.waits)
+    callers.add(it.tx, made)
+    return made, word
+
+
+def confirm(tx: Transaction, desk: Desk, actor: Actor, caller_id: str) -> Caller:
+    """Another operator's word for a credential, or for its new key (rule 6).
+
+    Raises `NotFoundError`, `NothingWaitsError`, `GivenByYouError`, `StepUpNeededError`.
+    """
+    with happening(tx, desk, actor) as it:
+        require_fresh(actor, it.now)
+        caller = callers.hold(tx, caller_id)
+        if caller is None or caller.jwks is not None:
+            raise NotFoundError
+        keys = api_keys.of(tx, [caller_id])
+        key = keys[0] if caller.waits else _waiting(keys, it.now)
+        if key is None or not still_waits(key.created_at, it.now):
+            raise NothingWaitsError
+        require_another(it, GivenByYouError, key.made_by)
+        callers.confirmed(tx, caller_id)
+        if key.waits:
+            api_keys.confirmed(tx, key.prefix)
+            _end_others(it, key, key.overlap_days or 0)
+        it.log(
+            Kind.CALLER_CONFIRMED,
+            {
+                "subject": caller_id,
+                "what": "key" if key.waits else "credential",
+                "prefix": key.prefix,
+                "role": caller.role,
+                "recipient": caller.recipient_id,
+                "holder": caller.holder_id,
+                "proposer": key.made_by,
+            },
+        )
+        return replace(caller, waits=False)
+
+
+def _waiting(keys: Sequence[ApiKey], now: datetime) -> ApiKey | None:
+    return next((key for key in keys if key.waits and still_waits(key.created_at, now)), None)
+
+
 def admissible(it: Happening, caller: Caller) -> None:
-    """Let a new caller through whose parts fit together (rules 5 and 6). Raises `InvalidError`, `StepUpNeededError`."""
+    """Let a new caller through whose parts fit together (rules 5 and 7). Raises `InvalidError`, `StepUpNeededError`."""
     require_fresh(it.actor, it.now)
     if (caller.role == CallerRole.AGENCY) is (caller.recipient_id is None):
         raise InvalidError("An agency's credential names its recipient, and no other does.", "/recipient_id")
@@ -114,7 +178,7 @@ def admissible(it: Happening, caller: Caller) -> None:
 
 
 def own(tx: Transaction, actor: Actor, role: CallerRole) -> str | None:
-    """Who holds what this actor makes for a role, where nobody is named (rule 6)."""
+    """Who holds what this actor makes for a role, where nobody is named (rule 7)."""
     if actor.role != role:
         return None
     if actor.session is not None:
@@ -140,7 +204,8 @@ def first(tx: Transaction, desk: Desk, actor: Actor) -> str | None:
 def rotate(tx: Transaction, desk: Desk, actor: Actor, caller_id: str, overlap_days: int, days: int = DAYS) -> Rotated:
     """A new key for a credential; the others end after the overlap, or when they would have ended before.
 
-    A certificate that the newest key was bound to binds the new one. Raises `NotFoundError`, `InvalidError`.
+    A certificate that the newest key was bound to binds the new one. Raises `NotFoundError`, `InvalidError`,
+    `GivenBeforeError`.
     """
     with happening(tx, desk, actor) as it:
         caller = callers.hold(tx, caller_id)
@@ -148,12 +213,21 @@ def rotate(tx: Transaction, desk: Desk, actor: Actor, caller_id: str, overlap_da
             raise NotFoundError
         require_fresh(actor, it.now)
         within(actor, caller)
-        newest = api_keys.of(tx, [caller_id])[0]
-        old_end_at = it.now + timedelta(days=overlap_days)
-        api_keys.end(tx, caller_id, old_end_at)
-        it.log(Kind.KEY_REVOKED, {"key": caller_id, "purpose": "caller", "until": moment(old_end_at)})
-        key, token = _new_key(it, caller, days, newest.certificate)
-        return Rotated(key, token, old_end_at)
+        keys = api_keys.of(tx, [caller_id])
+        if caller.waits or _waiting(keys, it.now) is not None:
+            raise GivenBeforeError
+        good = next((key for key in keys if not key.waits), keys[0])
+        word = word_for(it, caller)
+        key, token = _new_key(it, caller, Terms(days=days, certificate=good.certificate), word, overlap_days)
+        return Rotated(key, token, None if word.waits else _end_others(it, key, overlap_days))
+
+
+def _end_others(it: Happening, key: ApiKey, overlap_days: int) -> datetime:
+    """The keys before this one end with the overlap."""
+    at = it.now + timedelta(days=overlap_days)
+    api_keys.end(it.tx, key.caller_id, at, but=key.prefix)
+    it.log(Kind.KEY_REVOKED, {"key": key.caller_id, "purpose": "caller", "until": moment(at)})
+    return at
 
 
 def revoke(tx: Transaction, desk: Desk, actor: Actor, caller_id: str) -> None:
@@ -181,12 +255,25 @@ def _holds(tx: Transaction, account_id: str) -> bool:
     return account is not None and account.state is not AccountState.ENDED
 
 
-def _new_key(it: Happening, caller: Caller, days: int, certificate: str | None) -> tuple[ApiKey, str]:
+def _new_key(
+    it: Happening, caller: Caller, terms: Terms, word: Word, overlap_days: int | None = None
+) -> tuple[ApiKey, str]:
+    """A key and its token; `overlap_days` is said of a rotation, whose key may wait while its credential does not."""
     secret = presenting.spelt(it.desk.entropy(presenting.TOKEN_BYTES))
     # 40 random bits of an id's spelling: a prefix names a key, and keeps no secret.
     prefix = it.id("key")[-8:].lower()
     verifier = verifier_of(secret, it.desk.entropy(SALT_BYTES), it.desk.secret_cost)
-    key = ApiKey(prefix, caller.id, verifier, certificate, it.now, it.now + timedelta(days=days))
+    key = ApiKey(
+        prefix,
+        caller.id,
+        verifier,
+        terms.certificate,
+        it.now,
+        it.now + timedelta(days=terms.days),
+        made_by=person(it.tx, it.actor.id),
+        waits=word.waits and overlap_days is not None,
+        overlap_days=overlap_days,
+    )
     api_keys.add(it.tx, key)
     it.log(
         Kind.KEY_CREATED,
@@ -196,14 +283,16 @@ def _new_key(it: Happening, caller: Caller, days: int, certificate: str | None) 
             "purpose": "caller",
             "role": caller.role,
             "holder": caller.holder_id,
+            "recipient": caller.recipient_id,
             "until": moment(key.expires_at),
+            **word.said,
         },
     )
     return key, f"{presenting.KEY}{prefix}_{secret}"
 
 
 def identify(tx: Transaction, presented: Presented, now: datetime) -> Recognised | None:
-    """Whom a token names, if anybody (rule 7); they are let in by `workflow/porter.py`."""
+    """Whom a token names, if anybody (rule 8); they are let in by `workflow/porter.py`."""
     asked = IDENTIFIERS.get(presented.token[:3])
     return None if asked is None else asked(tx, presented, now)
 
@@ -221,6 +310,7 @@ def _api_key(tx: Transaction, presented: Presented, now: datetime) -> Recognised
         now,
         expires_at=key.expires_at,
         revoked=caller.revoked_at is not None or access_tokens.holder_left(tx, caller),
+        waits=caller.waits or key.waits,
         bound_to=key.certificate,
         shown=presented.certificate,
     )
@@ -243,4 +333,4 @@ Identifier = Callable[[Transaction, Presented, datetime], Recognised | None]
 IDENTIFIERS: Final[Mapping[str, Identifier]] = MappingProxyType(
     {presenting.KEY: _api_key, presenting.ACCESS: access_tokens.identify, presenting.SESSION: _session}
 )
-"""Who is asked about a token, by its form (rule 7)."""
+"""Who is asked about a token, by its form (rule 8)."""

@@ -35,8 +35,7 @@ from tiprouter.storage.disclosures import Disclosure, UnderWay
 from tiprouter.storage.records import Stored
 from tiprouter.workflow.happening import Happening, moment
 
-WITHDRAWN: Final = "consent.withdrawn"
-TAKEN_BACK: Final = frozenset({WITHDRAWN, "consent.narrowed", "consent.refused"})
+TAKEN_BACK: Final = frozenset({"consent.withdrawn", "consent.narrowed", "consent.refused"})
 """Why something may leave no longer because the person said so: what was sent is recalled."""
 
 KEEP_TRYING: Final = timedelta(hours=24)
@@ -101,14 +100,15 @@ def reconcile(
     cancel_all(it, ended, cause)
     told = disclosures.told_of(it.tx, stored.id) if cause in TAKEN_BACK else {}
     out, because = _Outgoing(), _because(kept)
-    after = _recall_all(it, stored, out, [held for old in ended for held in told.get(old.matter_id, ())])
+    after = _recall_all(it, stored, out, [held for old in ended for held in told.get(old.matter_id, ())], cause)
     for to, first in new.items():
         draft = first if to not in after else _after(stored, first, after[to])
         if to not in same and draft is not None:
             _make(it, stored, out, draft, because.get(to, ()))
     recalled, standing = {old.recipient_id for old in ended}, {live[to].disclosure_id for to in same}
     others = [held for some in told.values() for held in some if held.recipient_id not in recalled]
-    _recall_what_ended_before(it, stored, out, [held for held in others if held.id not in standing], kept)
+    before = _ended_before(it, stored, [held for held in others if held.id not in standing], kept)
+    _recall_all(it, stored, out, before, cause)
     out.store(it, stored.id)
 
 
@@ -228,15 +228,17 @@ def _make(it: Happening, stored: Stored, out: _Outgoing, draft: Draft, because: 
     )
 
 
-def recall(it: Happening, stored: Stored, old: Disclosure) -> int:
+def recall(it: Happening, stored: Stored, old: Disclosure, cause: str) -> int:
     """Take back what a recipient may hold (rule 5); returns the recall's place in the sequence."""
     out = _Outgoing()
-    reached = _recall_all(it, stored, out, (old,))
+    reached = _recall_all(it, stored, out, (old,), cause)
     out.store(it, stored.id)
     return reached[old.recipient_id]
 
 
-def _recall_all(it: Happening, stored: Stored, out: _Outgoing, held: Sequence[Disclosure]) -> dict[str, int]:
+def _recall_all(
+    it: Happening, stored: Stored, out: _Outgoing, held: Sequence[Disclosure], cause: str
+) -> dict[str, int]:
     """The same of many; the last recall's place in the sequence, by recipient."""
     if not held:
         return {}
@@ -245,13 +247,16 @@ def _recall_all(it: Happening, stored: Stored, out: _Outgoing, held: Sequence[Di
         raise NotFoundError
     matters = {matter.id: matter.sequence for matter in disclosures.matters_of(it.tx, stored.id)}
     for old in held:
-        _recall(it, stored, out, old, (known[old.recipient_id], out.reached.get(old.matter_id, matters[old.matter_id])))
+        to = (known[old.recipient_id], out.reached.get(old.matter_id, matters[old.matter_id]))
+        _recall(it, stored, out, old, to, cause)
     disclosures.move(it.tx, [old.id for old in held], DisclosureEvent.RECALL)
     return {old.recipient_id: out.reached[old.matter_id] for old in held}
 
 
-def _recall(it: Happening, stored: Stored, out: _Outgoing, old: Disclosure, to: tuple[Recipient, int]) -> None:
-    """One recall: to whom, and which place of the sequence was given out last."""
+def _recall(
+    it: Happening, stored: Stored, out: _Outgoing, old: Disclosure, to: tuple[Recipient, int], cause: str
+) -> None:
+    """One recall: to whom, which place of the sequence was given out last, and why."""
     recipient, reached = to
     address = Address(it.id("dis"), old.matter_id, reached + 1, it.now, it.now + RECALL_WITHIN)
     redacted = redaction.recall(recipient, address, old.id)
@@ -279,23 +284,19 @@ def _recall(it: Happening, stored: Stored, out: _Outgoing, old: Disclosure, to: 
             "delivery": delivery.id,
             "record": stored.id,
             "recipient": old.recipient_id,
-            "cause": WITHDRAWN,
+            "cause": cause,
             "deadline": moment(address.deadline),
         },
     )
 
 
-def _recall_what_ended_before(
-    it: Happening,
-    stored: Stored,
-    out: _Outgoing,
-    held: Sequence[Disclosure],
-    kept: Mapping[tuple[str, str | None], Decision],
-) -> None:
+def _ended_before(
+    it: Happening, stored: Stored, held: Sequence[Disclosure], kept: Mapping[tuple[str, str | None], Decision]
+) -> list[Disclosure]:
     """Rule 5 for what no longer stands anyway: it ended by expiry, or by a revision that may leave the person out."""
     then = decisions.several(it.tx, sorted({decision_id for one in held for decision_id in one.decisions}))
     gone = _taken_back_unasked(it, stored, {(one.person_id, one.recipient_id) for one in then.values()} - kept.keys())
-    _recall_all(it, stored, out, [one for one in held if _rested_on_what_is_withdrawn(one, then, kept, gone)])
+    return [one for one in held if _rested_on_what_is_withdrawn(one, then, kept, gone)]
 
 
 def _taken_back_unasked(

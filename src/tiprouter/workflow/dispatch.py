@@ -8,7 +8,9 @@
 3. Finishing is one transaction: the attempt's answer, the delivery's next state, what it says of the line, and the
    audit entry, fenced by the lease's token. A worker that lost its lease changes nothing but its own attempt. Several
    may be finished in one transaction: one that cannot be does not undo the others.
-4. A delivery that was cancelled in flight stays cancelled; the answer is recorded.
+4. A delivery that was cancelled in flight stays cancelled; the answer is recorded, or that the attempt was aborted
+   (`workflow/worker.py`) and how much of its request had left. The recall behind it goes in any case: it was made when
+   nobody knew, and says nothing but an id.
 5. Trying ends when `deliver_by` passes, or when the endpoint says it is gone; then a human is told.
 6. An agency in thin mode is sent ids; the delivery is announced then, and delivered when the agency pulled it.
 7. An endpoint that has not proved itself is sent nothing (`workflow/proving.py`): what is for it waits.
@@ -21,6 +23,7 @@ from typing import Any, Final
 
 import structlog
 
+from tiprouter import telemetry
 from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.delivery.schedule import next_attempt_at
@@ -76,7 +79,8 @@ def claim(tx: Transaction, desk: Desk, room: Room, *, probes: int = PROBES, swee
             chosen = choose(tx, it.now, room, desk.pace, probes)
             if chosen.deliveries or not chosen.parked:
                 break
-        return _claim_all(it, chosen)
+        with telemetry.span("prepare", count=len(chosen.deliveries)):
+            return _claim_all(it, chosen)
 
 
 def _sweep(it: Happening) -> None:
@@ -174,7 +178,7 @@ def _finish(it: Happening, delivery: Delivery, ready: Begun, attempted: Attempte
     done = replace(ready.attempt, finished_at=it.now, result=attempted.result.value, status=attempted.status)
     ended = Ended(done, ready.record_id, attempted.snippet)
     if delivery.lease != ready.lease:
-        _log_finished(it, delivery, done, attempted.duration_ms)
+        _log_finished(it, delivery, done, attempted)
         return _Finished(delivery.id, delivery.state, ended, {}, None)
     after = _after(it, delivery, ready.attempt.kind, attempted)
     changes = {
@@ -188,7 +192,7 @@ def _finish(it: Happening, delivery: Delivery, ready: Begun, attempted: Attempte
         "pass_on": after.state in (DeliveryState.EXHAUSTED, DeliveryState.REFUSED),
         **awaited(it, delivery, after),
     }
-    _log_finished(it, after, done, attempted.duration_ms)
+    _log_finished(it, after, done, attempted)
     tell_of_end(it, after)
     answer = said(ready.attempt.kind, delivery.recipient_id, ready.lease, attempted.result)
     return _Finished(delivery.id, after.state, ended, changes, answer)
@@ -344,7 +348,8 @@ def _after(it: Happening, delivery: Delivery, kind: AttemptKind, attempted: Atte
     return replace(delivery, state=next_state(delivery.state, DeliveryEvent.FAIL_TRANSIENT), next_at=again)
 
 
-def _log_finished(it: Happening, delivery: Delivery, attempt: Attempt, duration_ms: int | None) -> None:
+def _log_finished(it: Happening, delivery: Delivery, attempt: Attempt, attempted: Attempted | None) -> None:
+    sent = attempted.sent if attempted else None
     it.log(
         Kind.ATTEMPT_FINISHED,
         {
@@ -357,6 +362,7 @@ def _log_finished(it: Happening, delivery: Delivery, attempt: Attempt, duration_
             "status": attempt.status,
             "state": delivery.state.value,
             "next_at": moment(delivery.next_at) if delivery.state in DUE else None,
-            "duration_ms": duration_ms,
-        },
+            "duration_ms": attempted.duration_ms if attempted else None,
+        }
+        | ({} if sent is None else {"sent": sent.value}),
     )

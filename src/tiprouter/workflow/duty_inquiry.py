@@ -7,13 +7,13 @@
 
 from dataclasses import dataclass, replace
 
-from tiprouter.audit.kinds import Kind
 from tiprouter.domain.discharge import StandingDuty
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import duties, registry
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.duties import Call, Filter, Letter, WrittenRequest
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.happening import Actor, Desk, happening
 from tiprouter.workflow.inquiry import Page
 
@@ -36,7 +36,7 @@ def list_duties(
     with happening(tx, desk, actor) as it:
         rows = duties.page(tx, replace(wanted, overdue_at=it.now), after, limit + 1)
         kept = tuple(rows[:limit])
-        it.log(Kind.ACCESS, {"role": actor.role, "what": "duties", "count": len(kept)})
+        seen(it, "duties", len(kept), asked=wanted)
         return Page(kept, kept[-1].id if len(rows) > limit else None)
 
 
@@ -46,7 +46,7 @@ def docket(tx: Transaction, desk: Desk, actor: Actor, duty_id: str) -> Docket:
         duty = duties.load(tx, duty_id)
         if duty is None:
             raise NotFoundError
-        it.log(Kind.ACCESS, {"role": actor.role, "what": "duty", "count": 1, "subject": duty_id})
+        seen(it, "duty", 1, duty_id)
         about = [one for one in duties.of_record(tx, duty.record_id) if one.person_id == duty.person_id]
         return Docket(
             duty=duty,

@@ -6,7 +6,9 @@
 4. Of one agency one change waits at a time; anybody who may propose may withdraw it, alone.
 5. A confirmed change makes the endpoint unverified (`workflow/proving.py`): two persons who err alike still disclose to
    nobody who cannot answer for the agency.
-6. There is no emergency in which one person does. Suspending an agency, or taking its webhook away, sends nothing
+6. A new agency is confirmed by the same two words (`workflow/enrolment.py`, rule 6). Where the first proposal for one
+   ended, any proposal, also of nothing else, is the next, and what it proposes is an active agency.
+7. There is no emergency in which one person does. Suspending an agency, or taking its webhook away, sends nothing
    anywhere: that one person does at once (`workflow/enrolment.py`).
 
 Who counts as another person is `workflow/separation.py`'s.
@@ -14,25 +16,23 @@ Who counts as another person is `workflow/separation.py`'s.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 from tiprouter.audit.kinds import Kind
-from tiprouter.domain.endpoint import CONFIRM_WITHIN, GUARDED, MessageForm, guarded
+from tiprouter.domain.endpoint import GUARDED, MessageForm, guarded
 from tiprouter.domain.endpoint_states import ChangeEvent, ChangeState
-from tiprouter.domain.recipient import Recipient
+from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
-from tiprouter.storage import client_keys, endpoint_changes, endpoints, records, registry
+from tiprouter.storage import bundles, client_keys, endpoint_changes, endpoints, registry
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.endpoint_changes import Change
 from tiprouter.storage.endpoints import EndpointMessage
-from tiprouter.workflow.enrolment import check_entry, keep_key, log_entry
-from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
+from tiprouter.workflow.enrolment import ENROLMENT, check_entry, keep_key, log_entry, unconfirmed, wait
+from tiprouter.workflow.happening import Actor, Desk, Happening, happening
 from tiprouter.workflow.proving import changed, end_change
+from tiprouter.workflow.revisit import agency_changed
 from tiprouter.workflow.separation import Act, OnePersonError, require_another
 from tiprouter.workflow.standing import require_fresh
-
-PROPOSED = "endpoint.change-proposed"
 
 
 class ChangeWaitsError(ConflictError):
@@ -77,28 +77,16 @@ def propose(tx: Transaction, desk: Desk, actor: Actor, wish: Wish) -> Change:
             raise ChangeWaitsError
         wanted = replace(old, **{name: value for name, value in wish.values.items() if name in GUARDED})
         names = guarded(old, wanted)
+        if unconfirmed(tx, recipient_id):
+            wanted, names = replace(wanted, status=RecipientStatus.ACTIVE), (*names, ENROLMENT)
         if not names:
             raise InvalidError("Nothing here needs a second person; change the entry itself.", "")
         if "certificate" not in names and wanted.certificate:
             private_key = client_keys.read(tx, desk.vault, recipient_id, wanted.certificate)
         check_entry(it, wanted, private_key)
         keep_key(it, wanted, private_key)
-        change = Change(
-            it.id("chg"),
-            recipient_id,
-            old.revision,
-            ChangeState.PROPOSED,
-            wanted,
-            names,
-            actor.id,
-            it.now,
-            it.now + CONFIRM_WITHIN,
-        )
-        endpoint_changes.add(tx, change)
+        change = wait(it, old, wanted, names)
         _tell_old(it, old, change)
-        said = {"change": change.id, "recipient": recipient_id, "revision": old.revision, "state": change.state.value}
-        it.log(Kind.ENDPOINT_CHANGE, said | {"changes": list(names), "until": moment(change.confirm_until)})
-        it.tell(PROPOSED, recipient_id, None, change.confirm_until, again_after=timedelta())
         return change
 
 
@@ -109,7 +97,7 @@ def confirm(tx: Transaction, desk: Desk, actor: Actor, change_id: str) -> Recipi
     """
     with happening(tx, desk, actor) as it:
         require_fresh(actor, it.now)
-        records.look_again_at_open(tx, it.now)
+        bundles.hold(tx)
         change, old = _both(tx, change_id)
         if change.state is not ChangeState.PROPOSED or it.now >= change.confirm_until:
             raise ChangeEndedError
@@ -123,6 +111,7 @@ def confirm(tx: Transaction, desk: Desk, actor: Actor, change_id: str) -> Recipi
         client_keys.keep_only(tx, old.id, [old.certificate, recipient.certificate])
         end_change(it, change, ChangeEvent.CONFIRM)
         changed(it, old, recipient)
+        agency_changed(it, old, recipient, Kind.RECIPIENT_CHANGED.value)
         log_entry(it, Kind.RECIPIENT_CHANGED, recipient)
         return recipient
 

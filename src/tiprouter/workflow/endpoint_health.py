@@ -3,7 +3,7 @@
 1. Counted are attempts that the router made, by the UTC day in which each was written: how many, how many arrived, and
    how long half and nearly all of those that were answered for took, from being written to their end being written.
 2. At most 31 days and 20,000 attempts; `whole` says whether that was all. A day without attempts is not listed.
-3. Ids, numbers and times only.
+3. Ids, numbers and times only; beside them what the agency itself says that it can take.
 """
 
 from collections.abc import Sequence
@@ -47,12 +47,14 @@ class Health:
     last_failure_at: datetime | None
     days: tuple[HealthDay, ...]
     whole: bool
+    max_per_second: int | None = None
+    max_at_once: int | None = None
 
 
 def health_of(tx: Transaction, desk: Desk, recipient_id: str, days: int) -> Health:
     """An endpoint's health over so many days (rules 1 to 3). Raises `NotFoundError`."""
-    known = endpoints.load(tx, recipient_id)
-    if registry.load(tx, recipient_id) is None or known is None:
+    known, recipient = endpoints.load(tx, recipient_id), registry.load(tx, recipient_id)
+    if recipient is None or known is None:
         raise NotFoundError
     since = desk.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     found = health.tried(tx, recipient_id, since)
@@ -69,6 +71,8 @@ def health_of(tx: Transaction, desk: Desk, recipient_id: str, days: int) -> Heal
         max((one.finished_at for one in done if one.finished_at and not _arrived(one)), default=None),
         tuple(_day(day, counted, opened) for day in sorted(every, reverse=True)),
         len(found) == len(counted),
+        recipient.max_per_second,
+        recipient.max_at_once,
     )
 
 

@@ -10,20 +10,24 @@
 5. With a record goes the consent of every person whom no other record names.
 6. Nothing is recalled: what was sent was sent lawfully and is the recipient's to keep or erase. Whoever wants it back
    withdraws first. The answer says how many disclosures there were; the accounting says which.
-7. What is closed is erased by itself after the retention that the service is set to, and never while rule 2 keeps it or
-   our time is not to be trusted with that (`clock_watch.py`).
+7. What is closed is erased by itself after the retention of its class (`domain/retention.py`), and never while rule 2
+   keeps it, a legal hold stands on another record that names one of its persons, or our time is not to be trusted with
+   that (`clock_watch.py`). What else ages is told in `ageing.py`.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.disclosure_states import DisclosureEvent
 from tiprouter.domain.erasure import without
+from tiprouter.domain.retention import Retained, cause_of, counted_until
+from tiprouter.domain.vocabulary import RecordKind
 from tiprouter.errors import ConflictError, NotFoundError, UnavailableError
 from tiprouter.storage import (
+    ageing,
     consents,
     deliveries,
     disclosures,
@@ -50,7 +54,7 @@ AT_ONCE: Final = 20
 
 _SUBJECT: Final = "subject.erased"
 _RECORD: Final = "record.erased"
-_RETENTION: Final = "retention"
+_CLASSES: Final = ((RecordKind.TIP, Retained.TIP), (RecordKind.CASE, Retained.CASE))
 
 
 class HeldError(ConflictError):
@@ -135,20 +139,30 @@ def erase_subject(tx: Transaction, desk: Desk, actor: Actor, person_id: str) -> 
 
 
 def erase_aged(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:
-    """Erase what was closed long enough ago (rule 7); how many records were looked at."""
-    if not desk.retention or runs_ahead(desk):
+    """Erase tips and cases that were closed long enough ago (rule 7); how many records were looked at."""
+    if runs_ahead(desk):
         return 0
     with happening(tx, desk, ROUTER) as it:
-        found = erasure.aged(tx, it.now - desk.retention, limit)
-        hold_still(it, found)
-        for record_id in found:
-            if erasure.erased_at(tx, record_id) is not None:
-                continue
-            if erasure.closed(tx, record_id) and not erasure.keeps(tx, record_id):
-                erase_whole(it, record_id, _RETENTION)
-            else:
-                erasure.age_from(tx, record_id, it.now - desk.retention + erasure.LOOK_AGAIN)
+        found: list[tuple[str, Retained, datetime]] = []
+        for kind, what in _CLASSES:
+            until = counted_until(desk.retention, what, it.now)
+            if until is not None and len(found) < limit:
+                aged = erasure.aged(tx, kind, until, limit - len(found))
+                found += [(record_id, what, until) for record_id in aged]
+        hold_still(it, [record_id for record_id, _, _ in found])
+        for record_id, what, until in found:
+            _erase_if_over(it, record_id, what, until)
         return len(found)
+
+
+def _erase_if_over(it: Happening, record_id: str, what: Retained, until: datetime) -> None:
+    if erasure.erased_at(it.tx, record_id) is not None:
+        return
+    kept = erasure.keeps(it.tx, record_id) or ageing.held(it.tx, record_id)
+    if erasure.closed(it.tx, record_id) and not kept:
+        erase_whole(it, record_id, cause_of(what))
+    else:
+        erasure.age_from(it.tx, record_id, until + erasure.LOOK_AGAIN)
 
 
 def hold_still(it: Happening, record_ids: Collection[str], *more: str) -> None:

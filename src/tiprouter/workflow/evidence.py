@@ -8,8 +8,11 @@
    answered is kept and closes nothing. It was not made in the future, nor before the hotline received the signal.
 4. Where no agency is registered, or it is accused, the call says of which kind and place the one was that was called
    instead, and closes those parts alone.
-5. A report in writing closes its own clock and nothing else. Nothing is recorded for a duty that is owed no longer.
-6. An agency that asks for a report in writing starts that clock, from when it asked, where the law gives a time;
+5. A report in writing closes its own clock and nothing else. Where it is to another agency, that is the one that was
+   called last, or the letter says which. Nothing is recorded for a duty that is owed no longer.
+6. What was told by a call that reached somebody, or by a letter, is owed to its subject as what was sent is
+   (`workflow/noticing.py`).
+7. An agency that asks for a report in writing starts that clock, from when it asked, where the law gives a time;
    whoever heard it records who asked and when. A request without a clock is recorded all the same.
 """
 
@@ -28,6 +31,7 @@ from tiprouter.storage.disclosures import Disclosure
 from tiprouter.storage.duties import Call, CallWords, Letter, LetterWords, RequestWords, WrittenRequest
 from tiprouter.workflow.duties import about, held, held_by_id, keep, prove, settle_others
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
+from tiprouter.workflow.noticing import owe_for_word
 from tiprouter.workflow.overdue import move_on
 
 TAKEN_ON = (AcknowledgementStatus.ACCEPTED, AcknowledgementStatus.CLOSED)
@@ -93,7 +97,7 @@ def record_call(tx: Transaction, desk: Desk, actor: Actor, duty_id: str, called:
         _refuse_time(it, duty, called.called_at, "/called_at")
         if called.outcome is CallOutcome.REACHED and called.words.reference is None:
             raise InvalidError("A call that reached somebody has the agency's own number for it.", "/reference")
-        kind, place = _called_instead(duty, called)
+        kind, place = _instead(duty, called.kind, called.place)
         call = Call(
             it.id("cll"), duty.id, called.outcome, kind, place, called.called_at, actor.id, it.now, called.words
         )
@@ -113,36 +117,56 @@ def record_call(tx: Transaction, desk: Desk, actor: Actor, duty_id: str, called:
             if kind is None and duty.owing:
                 prove(it, duty, EvidenceKind.CALLED, call.id)
             settle_others(it, duty.record_id, [duty.person_id])
+            owe_for_word(it, duty, call.id)
         return call, held_by_id(it, duty.id)
 
 
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """A report in writing as whoever sent it tells of it; `kind` and `place` as of a call (rule 5)."""
+
+    sent_at: datetime
+    words: LetterWords
+    kind: RecipientKind | None = None
+    place: str | None = None
+
+
 def record_letter(
-    tx: Transaction, desk: Desk, actor: Actor, duty_id: str, sent_at: datetime, words: LetterWords
+    tx: Transaction,
+    desk: Desk,
+    actor: Actor,
+    duty_id: str,
+    wrote: Wrote,
 ) -> tuple[Letter, StandingDuty]:
-    """Record a report in writing (rule 5). Raises `NotFoundError`, `InvalidError`, `NoLongerOwedError`."""
+    """Record a report in writing (rule 5).
+
+    Raises `NotFoundError`, `InvalidError`, `NoLongerOwedError`.
+    """
     with happening(tx, desk, actor) as it:
         duty = _open(it, duty_id)
-        _refuse_time(it, duty, sent_at, "/sent_at")
-        letter = Letter(it.id("let"), duty.id, sent_at, actor.id, it.now, words)
+        _refuse_time(it, duty, wrote.sent_at, "/sent_at")
+        kind, place = _written_instead(it, duty, wrote)
+        letter = Letter(it.id("let"), duty.id, wrote.sent_at, actor.id, it.now, wrote.words, kind, place)
         duties.add_letter(tx, desk.vault, letter, duty.record_id)
         it.log(
             Kind.DUTY_WRITTEN,
             about(duty)
             | {
                 "letter": letter.id,
-                "sent_at": moment(sent_at),
-                "commitment": it.commitment(to_bytes(words))[1],
+                "sent_at": moment(letter.sent_at),
+                "commitment": it.commitment(to_bytes(wrote.words))[1],
             },
         )
         if duty.written_id is None:
             keep(it, replace(duty, written_id=letter.id))
+        owe_for_word(it, duty, letter.id)
         return letter, held_by_id(it, duty.id)
 
 
 def record_request(
     tx: Transaction, desk: Desk, actor: Actor, duty_id: str, requested_at: datetime, words: RequestWords
 ) -> tuple[WrittenRequest, StandingDuty]:
-    """Record that an agency asked for a report in writing (rule 6).
+    """Record that an agency asked for a report in writing (rule 7).
 
     Raises `NotFoundError`, `InvalidError`, `NoLongerOwedError`.
     """
@@ -181,19 +205,30 @@ def _refuse_time(it: Happening, duty: StandingDuty, when: datetime, pointer: str
         raise InvalidError("This field is earlier than the record was received.", pointer)
 
 
-def _called_instead(duty: StandingDuty, called: Called) -> tuple[RecipientKind | None, str | None]:
-    """Who was called in a recipient's place (rule 4); nobody where the recipient itself can be."""
+def _written_instead(it: Happening, duty: StandingDuty, wrote: Wrote) -> tuple[RecipientKind | None, str | None]:
+    """Who was written to in a recipient's place (rule 5): whom the letter names, or whoever was called last."""
+    if not duty.answers and wrote.kind is None and wrote.place is None:
+        called = duties.calls_instead(it.tx, duty.record_id).get(duty.person_id, {}).get(duty.id, ())
+        if called:
+            return called[-1].kind, called[-1].place
+    return _instead(duty, wrote.kind, wrote.place)
+
+
+def _instead(
+    duty: StandingDuty, kind: RecipientKind | None, named: str | None
+) -> tuple[RecipientKind | None, str | None]:
+    """Who was told in a recipient's place (rule 4); nobody where the recipient itself can be."""
     if duty.answers:
-        if called.kind is not None or called.place is not None:
+        if kind is not None or named is not None:
             raise InvalidError("This duty's own recipient is the one to call; name no other.", "/kind")
         return None, None
-    if called.kind is None:
+    if kind is None:
         raise InvalidError("Nobody of this duty can be called: name the kind of agency that was.", "/kind")
-    able = [share for share in duty.shares if called.kind in share.kinds]
+    able = [share for share in duty.shares if kind in share.kinds]
     places = sorted({share.place for share in able if share.place})
-    if called.place is None and len(places) > 1:
+    if named is None and len(places) > 1:
         raise InvalidError("Several places want to be told: name the one whose agency was called.", "/jurisdiction")
-    place = called.place or (places[0] if places else "")
+    place = named or (places[0] if places else "")
     if not any(share.place in ("", place) for share in able):
         raise InvalidError("No part of this duty is told by calling such an agency.", "/kind")
-    return called.kind, place
+    return kind, place

@@ -23,7 +23,9 @@ from tiprouter.storage import records, treelog, whole_matter
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.treelog import EntryRow
+from tiprouter.storage.vault import ErasedError
 from tiprouter.workflow import log_keys
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.happening import Actor, Desk, happening
 from tiprouter.workflow.opening import told_of
 from tiprouter.workflow.stored_log import fetch
@@ -43,7 +45,10 @@ class Gathered:
 
 
 async def export(database: Database, desk: Desk, actor: Actor, record_id: str) -> bytes:
-    """The audit bundle of a record's whole matter, logged (rules 1-4). Raises `NotFoundError`, `NotInTheLogError`."""
+    """The audit bundle of a record's whole matter, logged (rules 1-4).
+
+    Raises `NotFoundError`, `NotInTheLogError`; `ErasedError` when its accounting is over.
+    """
     found = await database.read(lambda tx: gathered(tx, desk, record_id))
     data = pack(compose(found.contents, found.signer))
     await database.write(lambda tx: made(tx, desk, actor, found.contents, data), quietly=True)
@@ -52,7 +57,7 @@ async def export(database: Database, desk: Desk, actor: Actor, record_id: str) -
 
 
 def gathered(tx: Transaction, desk: Desk, record_id: str) -> Gathered:
-    """Rules 1, 2. Raises `NotFoundError`, `NotInTheLogError`."""
+    """Rules 1, 2. Raises `NotFoundError`, `NotInTheLogError`, `ErasedError`."""
     if not records.known(tx, record_id):
         raise NotFoundError
     last = treelog.last_checkpoint(tx)
@@ -71,6 +76,7 @@ def gathered(tx: Transaction, desk: Desk, record_id: str) -> Gathered:
 def made(tx: Transaction, desk: Desk, actor: Actor, contents: Contents, data: bytes) -> None:
     """Rule 3."""
     with happening(tx, desk, actor) as it:
+        seen(it, "audit-bundle", len(contents.entries), contents.record_id)
         it.log(
             Kind.EXPORT_MADE,
             {
@@ -90,6 +96,8 @@ def _succession(tx: Transaction) -> list[EntryRow]:
 def _matter(tx: Transaction, desk: Desk, record_id: str, entries: list[EntryRow]) -> dict[str, JSON]:
     """What `matter.json` says: of rows whose entry is in the log, in the order of their entries."""
     made_of = {one.id: one for one in whole_matter.decided(tx, record_id)}
+    if not all(one.salt for one in made_of.values()):
+        raise ErasedError
     told = [one.disclosure.id for one in whole_matter.listed(tx, record_id)]
     carried = whole_matter.payloads(tx, desk.vault, record_id, told)
     decided: list[JSON] = []

@@ -14,10 +14,12 @@ from typing import Final, TypeAlias
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never, wait_random_exponential
 
+from tiprouter import telemetry
 from tiprouter.delivery.attempts import Attempted
 from tiprouter.domain.states import DeliveryState
 from tiprouter.errors import UnavailableError
 from tiprouter.storage.database import Database
+from tiprouter.telemetry import Mark
 from tiprouter.workflow.dispatch import Ready, finish, finish_all
 from tiprouter.workflow.happening import Desk
 
@@ -25,7 +27,7 @@ GATHER_SECONDS: Final = 0.003
 TOGETHER_MAX: Final = 64
 PAUSE_SECONDS_MAX: Final = 5.0
 
-_Waiting: TypeAlias = tuple[Ready, Attempted, asyncio.Future[DeliveryState]]
+_Waiting: TypeAlias = tuple[Ready, Attempted, asyncio.Future[DeliveryState], Mark]
 
 
 class Answers:
@@ -38,7 +40,7 @@ class Answers:
     async def write(self, ready: Ready, attempted: Attempted) -> DeliveryState:
         """Hand an answer over (rule 1); the state its delivery is in once it is durable."""
         written: asyncio.Future[DeliveryState] = asyncio.get_running_loop().create_future()
-        self._handed.put_nowait((ready, attempted, written))
+        self._handed.put_nowait((ready, attempted, written, telemetry.here()))
         return await written
 
     async def run(self) -> None:
@@ -48,10 +50,11 @@ class Answers:
             await asyncio.sleep(GATHER_SECONDS)
             while len(some) < TOGETHER_MAX and not self._handed.empty():
                 some.append(self._handed.get_nowait())
-            await self._write(some)
+            with telemetry.span("write", of=[one[3] for one in some], count=len(some)):
+                await self._write(some)
 
     async def _write(self, some: list[_Waiting]) -> None:
-        ended = [(ready, attempted) for ready, attempted, _ in some]
+        ended = [(ready, attempted) for ready, attempted, _, _ in some]
         async for attempt in until_the_database_answers():
             with attempt:
                 states = await self._database.write(lambda tx: finish_all(tx, self._desk, ended), quietly=True)
@@ -62,7 +65,7 @@ class Answers:
                 await self._write_alone(one)
 
     async def _write_alone(self, one: _Waiting) -> None:
-        ready, attempted, written = one
+        ready, attempted, written, _ = one
         try:
             async for attempt in until_the_database_answers():
                 with attempt:

@@ -31,6 +31,7 @@ from tiprouter.storage import accounts, callers, erasure, grants, records
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.grants import Grant
 from tiprouter.workflow import standing
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening, moment
 from tiprouter.workflow.inquiry import Page
@@ -134,7 +135,7 @@ def show(tx: Transaction, desk: Desk, actor: Actor, grant_id: str) -> Shown:
     """One grant with its reason (rule 6). Raises `NotFoundError`."""
     with happening(tx, desk, actor) as it:
         made = visible(grants.load(tx, grant_id), actor)
-        it.log(Kind.ACCESS, {"role": actor.role, "what": "grant", "count": 1, "subject": grant_id})
+        seen(it, "grant", 1, grant_id)
         return Shown(_now(it, made), grants.reason(tx, desk.vault, made))
 
 
@@ -143,7 +144,7 @@ def list_grants(tx: Transaction, desk: Desk, actor: Actor, after: str | None, li
     with happening(tx, desk, actor) as it:
         rows = grants.page(tx, None if actor.role in _APPROVERS else actor.id, after, limit + 1)
         kept = tuple(_now(it, one) for one in rows[:limit])
-        it.log(Kind.ACCESS, {"role": actor.role, "what": "grants", "count": len(kept)})
+        seen(it, "grants", len(kept))
         return Page(kept, kept[-1].id if len(rows) > limit else None)
 
 

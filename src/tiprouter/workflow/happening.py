@@ -16,9 +16,11 @@ from typing import Any, Final
 from tiprouter import ids
 from tiprouter.audit.entry import NONCE_BYTES, Alike, commit, compose
 from tiprouter.audit.kinds import Kind
-from tiprouter.domain.notice import REPEAT_EVERY, PageChannel, Routing, give_up_at, reason_of, repeats_max
+from tiprouter.domain.notice import PageChannel, reason_of
 from tiprouter.domain.pace import Pace
 from tiprouter.domain.page_states import PageState
+from tiprouter.domain.repeating import Routing, give_up_at, repeat_after
+from tiprouter.domain.retention import Retained
 from tiprouter.domain.suppression import THRESHOLD
 from tiprouter.errors import UnavailableError
 from tiprouter.policy.engine import Engine
@@ -54,11 +56,11 @@ ROUTER: Final = Actor("tiprouter", "router")
 class Desk:
     """What the stories are told with.
 
-    `blind_key` keys the blind indexes. A widened consent may be confirmed after `confirm_after`. What is closed is
-    erased after `retention`; zero keeps it. `pace` is how much one recipient gets a minute. `verify_endpoints` has
-    endpoints prove themselves before they are sent disclosures. `small_cell` is what a published count reaches, or is
-    withheld. `secret_cost` is what keeping the secret of a new API key costs. `ahead` is how far `now` is ahead of the
-    machine's clock.
+    `blind_key` keys the blind indexes. A widened consent may be confirmed after `confirm_after`. What is over is erased
+    after the `retention` of its class; none, or zero, keeps it. `pace` is how much one recipient gets a minute.
+    `verify_endpoints` has endpoints prove themselves before they are sent disclosures. `small_cell` is what a published
+    count reaches, or is withheld. `secret_cost` is what keeping the secret of a new API key costs. `ahead` is how far
+    `now` is ahead of the machine's clock.
     """
 
     now: Callable[[], datetime]
@@ -68,7 +70,7 @@ class Desk:
     blind_key: bytes
     sandbox: bool
     confirm_after: timedelta = timedelta(minutes=10)
-    retention: timedelta = timedelta()
+    retention: Mapping[Retained, timedelta] = field(default_factory=dict)
     routing: Routing = field(default_factory=Routing)
     pace: Pace = field(default_factory=Pace)
     verify_endpoints: bool = True
@@ -145,8 +147,9 @@ class Happening:
             return
         raised = Raised(self.id("ntc"), reason, subject, record_id, deadline, self.now)
         notices.add(self.tx, raised)
-        if repeats_max(reason):
-            pages.sound(self.tx, Alarm(raised.id, 0, self.now + REPEAT_EVERY))
+        again = repeat_after(reason, 0)
+        if again is not None:
+            pages.sound(self.tx, Alarm(raised.id, 0, self.now + again))
         self.page(raised, self.desk.routing.first(reason))
         self.log(
             Kind.NOTICE,

@@ -1,13 +1,15 @@
 """Who has seen a notice?
 
 1. The first to acknowledge a notice stays named, with the time; to acknowledge it again changes nothing and says so.
-2. What still waits to be paged of it is not sent any more, and it is not repeated.
+2. What still waits to be paged of it is not sent any more, and it is not repeated. What is to be told until it is done
+   is told anew after a day, if it is not done by then (`domain/repeating.py`, rule 3).
 3. Acknowledging says that somebody has seen it, not that anything was done.
 """
 
 from dataclasses import dataclass
 
 from tiprouter.audit.kinds import Kind
+from tiprouter.domain.repeating import UNTIL_DONE, WIDEST
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import notices, pages
 from tiprouter.storage.database import Transaction
@@ -35,7 +37,7 @@ def acknowledge(tx: Transaction, desk: Desk, actor: Actor, notice_id: str) -> St
             return Standing(raised, before)
         made = Heeded(notice_id, actor.id, it.now)
         pages.heed(tx, made)
-        pages.set_alarm(tx, notice_id, next_at=None)
+        pages.set_alarm(tx, notice_id, next_at=it.now + WIDEST if raised.reason in UNTIL_DONE else None)
         it.log(
             Kind.NOTICE_ACKNOWLEDGED,
             {"notice": notice_id, "reason": raised.reason, "subject": raised.subject, "record": raised.record_id},

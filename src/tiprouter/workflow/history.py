@@ -38,7 +38,7 @@ from tiprouter.storage.decisions import Decision
 from tiprouter.storage.past import Past
 from tiprouter.workflow.assess import facts_bytes
 from tiprouter.workflow.happening import Desk, NoBundleError, engine_of, moment
-from tiprouter.workflow.logbook import TOLD, Logbook, LogReader, Unlike
+from tiprouter.workflow.logbook import TOLD, Logbook, LogReader, Unlike, forgotten
 
 PAGE: Final = 1_000
 REMEMBERED: Final = 16_384
@@ -190,7 +190,7 @@ def _judged(page: list[Decision], engines: Mapping[str, Engine], counts: Counter
 def _faults(decision: Decision, engine: Engine | None, counts: Counter[str]) -> Iterator[str]:
     """What differs when a decision is made again; what cannot be, or is the same, is counted (rules 1, 2)."""
     if decision.facts is None:
-        if decision.categories or decision.outcome in _LEAVING:
+        if not forgotten(decision) and (decision.categories or decision.outcome in _LEAVING):
             yield "facts: none, and yet something leaves"
         else:
             counts["without facts"] += 1

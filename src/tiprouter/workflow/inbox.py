@@ -24,7 +24,6 @@ from typing import Final, TypeVar
 
 import structlog
 
-from tiprouter.audit.kinds import Kind
 from tiprouter.delivery import signing
 from tiprouter.delivery.attempts import Attempted, AttemptResult
 from tiprouter.delivery.encryption import Encrypted
@@ -38,6 +37,7 @@ from tiprouter.storage.acknowledgements import Acknowledgement, Words
 from tiprouter.storage.database import DatabaseError, Transaction
 from tiprouter.storage.deliveries import Delivery
 from tiprouter.storage.inbox import Item, Place
+from tiprouter.workflow import accessing
 from tiprouter.workflow.acknowledging import acknowledge
 from tiprouter.workflow.dispatch import SWEEP_MAX, finish
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening
@@ -104,7 +104,7 @@ def open_inbox(
         items = tuple(one for one in shown if one is not None)
         shelf = Shelf(items, seen[limit - 1].place if len(seen) > limit else None)
         if last or shelf.waits:
-            _accessed(it, "inbox", len(items), None)
+            accessing.seen(it, "inbox", len(items))
         return shelf
 
 
@@ -204,7 +204,7 @@ def _take(it: Happening, item: Item) -> Fetched | None:
     begun = begin(it, delivery, AttemptKind.FETCH, lease)
     until, number = it.now + HAND_OVER, begun.attempt.number
     inbox.take(it.tx, replace(delivery, state=state, lease=lease, lease_until=until, attempts=number), it.now)
-    _accessed(it, "inbox.delivery", 1, delivery.disclosure_id)
+    accessing.seen(it, "inbox.delivery", 1, delivery.disclosure_id)
     return Fetched(begun, body, headers)
 
 
@@ -228,7 +228,3 @@ def _withheld_if_wrong(it: Happening, item: Item, story: Callable[[], T | None])
         log.warning("delivery.held", delivery=delivery.id, error=type(error).__name__)
         it.tell("delivery.held", delivery.id, delivery.record_id, delivery.deadline)
         return None
-
-
-def _accessed(it: Happening, what: str, count: int, subject: str | None) -> None:
-    it.log(Kind.ACCESS, {"role": it.actor.role, "what": what, "count": count, "subject": subject})

@@ -1,7 +1,8 @@
 """What may be asked, and what is answered?
 
 1. Every answer about records, consents, decisions and disclosures leaves an `access` entry in the transaction that
-   reads it: the log knows of the answer before the asker has it.
+   reads it: the log knows of the answer before the asker has it. What is read here without an actor is logged by who
+   asks for it (`accessing.note`, `tally.Tally`).
 2. A question about something that does not exist and one about something the asker may not see raise the same
    `NotFoundError`; which roles may ask what stands in `api/access.py`.
 3. Lists are paged by key: an id, or an index of the log. A page is `limit` rows and the key to go on from.
@@ -12,14 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from tiprouter.audit import merkle, tiles
-from tiprouter.audit.kinds import Kind
 from tiprouter.audit.proof import Proof
 from tiprouter.audit.tiles import Tile
 from tiprouter.domain.consent import Consent
 from tiprouter.domain.explain import Explanation, explain, facts_from
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.vocabulary import RecordKind
-from tiprouter.errors import NotFoundError
+from tiprouter.errors import InvalidError, NotFoundError
 from tiprouter.policy.annotations import PolicyNote
 from tiprouter.storage import (
     acknowledgements,
@@ -37,8 +37,9 @@ from tiprouter.storage.decisions import Decision
 from tiprouter.storage.deliveries import Attempt
 from tiprouter.storage.disclosures import Listed
 from tiprouter.storage.records import Stored
-from tiprouter.storage.treelog import EntryRow
+from tiprouter.storage.treelog import CheckpointRow, EntryRow
 from tiprouter.workflow import heeding
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.acknowledging import visible
 from tiprouter.workflow.happening import Actor, Desk, Happening, engine_of, happening
 from tiprouter.workflow.intake import case_index
@@ -84,18 +85,14 @@ class Journey:
 def history_read(tx: Transaction, desk: Desk, actor: Actor, what: str, count: int) -> None:
     """Somebody is about to be told of so many past decisions at once (rule 1)."""
     with happening(tx, desk, actor) as it:
-        _seen(it, what, count)
-
-
-def _seen(it: Happening, what: str, count: int, subject: str | None = None) -> None:
-    it.log(Kind.ACCESS, {"role": it.actor.role, "what": what, "count": count, "subject": subject})
+        seen(it, what, count)
 
 
 def _found(it: Happening, what: str, subject: str, value: T | None) -> T:
     """The value, its access logged (rule 1); or `NotFoundError`."""
     if value is None:
         raise NotFoundError
-    _seen(it, what, 1, subject)
+    seen(it, what, 1, subject)
     return value
 
 
@@ -126,7 +123,7 @@ def list_records(
     """Records of a kind, newest first."""
     with happening(tx, desk, actor) as it:
         page = _page(records.page(tx, kind, after, limit + 1), limit, str)
-        _seen(it, "records", len(page.items))
+        seen(it, "records", len(page.items), asked=[f"record_kind={kind.value}"])
         found = [(records.load(tx, desk.vault, one), decisions.current(tx, one)) for one in page.items]
         return Page(tuple(Standing(s, tuple(d)) for s, d in found if s is not None), page.after)
 
@@ -143,7 +140,7 @@ def list_consents(
     """Consents, newest first."""
     with happening(tx, desk, actor) as it:
         page = _page(consents.page(tx, after, limit + 1), limit, str)
-        _seen(it, "consents", len(page.items))
+        seen(it, "consents", len(page.items))
         found = [consents.load(tx, desk.vault, one) for one in page.items]
         return Page(tuple(one for one in found if one is not None), page.after)
 
@@ -186,10 +183,11 @@ def list_disclosures(
 ) -> Page[Listed]:
     """Disclosures and recalls with where their deliveries are, newest first; an agency's own only, once sent."""
     with happening(tx, desk, actor) as it:
+        asked = wanted
         if actor.recipient_id is not None:
             wanted = replace(wanted, recipient_id=actor.recipient_id, left=True)
         page = _page(disclosures.page(tx, wanted, after, limit + 1), limit, lambda row: row.disclosure.id)
-        _seen(it, "disclosures", len(page.items))
+        seen(it, "disclosures", len(page.items), asked=asked)
         return page
 
 
@@ -197,7 +195,7 @@ def disclosure(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) ->
     """One disclosure, its attempts, and what its recipient said. Raises `NotFoundError`."""
     with happening(tx, desk, actor) as it:
         listed = visible(disclosures.listed(tx, disclosure_id), actor)
-        _seen(it, "disclosure", 1, disclosure_id)
+        seen(it, "disclosure", 1, disclosure_id)
         said = acknowledgements.of_disclosure(tx, desk.vault, disclosure_id, listed.disclosure.record_id)
         return Journey(listed, tuple(deliveries.attempts_of(tx, listed.delivery_id)), tuple(said))
 
@@ -207,11 +205,19 @@ def list_notices(tx: Transaction, after: str | None, limit: int) -> Page[heeding
     return _page(heeding.standing(tx, after, limit + 1), limit, lambda row: row.raised.id)
 
 
+class BeyondLogError(NotFoundError):
+    """The log has not grown to this. How long it is, its checkpoint tells everybody."""
+
+    def __init__(self, tx: Transaction) -> None:
+        last = treelog.last_checkpoint(tx)
+        super().__init__(f"The log has {0 if last is None else last.size} entries, counted from 0, and not this.")
+
+
 def entry(tx: Transaction, index: int) -> EntryRow:
-    """One entry of the log. Raises `NotFoundError`."""
+    """One entry of the log. Raises `BeyondLogError`."""
     found = treelog.entry(tx, index)
     if found is None:
-        raise NotFoundError
+        raise BeyondLogError(tx)
     return found
 
 
@@ -224,17 +230,33 @@ def checkpoint(tx: Transaction) -> bytes:
 
 
 def tile(tx: Transaction, wanted: Tile) -> bytes:
-    """A tile or entry bundle of the log, as wide as asked for. Raises `NotFoundError`."""
+    """A tile or entry bundle of the log, as wide as asked for. Raises `BeyondLogError`."""
     row = treelog.tile(tx, wanted.level, wanted.index)
     if row is None or row.width < wanted.width:
-        raise NotFoundError
+        raise BeyondLogError(tx)
     return fetch(tx, wanted)
 
 
-def proof(tx: Transaction, index: int) -> bytes:
-    """The `c2sp.org/tlog-proof@v1` of one entry against the newest checkpoint. Raises `NotFoundError`."""
+def proof(tx: Transaction, index: int, size: int | None = None) -> bytes:
+    """The `c2sp.org/tlog-proof@v1` of one entry against the newest checkpoint, or against the one of a size.
+
+    Raises `BeyondLogError`, and `InvalidError` for a size at which no checkpoint shows the entry.
+    """
     last = treelog.last_checkpoint(tx)
     if last is None or not 0 <= index < last.size:
-        raise NotFoundError
-    reader = tiles.hash_reader(last.size, lambda tile: fetch(tx, tile))
-    return Proof(index, tuple(merkle.inclusion_proof(index, last.size, reader)), last.note).encode()
+        raise BeyondLogError(tx)
+    against = last if size is None else _checkpoint_of(tx, size, last.size)
+    if index >= against.size:
+        raise InvalidError(f"A log of {against.size} entries, counted from 0, does not hold this one.", "/size")
+    reader = tiles.hash_reader(against.size, lambda tile: fetch(tx, tile))
+    return Proof(index, tuple(merkle.inclusion_proof(index, against.size, reader)), against.note).encode()
+
+
+def _checkpoint_of(tx: Transaction, size: int, newest: int) -> CheckpointRow:
+    """The checkpoint that was signed at this size. Raises `InvalidError`."""
+    if size > newest:
+        raise InvalidError(f"The log has {newest} entries.", "/size")
+    found = treelog.checkpoint_within(tx, size - 1, 1)
+    if found is None or found.size != size:
+        raise InvalidError(f"No checkpoint was signed at this size; the newest is of {newest} entries.", "/size")
+    return found

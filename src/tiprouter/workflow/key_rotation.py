@@ -17,6 +17,7 @@ from tiprouter.storage.database import Transaction
 from tiprouter.storage.registry import SigningKey
 from tiprouter.workflow.enrolment import make_secret, shown
 from tiprouter.workflow.happening import Actor, Desk, happening, moment
+from tiprouter.workflow.standing import require_fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ class Rotated:
 
 
 def rotate_key(tx: Transaction, desk: Desk, actor: Actor, recipient_id: str, overlap: timedelta) -> Rotated:
-    """Make another signing key (rules 1 and 3). Raises `NotFoundError`, `InvalidError`."""
+    """Make another signing key (rules 1 and 3). Raises `NotFoundError`, `InvalidError`, `StepUpNeededError`."""
     with happening(tx, desk, actor) as it:
+        require_fresh(actor, it.now)
         recipient = registry.load(tx, recipient_id, lock=True)
         if recipient is None:
             raise NotFoundError

@@ -7,6 +7,8 @@
 3. Recovery codes are shown once, at the confirmation. Who has neither code nor phone is invited anew, as a new account.
 4. The hash is made between two transactions; the second looks at everything again: a password that was changed in
    between opens nothing.
+5. With the first operator's account the credential ends that the first start made: it is nobody's in particular, and
+   would be a second person in the hands of whoever kept it.
 """
 
 import hashlib
@@ -14,10 +16,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
-from tiprouter.domain.accounts import AccountEvent, AccountState, Carrier, SignInWay, next_account_state
+from tiprouter.domain.accounts import (
+    AccountEvent,
+    AccountRole,
+    AccountState,
+    Carrier,
+    SignInWay,
+    next_account_state,
+)
 from tiprouter.domain.password import Unfit, normal, unfit
 from tiprouter.errors import ConflictError, InvalidError
-from tiprouter.storage import accounts, sign_ins
+from tiprouter.storage import accounts, callers, sign_ins
 from tiprouter.storage.accounts import Account, Holder, Means
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.workflow import one_time, trying
@@ -181,6 +190,8 @@ def invited_by_digest(it: Happening, digest: str, way: SignInWay) -> Account | N
     account = accounts.invited(it.tx, digest)
     if account is None or account.way is not way or account.state is not AccountState.INVITED:
         return None
+    if account.waits:  # for another operator's word (`workflow/people.py`)
+        return None
     return account if it.now < account.invited_until else None
 
 
@@ -190,6 +201,16 @@ def redeemed(it: Happening, account: Account, subject_index: str | None = None) 
     accounts.change(it.tx, account.id, state=state, invitation=None, subject_index=subject_index)
     said = {"account": account.id, "role": account.role.value, "way": account.way.value}
     it.log(Kind.ACCOUNT_REDEEMED, said)
+    if account.role is AccountRole.OPERATOR:
+        _end_first_credential(it)
+
+
+def _end_first_credential(it: Happening) -> None:
+    """Rule 5."""
+    for one in callers.everyone(it.tx):
+        if one.role == AccountRole.OPERATOR and one.made_by == ROUTER.id and one.holder_id is None:
+            callers.revoke(it.tx, one.id, it.now)
+            it.log(Kind.KEY_REVOKED, {"key": one.id, "purpose": "caller"})
 
 
 def invitation_digest(invitation: str) -> str:

@@ -1,32 +1,50 @@
 """What may an auditor ask of the log's entries?
 
-1. A page is logged before it leaves: who asked, how many entries were told and, where the question named one, about
-   which record, recipient, decision, disclosure or delivery. So who looked for whom is found by the same question.
+1. A page is logged before it leaves: who asked, by which filters, how many entries were told and, where the question
+   named one, about which record, recipient, decision, disclosure or delivery. So who looked for whom is found by the
+   same question.
 2. A long answer is logged once, before its first row. It ends with the log as it stood when it was asked for.
-3. One entry by its index, tiles, bundles and checkpoints are the log itself, which copies of it hold too: reading those
-   leaves no trace.
+3. One entry by its index, its proof and entry bundles are logged too, folded by `workflow/tally.py`. Checkpoints and
+   hash tiles are everybody's, say nothing of an entry, and leave no trace.
 """
 
 from dataclasses import replace
+from typing import Final
 
-from tiprouter.audit.kinds import Kind
 from tiprouter.storage import log_mentions, treelog
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.log_mentions import Found, Sought
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.happening import Actor, Desk, happening
+
+_FILTERS: Final = {
+    "tip": "record_id",
+    "case": "record_id",
+    "rcp": "recipient_id",
+    "dec": "decision_id",
+    "dis": "disclosure_id",
+    "msg": "delivery_id",
+}
+"""What an id's prefix says that it is of."""
 
 
 def page(tx: Transaction, desk: Desk, actor: Actor, sought: Sought, after: int | None, limit: int) -> Found:
     """One page, logged (rule 1)."""
     with happening(tx, desk, actor) as it:
         found = log_mentions.found(tx, sought, after, limit)
-        said = {"role": actor.role, "what": "entries", "count": len(found.rows), "subject": sought.about}
-        it.log(Kind.ACCESS, said)
+        seen(it, "entries", len(found.rows), sought.about, asked=_asked(sought))
         return found
 
 
 def taken_away(tx: Transaction, desk: Desk, actor: Actor, sought: Sought) -> Sought:
     """Log that somebody takes a long answer away (rule 2); the question with its end."""
     with happening(tx, desk, actor) as it:
-        it.log(Kind.ACCESS, {"role": actor.role, "what": "entries.export", "subject": sought.about})
+        seen(it, "entries.export", None, sought.about, asked=_asked(sought))
         return replace(sought, below=treelog.size(tx))
+
+
+def _asked(sought: Sought) -> list[str]:
+    """By which filters it was asked (rule 1); of ids only what they are of, and the first is the entry's subject."""
+    found = [f"kind={one}" for one in sought.kinds] + [_FILTERS[one.partition("_")[0]] for one in sought.ids]
+    found += [name if name == "bundle" else f"{name}={value}" for name, value in sought.members]
+    return sorted(found + [name for name in ("since", "until") if getattr(sought, name) is not None])

@@ -69,11 +69,11 @@ class Messenger:
             # If we were to crash here, the attempt's end would be unknown: its lease runs out, and it is made again.
             result = await self._database.write(lambda tx: finish_message(tx, self._desk, out, attempted))
         except Exception as error:  # noqa: BLE001 - rule 2
-            log.warning("endpoint-message.unfinished", message=message.id, error=type(error).__name__)
+            log.warning("endpoint-message.unfinished", id=message.id, error=type(error).__name__)
             return
         log.info(
             "endpoint-message.finished",
-            message=message.id,
+            id=message.id,
             recipient=message.recipient_id,
             form=message.form.value,
             result=result,

@@ -22,6 +22,7 @@ from tiprouter.storage.database import Transaction
 from tiprouter.storage.grants import Grant
 from tiprouter.storage.treelog import EntryRow
 from tiprouter.storage.whole_matter import WholeMatter
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.granting import about
 from tiprouter.workflow.happening import Actor, Desk, happening
 
@@ -66,7 +67,9 @@ def open_matter(tx: Transaction, desk: Desk, actor: Actor, grant_id: str) -> Ope
         if found is None:
             raise NotFoundError
         entries = told_of(tx, made.record_id)
-        it.log(Kind.GRANT_READ, about(made) | {"count": len(found.decisions) + len(found.told)})
+        count = len(found.decisions) + len(found.told)
+        it.log(Kind.GRANT_READ, about(made) | {"count": count})
+        seen(it, "matter", count, made.record_id, under=made.id)
         to = {one.recipient_id for one in found.decisions} | {one.duty.recipient_id for one in found.owed}
         to |= {one.listed.disclosure.recipient_id for one in found.told}
         kinds = registry.kinds(tx, sorted(one for one in to if one is not None))

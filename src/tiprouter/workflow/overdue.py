@@ -1,6 +1,7 @@
 """What happens to a duty that nobody gives evidence for?
 
-1. A human is told when most of its span has passed and when all of it has, once each; the same of a report in writing.
+1. A human is told when most of its span has passed and when all of it has; the same of a report in writing. That all of
+   it has is told again until there is evidence (`workflow/alarm.py`).
 2. Past its deadline it goes on to the next lawful recipients: agencies of a kind that its parts name, which serve the
    place, are active and are not accused. So it does when its agency rejects it or is accused.
 3. Whoever has no report yet is decided about anew, at once: nothing is sent but by that decision. Usually all have one;
@@ -21,6 +22,7 @@ from tiprouter.domain.discharge import Share, StandingDuty, moments, pass_deadli
 from tiprouter.domain.lateness import warn_at
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Record
+from tiprouter.domain.repeating import DUTY_OVERDUE
 from tiprouter.domain.states import DutyPhase
 from tiprouter.domain.vocabulary import Answer, Outcome
 from tiprouter.storage import decisions, duties, records, registry
@@ -34,7 +36,7 @@ log = structlog.get_logger()
 
 AT_ONCE: Final = 50
 AGAIN_AFTER: Final = timedelta(minutes=1)
-LATE, OVERDUE = "duty.late", "duty.overdue"
+LATE = "duty.late"
 WRITTEN_LATE, WRITTEN_OVERDUE = "duty.written-late", "duty.written-overdue"
 
 
@@ -69,7 +71,7 @@ def _warn(it: Happening, duty: StandingDuty) -> StandingDuty:
     if duty.phase is DutyPhase.OPEN and it.now >= duty.deadline:
         duty = pass_deadline(duty)
         it.log(Kind.DUTY_OVERDUE, about(duty) | {"deadline": moment(duty.deadline), "what": "report"})
-        it.tell(OVERDUE, duty.id, duty.record_id, duty.deadline)
+        it.tell(DUTY_OVERDUE, duty.id, duty.record_id, duty.deadline)
         move_on(it, duty, "overdue")
     elif duty.phase is DutyPhase.OPEN and it.now >= warn_at(duty.received_at, duty.deadline):
         it.tell(LATE, duty.id, duty.record_id, duty.deadline)

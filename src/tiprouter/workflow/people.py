@@ -6,14 +6,16 @@
 3. Suspending and ending an account ends every session of it at once.
 4. Nobody makes, suspends, restores or ends their own account; a person who does it for others showed who they are
    within the last fifteen minutes (`workflow/standing.py`).
-5. Who the accounts' holders are is for operators to read, and for nobody else.
+5. An invitation opens nothing until another operator confirmed it (`workflow/separation.py`, rules 4 and 5); its 72
+   hours begin then. Its code is told to who invited, as a credential's token is to who made it.
+6. Who the accounts' holders are is for operators to read, and for nobody else.
 
-Not promised: that an operator invites no second self under another name. The log holds every invitation and who made
-it, and people read it.
+Not promised: that two operators invite no second self of one of them under another name. The log holds every
+invitation and who made and confirmed it, and people read it.
 """
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
@@ -32,7 +34,14 @@ from tiprouter.storage.accounts import Account, Holder
 from tiprouter.storage.database import Transaction
 from tiprouter.workflow.happening import Actor, Desk, happening, moment
 from tiprouter.workflow.local_sign_in import invitation_digest, name_index
-from tiprouter.workflow.separation import Act, OnePersonError, require_another
+from tiprouter.workflow.separation import (
+    Act,
+    GivenByYouError,
+    NothingWaitsError,
+    OnePersonError,
+    require_another,
+    word,
+)
 from tiprouter.workflow.standing import require_fresh
 
 _INVITATION: Final = "ti_"
@@ -70,14 +79,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account, and whose it is where that may be told (rule 5)."""
+    """An account, and whose it is where that may be told (rule 6)."""
 
     account: Account
     holder: Holder | None
 
 
 def invite(tx: Transaction, desk: Desk, actor: Actor, wanted: Wanted) -> tuple[Account, str]:
-    """A new account and its invitation, which nobody can be shown again (rules 1, 2, 4).
+    """A new account and its invitation, which nobody can be shown again (rules 1, 2, 4, 5).
 
     Raises `InvalidError`, `NameTakenError`, `OwnAccountError`, `StepUpNeededError`.
     """
@@ -88,6 +97,7 @@ def invite(tx: Transaction, desk: Desk, actor: Actor, wanted: Wanted) -> tuple[A
         if wanted.subject is not None and wanted.way is not SignInWay.OIDC:
             raise InvalidError("Who signs in here has no subject elsewhere.", "/subject")
         code = _INVITATION + base64.urlsafe_b64encode(desk.entropy(_INVITATION_BYTES)).rstrip(b"=").decode()
+        second = word(it)
         account = Account(
             id=it.id("acc"),
             role=wanted.role,
@@ -101,12 +111,33 @@ def invite(tx: Transaction, desk: Desk, actor: Actor, wanted: Wanted) -> tuple[A
             invited_by=actor.id,
             step=0,
             created_at=it.now,
+            waits=second.waits,
         )
         if not accounts.add(tx, desk.vault, account, wanted.holder):
             raise NameTakenError
         said = {"account": account.id, "role": account.role.value, "way": account.way.value}
-        it.log(Kind.ACCOUNT_INVITED, said | {"until": moment(account.invited_until)})
+        it.log(Kind.ACCOUNT_INVITED, said | {"until": moment(account.invited_until), **second.said})
         return account, code
+
+
+def confirm(tx: Transaction, desk: Desk, actor: Actor, account_id: str) -> Account:
+    """Another operator's word for an invitation (rule 5).
+
+    Raises `NotFoundError`, `NothingWaitsError`, `GivenByYouError`, `StepUpNeededError`.
+    """
+    with happening(tx, desk, actor) as it:
+        require_fresh(actor, it.now)
+        account = accounts.load(tx, account_id, lock=True)
+        if account is None:
+            raise NotFoundError
+        if not account.waits or account.state is not AccountState.INVITED or it.now >= account.invited_until:
+            raise NothingWaitsError
+        require_another(it, GivenByYouError, account.invited_by)
+        confirmed = replace(account, waits=False, invited_until=it.now + INVITATION_FOR)
+        accounts.change(tx, account_id, waits=False, invited_until=confirmed.invited_until)
+        said = {"subject": account_id, "what": "invitation", "role": account.role.value}
+        it.log(Kind.CALLER_CONFIRMED, said | {"proposer": account.invited_by})
+        return confirmed
 
 
 def subject_index(desk: Desk, issuer: str, subject: str) -> str:
@@ -141,9 +172,9 @@ def move(tx: Transaction, desk: Desk, actor: Actor, account_id: str, event: Acco
 
 
 def listed(tx: Transaction, desk: Desk, actor: Actor, after: str | None, limit: int) -> list[Person]:
-    """The accounts, newest first, below `after` (rule 5)."""
+    """The accounts, newest first, below `after` (rule 6)."""
     named = actor.role == AccountRole.OPERATOR
     return [
-        Person(one, accounts.holder(tx, desk.vault, one.id) if named else None)
+        Person(one, accounts.label(tx, desk.vault, one.id) if named else None)
         for one in accounts.page(tx, after, limit)
     ]

@@ -31,6 +31,7 @@ class Refusal(StrEnum):
     CLAIMS = "claims"
     REPLAYED = "replayed"
     SCOPE = "scope"
+    WAITS = "waits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,16 @@ def digest(token: str) -> str:
 
 
 def standing(
-    now: datetime, *, expires_at: datetime, revoked: bool, bound_to: str | None, shown: str | None
+    now: datetime, *, expires_at: datetime, revoked: bool, waits: bool, bound_to: str | None, shown: str | None
 ) -> Refusal | None:
-    """What speaks against a key or token, but for its secret: its end, its caller's end, another certificate."""
+    """What speaks against a key or token, but for its secret.
+
+    Its end, its caller's end, a second person's word that it waits for, another certificate.
+    """
     if revoked:
         return Refusal.REVOKED
+    if waits:
+        return Refusal.WAITS
     if expires_at <= now:
         return Refusal.EXPIRED
     return Refusal.CERTIFICATE if bound_to is not None and bound_to != shown else None

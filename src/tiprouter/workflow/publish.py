@@ -24,6 +24,7 @@ from typing import Final
 
 import structlog
 
+from tiprouter import telemetry
 from tiprouter.audit import folder as log_folder
 from tiprouter.audit.checkpoint import Checkpoint, read_unverified, sign_checkpoint
 from tiprouter.audit.entry import heading
@@ -166,17 +167,21 @@ class Sequencer:
     async def step(self) -> bool:
         """One batch; whether there was one. Its files are written while the next one is sequenced: see `drain`."""
         state = self._state
-        try:
-            grown = await self._database.write(lambda tx: sequence(tx, self._desk, self._signer, state), quietly=True)
-        finally:
-            await self._written()
-        if grown is None:
-            return False
-        # If we were to crash here, the folder would be behind the database: `start` brings it up to date.
-        self._state = grown.state
-        behind = grown.base != state.size
-        self._writing = asyncio.create_task(self._catch_up() if behind else self._publish(grown.files, grown.note))
-        return True
+        with telemetry.span("sequence") as step:
+            try:
+                grown = await self._database.write(
+                    lambda tx: sequence(tx, self._desk, self._signer, state), quietly=True
+                )
+            finally:
+                await self._written()
+            if grown is None:
+                return False
+            step.says(count=grown.state.size - grown.base)
+            # If we were to crash here, the folder would be behind the database: `start` brings it up to date.
+            self._state = grown.state
+            behind = grown.base != state.size
+            self._writing = asyncio.create_task(self._catch_up() if behind else self._publish(grown.files, grown.note))
+            return True
 
     async def _written(self) -> None:
         """Wait until the batch before is in the folder."""
@@ -238,7 +243,8 @@ class Sequencer:
         async with self._publishing:
             if self._cosigned is not None and split_note(self._cosigned)[0] == split_note(note)[0]:
                 note = self._cosigned
-            await asyncio.to_thread(log_folder.publish, self._folder, files, note, self._signer.vkey)
+            with telemetry.span("publish", count=len(files)):
+                await asyncio.to_thread(log_folder.publish, self._folder, files, note, self._signer.vkey)
 
 
 async def bring_up(database: Database, folder: Path, vkey: str) -> None:

@@ -28,6 +28,7 @@ from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.questions import Question
 from tiprouter.storage.records import Stored
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.answering import settle
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening
@@ -84,7 +85,7 @@ def list_questions(
     with happening(tx, desk, actor) as it:
         found = questions.page(tx, state, after, limit + 1)
         kept = _standing(it, found[:limit])
-        _seen(it, "questions", len(kept), None)
+        seen(it, "questions", len(kept), asked=[] if state is None else [f"state={state.value}"])
         return Page(kept, kept[-1].question.id if len(found) > limit else None)
 
 
@@ -96,7 +97,7 @@ def read_question(tx: Transaction, desk: Desk, actor: Actor, question_id: str) -
         stored = None if question is None else records.load(tx, desk.vault, question.record_id)
         if question is None or asked is None or stored is None:
             raise NotFoundError
-        _seen(it, "question", 1, question_id)
+        seen(it, "question", 1, question_id)
         refs = tuple(person.ref for person in stored.record.persons)
         return Asked(_standing(it, [question])[0], asked.words, refs)
 
@@ -115,8 +116,7 @@ def answer(tx: Transaction, desk: Desk, actor: Actor, question_id: str, said: St
         _refuse_strangers(stored, said)
         if question.state is not QuestionState.OPEN:
             raise SettledError
-        # Answered until the gate has spoken: that is what makes the decision below carry the answer, or not.
-        questions.change(tx, question_id, state=QuestionState.ANSWERED)
+        # Kept while the question is open: that is what makes the decision below carry the answer, or not.
         questions.keep_answer(tx, desk.vault, question, said)
         assessed = assess(it, stored, ANSWERED)
         standing = _standing(it, [questions.load(tx, question_id) or question])[0]
@@ -124,7 +124,7 @@ def answer(tx: Transaction, desk: Desk, actor: Actor, question_id: str, said: St
             settle(it, question, QuestionEvent.ANSWER, ANSWERED)
             result, barred = AnswerResult.SENT, _NOBODY
         else:
-            questions.change(tx, question_id, state=question.state, sealed=None)
+            questions.change(tx, question_id, sealed=None)
             standing = Standing(question, None)
             result, barred = _why(stored, question, said, assessed.decisions)
         it.log(
@@ -173,7 +173,3 @@ def _why(
 def _standing(it: Happening, found: list[Question]) -> tuple[Standing, ...]:
     states = questions.delivery_states(it.tx, [one.carried_by for one in found if one.carried_by is not None])
     return tuple(Standing(one, states.get(one.carried_by or "")) for one in found)
-
-
-def _seen(it: Happening, what: str, count: int, subject: str | None) -> None:
-    it.log(Kind.ACCESS, {"role": it.actor.role, "what": what, "count": count, "subject": subject})

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
 
-from tiprouter.audit.kinds import Kind
 from tiprouter.domain.consent import Choice, Consent
 from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import RecipientKind
@@ -20,6 +19,7 @@ from tiprouter.errors import NotFoundError
 from tiprouter.storage import consents, registry
 from tiprouter.storage.consents import Revision
 from tiprouter.storage.database import Transaction
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.happening import Actor, Desk, happening
 
 PSEUDONYM_LENGTH = 32
@@ -68,7 +68,7 @@ def receipt(tx: Transaction, desk: Desk, actor: Actor, consent_id: str) -> Recei
         if not revisions:
             raise NotFoundError
         consent = revisions[-1].consent
-        it.log(Kind.ACCESS, {"role": actor.role, "what": "receipt", "count": 1, "subject": consent_id})
+        seen(it, "receipt", 1, consent_id)
         return Receipt(
             id=it.id("rct"),
             issued_at=it.now,

@@ -148,7 +148,7 @@ def _anew(it: Happening, found: Seen, cause: str) -> Again:
         recalled = disclosures.load(it.tx, found.recalls)
         if recalled is None:
             raise NotFoundError
-        recall(it, stored, recalled)
+        recall(it, stored, recalled, cause)
         return Again(Became.SENT, delivery_queries.newest_recall(it.tx, delivery.matter_id, recalled.id))
     # It stands no longer, whatever is decided now: what is permitted still is made once more, and nothing else is.
     if found.stands:

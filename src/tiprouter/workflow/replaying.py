@@ -1,7 +1,8 @@
 """How are many deliveries to one agency tried again?
 
-1. One person proposes: one agency, a span of at most fourteen days, states, a reason. The proposal counts what it is
-   about and fixes it: at most a thousand deliveries. Nothing is tried yet.
+1. One person proposes: one agency, a span of at most fourteen days, states, a reason, and what else deliveries are
+   listed by: an urgency, the last attempt's result, a record. The proposal counts what it is about and fixes it: at
+   most a thousand deliveries. Nothing is tried yet.
 2. Another person confirms within a day, or it lapses. One person alone replays nothing.
 3. It is worked in slices, each in a transaction of its own: a crash loses nothing and repeats nothing. Each delivery is
    decided again first, exactly as one person's retry is (`workflow/recovery.py`).
@@ -23,6 +24,7 @@ from tiprouter.audit.kinds import Kind
 from tiprouter.domain.recovery import DEAD, REPLAYABLE, Became, RetryReason
 from tiprouter.domain.replay_states import UNFINISHED, ReplayEvent, ReplayState, next_replay_state
 from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import Urgency
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
 from tiprouter.storage import deliveries, delivery_queries, registry, replays
 from tiprouter.storage.database import DatabaseError, Transaction
@@ -60,13 +62,16 @@ class SamePersonError(OnePersonError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a person proposes; `until` None means this moment."""
+    """What a person proposes; `until` None means this moment, any other None means any."""
 
     recipient_id: str
     since: datetime
     until: datetime | None
     states: tuple[DeliveryState, ...]
     reason: RetryReason
+    urgency: Urgency | None = None
+    result: str | None = None
+    record_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,9 @@ def propose(tx: Transaction, desk: Desk, actor: Actor, plan: Plan) -> Progress:
             ReplayState.PROPOSED,
             actor.id,
             it.now,
+            urgency=span.urgency,
+            result=span.result,
+            record_id=span.record_id,
         )
         replays.propose(tx, replay, [Item(replay.id, *one) for one in found])
         it.log(
@@ -111,6 +119,9 @@ def propose(tx: Transaction, desk: Desk, actor: Actor, plan: Plan) -> Progress:
                 "since": moment(replay.since),
                 "until": moment(replay.until),
                 "states": [state.value for state in replay.states],
+                "urgency": None if replay.urgency is None else replay.urgency.value,
+                "result": replay.result,
+                "record": replay.record_id,
                 "reason": replay.reason.value,
                 "count": len(found),
             },
@@ -170,7 +181,7 @@ def _span(it: Happening, plan: Plan) -> Span:
     states = tuple(state for state in DeliveryState if state in (plan.states or DEAD))
     if not REPLAYABLE.issuperset(states):
         raise InvalidError("What is in flight, announced or cancelled cannot be replayed.", "/states")
-    return Span(plan.recipient_id, plan.since, until, states)
+    return Span(plan.recipient_id, plan.since, until, states, plan.urgency, plan.result, plan.record_id)
 
 
 def _worked(it: Happening, replay: Replay) -> int:

@@ -5,7 +5,9 @@
 2. An answer that is about something else by now, because facts, revision or bundle changed, is superseded in the same
    transaction. What is held then is a new decision, and so a new item.
 3. A review has the deadline of its decision. A human is told when four fifths of the time are over, and again when all
-   of it is.
+   of it is; then again and again until somebody claims it (`workflow/alarm.py`).
+4. What waits in the lane of imminent danger is told at once, and again until somebody claims it: one notice for all
+   that one story held about one record, for whoever takes the first sees the others.
 """
 
 from collections.abc import Collection
@@ -14,9 +16,10 @@ from typing import Final
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.lateness import warn_at
 from tiprouter.domain.outcome import DEFAULT_WITHIN
+from tiprouter.domain.repeating import REVIEW_OVERDUE, REVIEW_WANTED
 from tiprouter.domain.review import about, lane, wanted
 from tiprouter.domain.states import UNANSWERED, ReviewEvent, ReviewState, next_review_state
-from tiprouter.domain.vocabulary import Outcome
+from tiprouter.domain.vocabulary import Outcome, Urgency
 from tiprouter.storage import reviews
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
@@ -44,6 +47,12 @@ def follow(it: Happening, stored: Stored, standing: Collection[Decision]) -> Non
     outcomes = {decision.id: decision.outcome for decision in standing}
     for held in opened:
         _log_opened(it, held, outcomes[held.decision_id])
+    # What leaves anyway waits for nobody, and errors of one bundle would drown the one that matters.
+    holds = [held for held in opened if outcomes[held.decision_id] is Outcome.HOLD_REVIEW]
+    danger = [held for held in holds if held.urgency is Urgency.IMMINENT]
+    if danger:
+        first = min(danger, key=lambda held: (held.deadline, held.id))
+        it.tell(REVIEW_WANTED, first.id, first.record_id, first.deadline)
 
 
 def subject(decision: Decision) -> str:
@@ -65,7 +74,7 @@ def tell_of_late_reviews(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> i
         for held in found:
             overdue = it.now >= held.deadline
             if held.state in UNANSWERED:
-                it.tell("review.overdue" if overdue else "review.due", held.id, held.record_id, held.deadline)
+                it.tell(REVIEW_OVERDUE if overdue else "review.due", held.id, held.record_id, held.deadline)
             reviews.change(tx, held.id, warn_at=None if overdue else held.deadline)
         return len(found)
 

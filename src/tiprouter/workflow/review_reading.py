@@ -15,14 +15,13 @@ from typing import Final
 
 import structlog
 
-from tiprouter.audit.kinds import Kind
 from tiprouter.domain import redaction
 from tiprouter.domain.established import UNKNOWN, VALUES, Established
 from tiprouter.domain.facts import findings_for
 from tiprouter.domain.outcome import Verdict, narrowed, outcome_of, reviewed, verdict_of
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.redaction import Address
-from tiprouter.domain.review import TWICE, Review, releasable, second_person
+from tiprouter.domain.review import Review, releasable, twice
 from tiprouter.domain.vocabulary import Category, Establishable, Outcome, ReviewAnswer
 from tiprouter.errors import NotFoundError
 from tiprouter.policy.annotations import PolicyNote
@@ -32,6 +31,7 @@ from tiprouter.storage.decisions import Decision
 from tiprouter.storage.records import Stored
 from tiprouter.storage.reviews import Filter, Held
 from tiprouter.storage.vault import SealError
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.assess import verdicts_toward
 from tiprouter.workflow.happening import Actor, Desk, Happening, engine_of, happening
 from tiprouter.workflow.inquiry import Page
@@ -84,7 +84,7 @@ def list_reviews(
     with happening(tx, desk, actor) as it:
         found = reviews.page(tx, wanted, after, limit + 1)
         items = tuple((held, decision_of(tx, held)) for held in found[:limit])
-        it.log(Kind.ACCESS, {"role": actor.role, "what": "reviews", "count": len(items)})
+        seen(it, "reviews", len(items), asked=wanted)
         return Page(items, items[-1][0].id if len(found) > limit else None)
 
 
@@ -92,15 +92,7 @@ def review(tx: Transaction, desk: Desk, actor: Actor, review_id: str) -> Item:
     """One review (rules 2, 3). Raises `NotFoundError`."""
     with happening(tx, desk, actor) as it:
         held = reviews.load(tx, review_id)
-        it.log(
-            Kind.ACCESS,
-            {
-                "role": actor.role,
-                "what": "review",
-                "count": 0 if held is None else 1,
-                "subject": None if held is None else held.id,
-            },
-        )
+        seen(it, "review", 0 if held is None else 1, None if held is None else held.id)
         if held is None:
             raise NotFoundError
         decision = decision_of(tx, held)
@@ -169,7 +161,7 @@ def _shown(it: Happening, decision: Decision, recipient_id: str) -> Outlook:
     return Outlook(
         supposed=supposed,
         releasable=may,
-        twice=may & TWICE if second_person(recipient.kind, every) else frozenset(),
+        twice=may & twice(recipient.kind, it.engine.bundle.second_person(decision.policies)),
         preview=_preview(it, stored, recipient, verdicts),
     )
 

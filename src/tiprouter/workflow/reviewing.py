@@ -6,17 +6,21 @@
    refused, names what nobody permits, and changes nothing. What comes of a release is decided by the same code as
    everything (`domain/outcome.py`), in the transaction of the answer.
 3. What no fact of the record says may be established: the policy then decides again, about everybody. What a record
-   knows is not contradicted here; who revises the record does that.
+   knows is not contradicted here; who revises the record does that. One person's word is enough, for what leaves then
+   rests on the law's duty, whose clock has run since receipt, on danger, or on the person's own consent, and a second
+   word would be waited for out of a statute's hour. Where it opens to police who somebody is, how to reach them or
+   their health, another human is told at once to look at it.
 4. An error is withheld or asked again. A report is leaving already: seen, it stays as it is.
-5. Who a person is, how to reach them and their health go to police by release only when another reviewer confirms it.
-   Whoever does not agree claims the review instead, and what was proposed is forgotten.
+5. Who a person is, how to reach them and their health go to police by release only when another reviewer confirms it;
+   so does what a policy that had a part in the hold names (`@second_person`), whoever is told. Whoever does not agree
+   claims the review instead, and what was proposed is forgotten.
 6. An answer about facts, a revision or a bundle that are no longer so is refused; the queue shows what is held now.
 
 Who is another reviewer is `workflow/separation.py`'s. Not promised: that what was established is true. Its rationale is
 kept, sealed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -26,7 +30,7 @@ from tiprouter.audit.kinds import Kind
 from tiprouter.domain.established import UNKNOWN, VALUES
 from tiprouter.domain.explain import facts_from
 from tiprouter.domain.outcome import narrowed, reviewed
-from tiprouter.domain.review import Review, releasable, second_person
+from tiprouter.domain.review import Review, releasable, second_person, twice
 from tiprouter.domain.states import UNANSWERED, ReviewEvent, ReviewState, next_review_state
 from tiprouter.domain.vocabulary import Category, Establishable, Outcome, RecipientKind, ReviewAnswer
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
@@ -42,6 +46,7 @@ from tiprouter.workflow.separation import Act, OnePersonError, require_another
 from tiprouter.workflow.standing import require_fresh
 
 CLAIM_FOR: Final = timedelta(minutes=15)
+OPENED: Final = "fact.opened-identity"
 
 _CAUSES: Final = {
     ReviewAnswer.RELEASE: "review.released",
@@ -132,7 +137,7 @@ def decide(tx: Transaction, desk: Desk, actor: Actor, review_id: str, said: Said
             raise UnclaimedError
         decision = _decision(it, held)
         _refuse_unfit(it, decision, said)
-        event = _event(decision, said)
+        event = _event(decision, said, it.engine.bundle.second_person(decision.policies))
         held = _answered(it, held, event, said)
         if event is ReviewEvent.PROPOSE:
             return Settled(held, tuple(decisions.current(tx, stored.id)))
@@ -245,12 +250,12 @@ def _refuse_fact(decision: Decision, said: Said) -> None:
         raise InvalidError("This is no value of that fact.", "/value")
 
 
-def _event(decision: Decision, said: Said) -> ReviewEvent:
+def _event(decision: Decision, said: Said, also: frozenset[Category]) -> ReviewEvent:
     if said.answer is ReviewAnswer.RETRY:
         return ReviewEvent.RETRY
     kind = None if decision.facts is None else RecipientKind(decision.facts["recipient_kind"])
     review = Review(said.answer, frozenset(said.categories))
-    return ReviewEvent.PROPOSE if kind is not None and second_person(kind, review) else ReviewEvent.DECIDE
+    return ReviewEvent.PROPOSE if kind is not None and second_person(kind, review, also) else ReviewEvent.DECIDE
 
 
 def _answered(it: Happening, held: Held, event: ReviewEvent, said: Said) -> Held:
@@ -305,6 +310,7 @@ def _settle(it: Happening, stored: Stored, held: Held, was: Decision) -> Settled
     answer = held.answer
     if answer is None:
         raise SettledError
+    before = decisions.current(it.tx, stored.id) if answer is ReviewAnswer.ESTABLISH else []
     assessed = assess(it, stored, _CAUSES[answer]).decisions
     now = next(
         (one for one in assessed if (one.person_id, one.recipient_id) == (was.person_id, was.recipient_id)), None
@@ -313,7 +319,19 @@ def _settle(it: Happening, stored: Stored, held: Held, was: Decision) -> Settled
     if now is None or not _took(it, held, was, now):
         # Raising undoes the answer; what was found to have changed is decided again by itself.
         raise MovedOnError
+    if answer is ReviewAnswer.ESTABLISH and _named_to_police(assessed) - _named_to_police(before):
+        it.tell(OPENED, held.id, held.record_id, None)
     return Settled(held, assessed)
+
+
+def _named_to_police(standing: Iterable[Decision]) -> set[tuple[str, str | None]]:
+    """Of whom which police are told what takes two to release (rule 5)."""
+    return {
+        (one.person_id, one.recipient_id)
+        for one in standing
+        if one.facts is not None
+        and twice(RecipientKind(one.facts["recipient_kind"]), frozenset()).intersection(one.categories)
+    }
 
 
 def _took(it: Happening, held: Held, was: Decision, now: Decision) -> bool:

@@ -1,6 +1,7 @@
 """What may an auditor ask of all decisions and disclosures, and how is a long answer given?
 
-1. A page is logged before it leaves, like every answer (`workflow/inquiry.py`); every row has the index of its entry in
+1. A page is logged before it leaves, like every answer (`workflow/accessing.py`), with the filters it was asked by, and
+   whom it was about where the question names a record, a person or a recipient; every row has the index of its entry in
    the log, once it is there.
 2. A long answer is logged once, before its first row: who takes it away, and of what. Its rows are then read a page at
    a time, each page a question of its own; it ends at the moment it was asked for, so that it ends.
@@ -12,13 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
-from tiprouter.audit.kinds import Kind
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage import decisions, disclosures, log_places, registry, searches
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.disclosures import Listed
 from tiprouter.storage.searches import Search
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.happening import Actor, Desk, happening
 
 ROW = TypeVar("ROW")
@@ -78,14 +79,14 @@ def page(tx: Transaction, desk: Desk, actor: Actor, asked: Asked[ROW], after: st
     """One page, logged (rule 1)."""
     with happening(tx, desk, actor) as it:
         rows = asked.found(tx, asked.wanted, after, limit, it.now)
-        it.log(Kind.ACCESS, {"role": actor.role, "what": asked.what, "count": len(rows.rows)})
+        seen(it, asked.what, len(rows.rows), asked=asked.wanted)
         return rows
 
 
 def taken_away(tx: Transaction, desk: Desk, actor: Actor, asked: Asked[ROW]) -> tuple[Search, datetime]:
     """Log that somebody takes a long answer away (rule 2); the question with its end, and its moment."""
     with happening(tx, desk, actor) as it:
-        it.log(Kind.ACCESS, {"role": actor.role, "what": f"{asked.what}.export"})
+        seen(it, f"{asked.what}.export", asked=asked.wanted)
         until = it.now + _NEXT
         if asked.wanted.until is not None:
             until = min(asked.wanted.until, until)

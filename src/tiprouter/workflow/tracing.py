@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tiprouter.audit.kinds import Kind
 from tiprouter.errors import NotFoundError
 from tiprouter.policy.annotations import PolicyNote
 from tiprouter.storage import acknowledgements, decisions, deliveries, disclosures, log_places, registry, searches
@@ -21,6 +20,7 @@ from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.disclosures import Listed
 from tiprouter.storage.vault import ErasedError
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.happening import Actor, Desk, engine_of, happening
 from tiprouter.workflow.inquiry import Journey
 from tiprouter.workflow.searching import Rows
@@ -55,7 +55,7 @@ def traced(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) -> Tra
         listed = disclosures.listed(tx, disclosure_id)
         if listed is None or actor.recipient_id is not None:
             raise NotFoundError
-        it.log(Kind.ACCESS, {"role": actor.role, "what": "disclosure", "count": 1, "subject": disclosure_id})
+        seen(it, "disclosure", 1, disclosure_id)
         said = acknowledgements.of_disclosure(tx, desk.vault, disclosure_id, listed.disclosure.record_id)
         journey = Journey(listed, tuple(deliveries.attempts_of(tx, listed.delivery_id)), tuple(said))
         recalls = disclosures.several(tx, searches.recalls_of(tx, listed.disclosure))

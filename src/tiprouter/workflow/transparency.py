@@ -14,13 +14,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from tiprouter.audit.kinds import Kind
 from tiprouter.domain.quarter import Quarter, closed_quarters
 from tiprouter.domain.suppression import published
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import quarters
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.storage.quarters import Counted, Published
+from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.happening import ROUTER, Desk, happening
 
 
@@ -76,4 +76,4 @@ def _freeze(tx: Transaction, desk: Desk, made: Published) -> None:
     with happening(tx, desk, ROUTER) as it:
         if quarters.freeze(tx, made):
             # If we were to crash before the commit, it is counted again; after it, it never is.
-            it.log(Kind.ACCESS, {"role": ROUTER.role, "what": "transparency.published", "subject": made.quarter})
+            seen(it, "transparency.published", subject=made.quarter)

@@ -3,21 +3,24 @@
 1. Everything is of one moment and one transaction, and counts what is open only.
 2. It is the whole service's: whichever process is asked says the same.
 3. It is not logged as an access: there is nothing in it to know about anybody.
+4. A lane lags by what a worker could take at this moment and has not. What is parked (an agency that only pulls, an
+   endpoint that is gone or behind an open breaker) and what waits for an earlier one of its matter is no lag: a dead
+   agency must not ring the alarm that says that ours are too few or stand still.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tiprouter.domain.states import DUE
-from tiprouter.storage import vitals
+from tiprouter.domain.lanes import Lane
+from tiprouter.storage import lanes, vitals
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.vitals import Waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """Seconds are of `now`: `lag` how long the first due delivery of a lane waits, `margin` what is left to a deadline.
+    """Seconds are of `now`: `lag` how long the first of a lane waits to be taken, `margin` what is left to a deadline.
 
     A negative margin is a deadline that passed while something still waits.
     """
@@ -35,12 +38,12 @@ class Vitals:
 def measure(tx: Transaction, now: datetime) -> Vitals:
     """The service as it stands (rules 1-3)."""
     waiting = vitals.waiting(tx)
-    lanes = sorted({one.lane for one in waiting})
-    due = {lane: [one.due_since for one in waiting if one.lane == lane and one.state in DUE] for lane in lanes}
-    nearest = {lane: min(one.deadline for one in waiting if one.lane == lane) for lane in lanes}
+    first = lanes.windows(tx, now, dict.fromkeys(Lane, 1))
+    held = sorted({one.lane for one in waiting})
+    nearest = {lane: min(one.deadline for one in waiting if one.lane == lane) for lane in held}
     return Vitals(
         waiting=tuple(waiting),
-        lag_seconds={lane: max((now - min(since)).total_seconds(), 0.0) for lane, since in due.items() if since},
+        lag_seconds={lane.value: (now - some[0].next_at).total_seconds() for lane, some in first.items() if some},
         margin_seconds={lane: (deadline - now).total_seconds() for lane, deadline in nearest.items()},
         breakers=vitals.breakers(tx),
         unlogged=vitals.unlogged(tx),

@@ -11,19 +11,25 @@
    places such probes take an eighth at most, so that a thousand endpoints that die at once leave room for the living.
 8. And beside it pages go out to people (`workflow/pager.py`), and what is said to endpoints beside disclosures
    (`workflow/messenger.py`); it waits for those in flight too.
+9. Every part of it is watched. One that ends with an error ends the worker, loudly: it claims nothing more, gives what
+   is in flight half a lease to end, and raises, so that whoever runs it starts it again.
+10. An attempt whose delivery was cancelled meanwhile, or whose lease was lost, is aborted: soon after the commit where
+   the bell rings (`Database.changed`), and at the next renewal of its lease where it does not.
 """
 
 import asyncio
 from collections import Counter
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import structlog
 
 from tiprouter import telemetry
+from tiprouter.delivery.flight import Flight
 from tiprouter.delivery.sender import Sender
 from tiprouter.domain.lanes import Lane, Places, Room, lane_of
 from tiprouter.domain.states import DeliveryState
-from tiprouter.errors import UnavailableError
+from tiprouter.errors import TiprouterError, UnavailableError
 from tiprouter.storage import deliveries
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.workflow.chores import CHORES, Chore
@@ -40,7 +46,13 @@ SLOW_SECONDS: Final = 1.0
 """An attempt under way for so long is slow, and gives its place back (`domain/lanes.py`, rule 5)."""
 LOOK_AGAIN_SECONDS: Final = 0.05
 SWEEP_SECONDS: Final = 0.25
+HEED_SECONDS: Final = 0.05
+"""So long at least lies between two looks at what was cancelled."""
 PLACES_FOR_EACH_PROBE: Final = 8
+
+
+class PartEndedError(TiprouterError):
+    """A part of the worker ended with an error (rule 9)."""
 
 
 class Worker:
@@ -66,23 +78,23 @@ class Worker:
         self._messenger = Messenger(database, desk, sender)
         self._answers = Answers(database, desk)
         self._held: dict[asyncio.Task[None], Ready] = {}
+        self._flights: dict[str, Flight] = {}
         self._slow: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._sweep_at = 0.0
         self._swept = True
 
     async def run(self) -> None:
-        """Work until `stop` (rules 1-5)."""
-        renewing = asyncio.create_task(self._renew_leases())
-        tending = asyncio.create_task(self._tend())
-        paging = asyncio.create_task(self._pager.run())
-        saying = asyncio.create_task(self._messenger.run())
-        answering = asyncio.create_task(self._answers.run())
+        """Work until `stop` (rules 1-5). Raises what ended a part of it (rule 9)."""
+        parts = [
+            self._part("leases", self._renew_leases()),
+            self._part("chores", self._tend()),
+            self._part("answers", self._answers.run()),
+            self._part("cancelled", self._heed()),
+        ]
+        sayers = [self._part("pages", self._pager.run()), self._part("messages", self._messenger.run())]
         try:
-            while not self._stopping.is_set():
-                for part in (tending, answering):
-                    if part.done():
-                        part.result()
+            while not self._stopping.is_set() and not any(map(_broken, parts + sayers)):
                 self._database.changed.clear()
                 try:
                     claimed = await self._claim()
@@ -90,16 +102,28 @@ class Worker:
                     break  # told to stop while the database is away (rule 5)
                 if not claimed:
                     await self._wait()
-            if self._held:
-                await asyncio.wait(self._held)
+            await self._drain(parts)
         finally:
-            renewing.cancel()
-            tending.cancel()
-            answering.cancel()
+            for task in (*parts, *self._held):
+                task.cancel()
             self._pager.stop()
             self._messenger.stop()
-            await paging
-            await saying
+            await asyncio.wait([*parts, *sayers, *self._held])
+        for part in parts + sayers:
+            _raise_what_broke(part)
+
+    def _part(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        part = asyncio.create_task(work, name=name)
+        part.add_done_callback(lambda _: self._database.changed.set())
+        return part
+
+    async def _drain(self, parts: list[asyncio.Task[None]]) -> None:
+        """Wait for what is in flight (rule 5); when a part ended, not for long (rule 9)."""
+        log.info("worker.draining", count=len(self._held))
+        while self._held and not any(map(_broken, parts)):
+            await asyncio.wait({*self._held, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        if self._held:
+            await asyncio.wait(self._held, timeout=LEASE.total_seconds() / 2)
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -114,18 +138,24 @@ class Worker:
             # A second at most: some of them may be slow by then, and have given their places back.
             await asyncio.wait(self._held, timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             return True
-        sweeping = self._sweeps()
+        sweeping, bell = self._sweeps(), self._database.changed.next
         probes = self._probes() if sweeping else 0
-        async for attempt in until_the_database_answers(self._stopping):
-            with attempt:
-                claimed = await self._database.write(
-                    lambda tx: claim(tx, self._desk, room, probes=probes, sweeping=sweeping), quietly=True
-                )
-        for ready in claimed:
-            task = asyncio.create_task(self._deliver(ready))
-            self._held[task] = ready
-            task.add_done_callback(self._let_go)
-            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._set_aside, task)
+        with telemetry.span("claim", probes=probes) as step:
+            async for attempt in until_the_database_answers(self._stopping):
+                with attempt:
+                    claimed = await self._database.write(
+                        telemetry.carried(lambda tx: claim(tx, self._desk, room, probes=probes, sweeping=sweeping)),
+                        quietly=True,
+                    )
+            step.says(count=len(claimed))
+            for ready in claimed:
+                self._flights[ready.lease] = Flight()
+                task = asyncio.create_task(self._deliver(ready))
+                self._held[task] = ready
+                task.add_done_callback(self._let_go)
+                asyncio.get_running_loop().call_later(SLOW_SECONDS, self._set_aside, task)
+        if claimed and bell.is_set():
+            self._database.changed.set()  # what was cancelled since they were claimed was not theirs yet (rule 10)
         return bool(claimed)
 
     def _sweeps(self) -> bool:
@@ -149,6 +179,7 @@ class Worker:
     def _let_go(self, task: asyncio.Task[None]) -> None:
         ready = self._held.pop(task)
         self._slow.discard(task)
+        self._flights.pop(ready.lease, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             # Its lease runs out, and it is made again.
             log.error("attempt.unfinished", delivery=ready.delivery_id, error=type(error).__name__)
@@ -156,14 +187,18 @@ class Worker:
 
     async def _deliver(self, ready: Ready) -> None:
         lane = _place(ready)[1].value
-        with telemetry.span("attempt", lane=lane):
-            attempted = await self._sender.send(ready.envelope)
-        telemetry.attempted(
-            lane, ready.attempt.kind.value, attempted.result.value, attempted.status, attempted.duration_ms / 1_000
-        )
-        # If we were to crash here, the attempt's end would be unknown: its lease runs out and it is made again, under
-        # the same webhook-id.
-        state = await self._answers.write(ready, attempted)
+        with telemetry.span("deliver", lane=lane, kind=ready.attempt.kind.value):
+            with telemetry.span("attempt", lane=lane) as step:
+                attempted = await self._sender.send(ready.envelope, self._flights[ready.lease])
+                step.says(result=attempted.result.value, code=telemetry.code_of(attempted.status))
+            telemetry.attempted(
+                lane, ready.attempt.kind.value, attempted.result.value, attempted.status, attempted.duration_ms / 1_000
+            )
+            # If we were to crash here, the attempt's end would be unknown: its lease runs out and it is made again,
+            # under the same webhook-id.
+            with telemetry.span("finish", lane=lane) as step:
+                state = await self._answers.write(ready, attempted)
+                step.says(state=state.value)
         if state is DeliveryState.DELIVERED:
             now = self._desk.now()
             telemetry.delivered(lane, (now - ready.made_at).total_seconds(), (ready.deadline - now).total_seconds())
@@ -180,26 +215,57 @@ class Worker:
     async def _renew_leases(self) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            if self._held:
-                try:
-                    await self._database.write(self._renew, quietly=True)
-                except UnavailableError as error:
-                    log.warning("lease.renewal", error=type(error).__name__)
+            await self._renew(list(self._flights))
 
-    def _renew(self, tx: Transaction) -> None:
-        deliveries.renew(tx, [ready.lease for ready in tuple(self._held.values())], self._desk.now() + LEASE)
+    async def _renew(self, leases: list[str]) -> None:
+        """Rules 2 and 10."""
+
+        def renewed(tx: Transaction) -> set[str]:
+            deliveries.renew(tx, leases, self._desk.now() + LEASE)
+            return deliveries.standing(tx, leases)
+
+        if leases:
+            try:
+                self._abort_others(leases, await self._database.write(renewed, quietly=True))
+            except UnavailableError as error:
+                log.warning("lease.renewal", error=type(error).__name__)
+
+    async def _heed(self) -> None:
+        """Rule 10."""
+        while True:
+            committed = self._database.changed.next
+            await self._look(list(self._flights))
+            await committed.wait()
+            await asyncio.sleep(HEED_SECONDS)
+
+    async def _look(self, leases: list[str]) -> None:
+        if leases:
+            try:
+                self._abort_others(leases, await self._database.read(lambda tx: deliveries.standing(tx, leases)))
+            except UnavailableError as error:
+                log.warning("lease.look", error=type(error).__name__)
+
+    def _abort_others(self, leases: list[str], standing: set[str]) -> None:
+        for lease in leases:
+            if lease not in standing and lease in self._flights and self._flights[lease].abort():
+                log.info("attempt.aborted", result=self._flights[lease].aborted)
 
     async def _tend(self) -> None:
         """Rule 6. What keeps it from ending is cancelled; what ends it ends the worker."""
         while True:
-            for chore in CHORES:
-                await self._do(chore)
+            with telemetry.span("tend"):
+                for chore in CHORES:
+                    await self._do(chore)
             await asyncio.sleep(IDLE_SECONDS)
 
     async def _do(self, chore: Chore) -> None:
+        done = 0
         try:
-            while await self._database.write(lambda tx: chore(tx, self._desk), quietly=True):
-                self._database.changed.set()
+            with telemetry.span("chore", chore=chore.__name__) as step:
+                while did := await self._database.write(lambda tx: chore(tx, self._desk), quietly=True):
+                    self._database.changed.set()
+                    done += did
+                step.says(count=done)
         except UnavailableError as error:
             log.warning("chore", chore=chore.__name__, error=type(error).__name__)
 
@@ -217,6 +283,18 @@ class Worker:
                 await self._database.changed.wait()
         except TimeoutError:
             return
+
+
+def _broken(part: asyncio.Task[None]) -> bool:
+    """Rule 9; a part that has nothing to do may return."""
+    return part.done() and not part.cancelled() and part.exception() is not None
+
+
+def _raise_what_broke(part: asyncio.Task[None]) -> None:
+    if _broken(part):
+        error = part.exception()
+        log.critical("worker.part_ended", part=part.get_name(), error=type(error).__name__)
+        raise PartEndedError(f"A part of the worker ended: {part.get_name()}.") from error
 
 
 def _place(ready: Ready) -> tuple[str, Lane]:
