@@ -1,7 +1,8 @@
 """Who may use which route?
 
 1. The table below is the whole answer: a route that is not in it cannot be built, and a role that is not in its row is
-   told the same as about something that does not exist (`NotFoundError`: same status, body and headers).
+   told the same as about something that does not exist (`NotFoundError`: same status, body and headers). That they
+   were is in the log before they are told (`access.refused`; `workflow/tally.py`).
 2. A caller is looked up on every request; an ended credential ends at once (`workflow/porter.py`). One that was given
    part of its role's routes is told the same about the others as another role is (`api/scopes.py`).
 3. Counsel writes and approves policy, and only counsel: who runs the service may bring into force what was approved.
@@ -9,7 +10,8 @@
 5. This is asked before anything else of the request is read: a body, a key or a precondition never tells a caller who
    may not be here that something is.
 
-Not promised here: that an absent thing takes as long to miss as a forbidden one; both cost one token look-up.
+Not promised here: that an absent thing takes as long to miss as a forbidden one. Both cost one token look-up, and the
+first refusal in a minute an entry of the log: it tells of the route and of one's own role, never of a thing.
 """
 
 import re
@@ -148,15 +150,18 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("GET", "/v1/credentials"): frozenset({_OPERATOR}),
         ("POST", "/v1/credentials"): frozenset({_OPERATOR}),
         ("POST", "/v1/credentials/{credential_id}/rotate"): frozenset({_OPERATOR}),
+        ("POST", "/v1/credentials/{credential_id}/confirm"): frozenset({_OPERATOR}),
         ("DELETE", "/v1/credentials/{credential_id}"): frozenset({_OPERATOR}),
         ("GET", "/v1/clients"): frozenset({_OPERATOR}),
         ("POST", "/v1/clients"): frozenset({_OPERATOR}),
         ("PUT", "/v1/clients/{client_id}/keys"): frozenset({_OPERATOR}),
+        ("POST", "/v1/clients/{client_id}/confirm"): frozenset({_OPERATOR}),
         ("DELETE", "/v1/clients/{client_id}"): frozenset({_OPERATOR}),
         ("POST", "/v1/oauth/token"): PUBLIC,
         ("GET", "/.well-known/oauth-authorization-server"): PUBLIC,
         ("POST", "/v1/people"): frozenset({_OPERATOR}),
         ("GET", "/v1/people"): frozenset({_OPERATOR, _AUDITOR}),
+        ("POST", "/v1/people/{account_id}/confirm"): frozenset({_OPERATOR}),
         ("POST", "/v1/people/{account_id}/suspend"): frozenset({_OPERATOR}),
         ("POST", "/v1/people/{account_id}/restore"): frozenset({_OPERATOR}),
         ("DELETE", "/v1/people/{account_id}"): frozenset({_OPERATOR}),
@@ -234,6 +239,8 @@ async def admit(request: Request, roles: frozenset[CallerRole]) -> None:
     visit.actor = actor
     visit.lacks = _lacks(actor, roles, (request.method, visit.template or ""))
     if visit.lacks is not None:
+        route = request.method, visit.template or ""
+        await office.tally.refused(office.database, office.desk, actor, route, visit.lacks)
         raise NotFoundError
 
 

@@ -6,7 +6,7 @@
 3. An error that nobody expected becomes the 500 problem; only its class is logged, its text may quote the request.
 4. One line is logged: id, method, the route's template, status, milliseconds, the caller's id and role, and what they
    lack where they may not be: `role`, or the scope. Never the path, the query, a header or a byte of the body. It is
-   counted by the same words, and a span for whoever traces it.
+   counted by the same words, and a span for whoever traces it, refused or not.
 """
 
 from datetime import datetime, timedelta
@@ -25,6 +25,8 @@ from tiprouter.api.office import Office
 log = structlog.get_logger()
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_UNEXPECTED: Final = 500
+"""What is answered where nothing was yet (rule 3)."""
 
 
 class Edge:
@@ -55,11 +57,11 @@ class Edge:
 
         try:
             fault = headers.fault_of(scope, self._office.hosts)
-            if fault is not None:
-                await _refusal(fault, visit)(scope, receive, sending)
-                return
-            with telemetry.span("request", method=_method(scope)):
-                await self._app(scope, receive, sending)
+            with telemetry.span("request", method=_method(scope)) as step:
+                try:
+                    await (self._app if fault is None else _refusal(fault, visit))(scope, receive, sending)
+                finally:
+                    step.says(route=visit.template or "none", status=telemetry.class_of(status or _UNEXPECTED))
         except Exception as error:  # noqa: BLE001 - rule 3
             log.error(  # noqa: TRY400 - rule 3: a traceback quotes
                 "request.failed", id=visit.request_id, error=type(error).__name__

@@ -5,7 +5,9 @@
 2. What this process counted (`telemetry`), and what the database says of the whole service (`workflow/vitals.py`), read
    when asked. A database that does not answer in five seconds leaves its part out and says so (`tiprouter_up 0`).
 3. Its answers carry the headers that protect a browser's reader, as the edge's do (`api/headers.py`).
-4. Every number is there from the start, with each of its labels, so that an alarm on it can be written and tried.
+4. Every number is there from the start, with each of its labels, so that an alarm on it can be written and tried, and
+   a counter's first event is seen as one. But for the times of one route's answers: those are there once it answered,
+   since a dozen numbers for every route would be most of a scrape.
 """
 
 import asyncio
@@ -19,15 +21,17 @@ from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_serve
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tiprouter.api import headers
+from tiprouter import telemetry
+from tiprouter.api import access, headers
+from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.breaker import BreakerState
 from tiprouter.domain.lanes import Lane
 from tiprouter.domain.notice import Severity
 from tiprouter.domain.states import OWING, TERMINAL, DeliveryState
-from tiprouter.domain.vocabulary import Urgency
+from tiprouter.domain.vocabulary import AttemptKind, Urgency
 from tiprouter.errors import ConfigurationError, TiprouterError
 from tiprouter.storage.database import Database
-from tiprouter.telemetry import NAMESPACE, REGISTRY
+from tiprouter.telemetry import CODES, NAMESPACE, REGISTRY
 from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.vitals import Vitals, measure
 
@@ -42,6 +46,8 @@ def exposed(database: Database, desk: Desk, host: str, port: int) -> Iterator[in
     if port == 0:
         yield 0
         return
+    telemetry.expect_answers(access.TABLE)
+    telemetry.expect_attempts(Lane, (AttemptKind.PUSH, AttemptKind.ANNOUNCE), tuple(_ends()))
     registry = CollectorRegistry()
     registry.register(REGISTRY)
     registry.register(Whole(database, desk, asyncio.get_running_loop()))
@@ -98,6 +104,17 @@ class Whole(Collector):
         return await self._database.read(lambda tx: measure(tx, self._desk.now()))
 
 
+def _ends() -> Iterator[tuple[AttemptResult, int | None]]:
+    """How an attempt may end: each result with each status that it may have (rule 4)."""
+    told = {AttemptResult.GONE: {410}, AttemptResult.THROTTLED: {429, 503}}
+    told[AttemptResult.SUCCESS] = {*(code for code in CODES if code // 100 == 2), 299}  # noqa: PLR2004 - 2xx
+    known = frozenset[int]().union(*told.values())
+    # Of each class one that is not told apart.
+    told[AttemptResult.HTTP_ERROR] = {*(CODES - known), 199, 399, 499, 599, 999}
+    for result in AttemptResult:
+        yield from ((result, status) for status in sorted(told.get(result, ())) or (None,))
+
+
 def _families(vitals: Vitals) -> Iterator[Metric]:
     counted = {(one.lane, one.state): one.count for one in vitals.waiting}
     waiting = _family("deliveries", "Deliveries that have not ended.", "lane", "state")
@@ -106,7 +123,9 @@ def _families(vitals: Vitals) -> Iterator[Metric]:
             if state not in TERMINAL:
                 waiting.add_metric([lane.value, state.value], counted.get((lane.value, state.value), 0))
     yield waiting
-    lag = _family("lag_seconds", "How long the first delivery that is due has waited; nought when none is.", "lane")
+    parked = {lane.value: sum(one.parked for one in vitals.waiting if one.lane == lane) for lane in Lane}
+    yield _by("parked", "Deliveries that wait for their agency or its endpoint, not for a worker.", "lane", parked)
+    lag = _family("lag_seconds", "How long what a worker could take has waited; nought when there is nothing.", "lane")
     margin = _family("margin_seconds", "Time to the nearest deadline of what waits; absent when nothing does.", "lane")
     for lane in Lane:
         lag.add_metric([lane.value], vitals.lag_seconds.get(lane.value, 0.0))

@@ -15,6 +15,7 @@ from tiprouter.storage.database import Database
 from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.polling import Porch
 from tiprouter.workflow.porter import Porter
+from tiprouter.workflow.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Office:
 
     `porter` lets callers in. `public_url` is what callers reach the service under, and its name as an authorization
     server. `trusted_proxies` are the peers whose word about a caller's address and client certificate is taken.
-    `front` is what people sign in with.
+    `front` is what people sign in with. `tally` folds what is read of the log, and refusals.
     """
 
     database: Database
@@ -50,3 +51,4 @@ class Office:
     public_url: str = "http://127.0.0.1:8080"
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     front: Front = field(default_factory=Front)
+    tally: Tally = field(default_factory=Tally)

@@ -4,7 +4,8 @@
 2. A document says nothing that the caller sent: details are ours, pointers name fields of our own schema and array
    indexes (RFC 6901), reasons come from a closed table. What is wrong with a policy bundle is told with file, line and
    the reader's own reason: a bundle is about nobody.
-3. Not found is one document, whatever was not found and whoever asked.
+3. Not found is one document, whatever was not found and whoever asked; but for what the log has not grown to, of which
+   it is said how long the log is: its checkpoint tells that to everybody, and no thing is behind it.
 4. What the table does not know is a defect: 500, and only the error's class is logged.
 """
 
@@ -22,13 +23,24 @@ from tiprouter.errors import ConflictError, InvalidError, NotFoundError, Unavail
 from tiprouter.policy.gate.extras import GateUnavailableError
 from tiprouter.policy.gate.solver import UndecidedError
 from tiprouter.storage.vault import ErasedError
-from tiprouter.workflow import endpoint_changes, erasing, granting, holding, noticing, questions, recovery, replaying
+from tiprouter.workflow import (
+    endpoint_changes,
+    erasing,
+    granting,
+    holding,
+    noticing,
+    questions,
+    recovery,
+    replaying,
+    separation,
+)
 from tiprouter.workflow.acknowledging import RepeatedError, UntrustedError
 from tiprouter.workflow.consenting import NothingToConfirmError, NothingToNarrowError, WithdrawnError
 from tiprouter.workflow.endpoint_messages import NoEndpointError
 from tiprouter.workflow.enrolment import SecondPersonError
 from tiprouter.workflow.evidence import NoLongerOwedError
 from tiprouter.workflow.governing import LapsedError, NothingToRollBackError, NotNowError, UnacceptedError
+from tiprouter.workflow.inquiry import BeyondLogError
 from tiprouter.workflow.intake import DuplicateError, StaleError
 from tiprouter.workflow.local_sign_in import InvitationError
 from tiprouter.workflow.once import InFlightError, KeyReusedError
@@ -64,6 +76,7 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     errors.UnauthenticatedError: Kind(
         401, "unauthenticated", "No valid credential", headers={"WWW-Authenticate": "Bearer"}
     ),
+    BeyondLogError: Kind(404, "beyond-log", "The log is not that long"),
     NotFoundError: Kind(404, "not-found", "Not found", "There is no such thing, or not for you."),
     errors.KeyMissingError: Kind(400, "idempotency-key", "Idempotency-Key is missing or malformed"),
     errors.PreconditionMalformedError: Kind(400, "precondition-malformed", "The precondition cannot be read"),
@@ -86,6 +99,9 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     OwnAccountError: Kind(409, "own-account", "This takes somebody else"),
     AccountStateError: Kind(409, "account-state", "This cannot happen to the account now"),
     NameTakenError: Kind(409, "name-taken", "There is such an account"),
+    separation.GivenByYouError: Kind(409, "given-by-you", "Another operator must confirm"),
+    separation.GivenBeforeError: Kind(409, "given-before", "What was given before waits"),
+    separation.NothingWaitsError: Kind(409, "nothing-waits", "Nothing waits here"),
     errors.TooManyError: Kind(429, "too-many-requests", "Too many requests"),
     errors.OverloadedError: Kind(503, "overloaded", "Too much is asked at once", headers={"Retry-After": "1"}),
     InFlightError: Kind(409, "in-flight", "The same request is being answered", headers={"Retry-After": "1"}),

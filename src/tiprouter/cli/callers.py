@@ -1,6 +1,7 @@
 """How does an operator tend who may call, from a terminal on the service's own machine?
 
-1. Every change is a story like any other, told by the command line as an operator, and leaves its audit entry.
+1. Every change is a story like any other, told by the command line as an operator, and leaves its audit entry. It waits
+   for no second operator: whoever is at the machine has its keys. The log says `alone`.
 2. A token is printed to standard output, once, and logged nowhere.
 3. What is printed is JSON, one object a line, as the API spells it.
 """
@@ -91,7 +92,8 @@ def rotate_credential(
     from tiprouter.workflow import credentials as story
 
     done = _tell(data, lambda tx, desk: story.rotate(tx, desk, _by_hand(), credential_id, overlap_days, days))
-    typer.echo(json.dumps({"id": credential_id, "token": done.token, "old_end_at": stamp(done.old_end_at)}))
+    old_end_at = None if done.old_end_at is None else stamp(done.old_end_at)
+    typer.echo(json.dumps({"id": credential_id, "token": done.token, "old_end_at": old_end_at}))
 
 
 @clients.command("list")

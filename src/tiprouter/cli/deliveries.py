@@ -113,7 +113,7 @@ def retry_delivery(
 
 
 @replays.command("propose")
-def propose_replay(
+def propose_replay(  # noqa: PLR0913 - one argument for each option
     context: typer.Context,
     recipient: str,
     since: Annotated[str, typer.Option(help="Made at or after this RFC 3339 moment.")],
@@ -121,11 +121,14 @@ def propose_replay(
     *,
     until: Annotated[str | None, typer.Option(help="Made before this moment; now when left out.")] = None,
     state: State = None,
+    urgency: Annotated[str | None, typer.Option(help="Only these: imminent or standard.")] = None,
+    result: Annotated[str | None, typer.Option(help="Only those whose last attempt ended so, as `list` says.")] = None,
+    record: Annotated[str | None, typer.Option(help="Only those about this record.")] = None,
 ) -> None:
     """Count what would be tried again. Nothing is, until somebody else confirms it."""
     plan: dict[str, Any] = {"recipient": recipient, "since": since, "reason": reason, "states": state or []}
-    if until is not None:
-        plan["until"] = until
+    narrowed = {"until": until, "urgency": urgency, "result": result, "record": record}
+    plan |= {name: value for name, value in narrowed.items() if value is not None}
     show(request(context, "POST", "/v1/replays", body=plan))
 
 

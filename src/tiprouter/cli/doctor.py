@@ -2,7 +2,8 @@
 
 1. Each finding is OK, WARN (it runs, and somebody should know why) or FAIL (it will not run, or must not), with what
    was found and what to do. One FAIL makes the exit code 1. `--production` asks what real data want besides
-   (`wiring/safety.py`): what fails there also keeps a service with `TIPROUTER_PRODUCTION=1` from starting.
+   (`wiring/safety.py`): what fails there also keeps a service with `TIPROUTER_PRODUCTION=1` from starting. That there
+   are two operators is asked here alone: the second one is made while the service runs.
 2. Looking changes nothing: no folder, key or database is made here.
 3. One check that breaks is one FAIL; the others still run.
 
@@ -41,10 +42,12 @@ from tiprouter.wiring import safety
 from tiprouter.wiring.findings import Finding, Level, Said
 from tiprouter.wiring.safety import Check
 from tiprouter.workflow.erasing_again import undone
+from tiprouter.workflow.separation import operators
 from tiprouter.workflow.stored_log import fetch
 
 NEEDED = (3, 11)
 KEY_BYTES = 32
+_ALONE = "one person, who can give themselves every role, and both words where two are asked."
 
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -69,7 +72,10 @@ async def examine(settings: Settings, now: datetime, *, production: bool = False
     """Every finding, in the order in which a start would meet them; of `production` with what real data want."""
     asked = [check for check in _CHECKS if not production or check not in _STRICTER]
     findings = [await safety.found_by(check, _CHECKS[check], settings, now) for check in asked]
-    return findings + (await safety.examine_safety(settings, now) if production else [])
+    if not production:
+        return findings
+    last = await safety.found_by(_two_operators, "Operators", settings, now)
+    return [*findings, *await safety.examine_safety(settings, now), last]
 
 
 async def _python(_settings: Settings, _now: datetime) -> Said:
@@ -215,6 +221,28 @@ async def _address(settings: Settings, _now: datetime) -> Said:
     return Level.WARN, f"{settings.host} may be reachable from outside.", "Put a proxy that speaks TLS in front of it."
 
 
+async def _operators(settings: Settings, _now: datetime) -> Said:
+    if not _has_database(settings):
+        return Level.OK, "there is no database to look into yet.", ""
+
+    def counted(tx: Transaction) -> Said:
+        many = len(operators(tx, live=True))
+        if many > 1:
+            return Level.OK, f"{many} persons.", ""
+        left = len(operators(tx)) > 1
+        found = "nobody but one is left: what they give waits for ever." if left else _ALONE if many else "nobody yet."
+        return Level.WARN, found, "By hand: `tiprouter credentials make`." if left else "Invite a second operator."
+
+    return await _asked(settings, counted)
+
+
+async def _two_operators(settings: Settings, now: datetime) -> Said:
+    """The same for real data: whoever is alone can read everything."""
+    level, found, remedy = await _operators(settings, now)
+    fails = level is Level.WARN and not settings.sandbox
+    return Level.FAIL if fails else level, found, remedy
+
+
 async def _pages(settings: Settings, _now: datetime) -> Said:
     hook, box = wiring.hook_of(settings), wiring.mailbox_of(settings)
     if hook is None and box is None:
@@ -256,6 +284,7 @@ _CHECKS: dict[Check, str] = {
     _sandbox: "Sandbox",
     _address: "Address",
     _pages: "Pages",
+    _operators: "Operators",
 }
-_STRICTER: frozenset[Check] = frozenset({_sandbox, _address, _pages})
+_STRICTER: frozenset[Check] = frozenset({_sandbox, _address, _pages, _operators})
 """What is asked more strictly of production."""

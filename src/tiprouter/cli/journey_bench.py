@@ -21,9 +21,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
-
-import sqlalchemy as sa
+from typing import Final, TypeAlias
 
 from tiprouter.cli import bench_house, bench_sink
 from tiprouter.cli.bench_house import BENCH, MILLI, PLACES, quantile
@@ -34,7 +32,6 @@ from tiprouter.domain.lanes import Lane, Places
 from tiprouter.domain.record import Jurisdiction, Record
 from tiprouter.domain.vocabulary import JurisdictionReason
 from tiprouter.storage.database import Transaction
-from tiprouter.storage.tables import deliveries
 from tiprouter.wiring import House
 from tiprouter.workflow import consenting, intake
 from tiprouter.workflow.consenting import Whose
@@ -47,7 +44,8 @@ CALLERS: Final = 8
 _NOWHERE: Final = "US-ME"
 """A place without agencies, where people tell of themselves for the first time."""
 
-_SENT: Final = sa.select(deliveries.c.id, deliveries.c.recipient_id)
+Journey: TypeAlias = tuple[str, str]
+"""Of a record to a recipient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +61,8 @@ class County:
 class Seen:
     """When each delivery's answer was durable, and when the tip of each awaited one was accepted."""
 
-    ended: dict[str, float] = field(default_factory=dict)
-    accepted: dict[str, float] = field(default_factory=dict)
+    ended: dict[Journey, float] = field(default_factory=dict)
+    accepted: dict[Journey, float] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -93,7 +91,7 @@ class Noting(Worker):
 
     async def _deliver(self, ready: Ready) -> None:
         await super()._deliver(ready)
-        self.seen.ended[ready.delivery_id] = time.perf_counter()
+        self.seen.ended[ready.record_id, ready.recipient_id] = time.perf_counter()
         self.seen.news.set()
 
 
@@ -170,13 +168,8 @@ async def _one_by_one(house: House, seen: Seen, counties: Iterator[County], tips
 async def _hand_over(house: House, seen: Seen, county: County, external_id: str) -> None:
     record = _tip(house, county.place, external_id, county.ref)
 
-    def story(tx: Transaction) -> list[str]:
-        stored = intake.accept_tip(tx, house.desk, BENCH, record).stored
-        sent = tx.execute(_SENT.where(deliveries.c.record_id == stored.id))
-        return [name for name, whose in sent if whose in county.live]
-
-    awaited = await house.database.write(story)
-    seen.accepted |= dict.fromkeys(awaited, time.perf_counter())
+    accepted = await house.database.write(lambda tx: intake.accept_tip(tx, house.desk, BENCH, record))
+    seen.accepted |= dict.fromkeys(((accepted.stored.id, one) for one in county.live), time.perf_counter())
 
 
 def _tip(house: House, place: Jurisdiction, external_id: str, ref: str) -> Record:

@@ -1,7 +1,8 @@
 """What may a log line say?
 
 1. Only the fields of `FIELDS`, and only plain values. What is not on the list is dropped, not masked: a log line must
-   never be where personal data ends up, whatever a later change passes to it.
+   never be where personal data ends up, whatever a later change passes to it. What the code passes is on it
+   (`tests/house/test_telemetry.py`), so that no line loses what it was written for.
 2. An exception is its class, the class of what caused it, and where it happened (`file:line`). Its message and its
    local variables never appear: both may quote a record.
 3. Lines of libraries (the standard library's `logging`) pass the same way and lose their message; an error of the
@@ -29,7 +30,8 @@ FIELDS: Final = frozenset(
         *("number", "result", "status", "state", "count", "size", "index", "duration_ms"),
         *("error", "cause", "reason", "frames", "file"),
         *("host", "port", "id", "request_id", "method", "route", "ms", "vkey"),
-        *("notice", "channel"),
+        *("notice", "channel", "duty", "chore", "form"),
+        *("configured", "active", "line"),
     }
 )
 _PLAIN = (str, int, float, bool, type(None))

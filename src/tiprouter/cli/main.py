@@ -208,18 +208,21 @@ def misbehaving_agency(
 
 
 @audit.command("verify")
-def audit_verify(
-    log: Annotated[str, typer.Argument(help="A log's folder, data folder, .tar or URL; or an audit bundle.")],
+def audit_verify(  # noqa: PLR0913, PLR0917 - one option each
+    log: Annotated[str, typer.Argument(help="A log's folder, data folder, .tar or URL; an audit bundle; a proof.")],
     key: Annotated[str | None, typer.Option(help="The log's verifier key, as got from elsewhere.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="A file that holds the verifier key.")] = None,
     remember: Annotated[Path | None, typer.Option(help="File that keeps the last checkpoint seen.")] = None,
     policy: Annotated[Path | None, typer.Option(help="A C2SP tlog-policy file: keys, witnesses, quorum.")] = None,
     token_file: Annotated[Path | None, typer.Option(help="An auditor's token, for entries behind a URL.")] = None,
+    entry: Annotated[Path | None, typer.Option(help="With a .tlog-proof: the entry that it is of.")] = None,
 ) -> None:
     """Verify the log offline, from files alone; exit 1 and say where when something is wrong."""
-    from tiprouter.cli import auditing
+    from tiprouter.cli import auditing, lone_proofs
 
     known, trusted = auditing.chosen_key(key, key_file), auditing.chosen_policy(policy)
+    if entry is not None or lone_proofs.is_proof(log):
+        raise typer.Exit(lone_proofs.verify(log, entry, known, trusted))
     raise typer.Exit(auditing.verify(log, known, remember, trusted, auditing.chosen_key(None, token_file)))
 
 

@@ -3,14 +3,16 @@
 Every command is a request to the running service, under the operator's own session or token (`cli/deliveries.py`).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from tiprouter.cli.deliveries import at_the_door, request, show
+from tiprouter.errors import ConfigurationError
 
 people = typer.Typer(help="Who may sign in: invite, suspend, restore, end.", no_args_is_help=True)
 people.callback()(at_the_door)
+_NOUNS: Final = {"acc_": "people", "cal_": "credentials", "clt_": "clients", "chg_": "endpoint-changes"}
 
 
 @people.command("invite")
@@ -26,6 +28,18 @@ def invite(
     """Invite somebody. The invitation is printed once; it is good for 72 hours."""
     wanted: dict[str, Any] = {"email": email, "name": name, "role": role, "way": way}
     show(request(context, "POST", "/v1/people", body=wanted | ({} if subject is None else {"subject": subject})))
+
+
+@people.command("confirm")
+def confirm(
+    context: typer.Context,
+    given: Annotated[str, typer.Argument(help="acc_..., cal_..., clt_..., or chg_... of an agency that waits.")],
+) -> None:
+    """Confirm what another operator gave: an account, a credential or its new key, a client or its keys, an agency."""
+    noun = _NOUNS.get(given[:4])
+    if noun is None:
+        raise ConfigurationError("An id begins with acc_, cal_, clt_ or chg_.")
+    show(request(context, "POST", f"/v1/{noun}/{given}/confirm", body={}))
 
 
 @people.command("list")

@@ -24,6 +24,7 @@ from tiprouter.settings import Settings
 from tiprouter.storage import migrations
 from tiprouter.storage.database import Database, Transaction, open_database
 from tiprouter.storage.vault import Vault
+from tiprouter.wiring.keeping import retention_of
 from tiprouter.wiring.keys import vault_of
 from tiprouter.wiring.paging import routing_of
 from tiprouter.wiring.timekeeping import Timekeeper
@@ -63,7 +64,7 @@ async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[Hous
             blind_key,
             settings.sandbox,
             confirm_after=timedelta(minutes=settings.confirm_after_minutes),
-            retention=timedelta(days=settings.retention_days),
+            retention=retention_of(settings),
             routing=routing_of(settings),
             pace=Pace(settings.rate_each),
             verify_endpoints=settings.verifies,

@@ -8,7 +8,8 @@ from typing import Final
 from tiprouter.delivery.addresses import private_networks
 from tiprouter.delivery.mail import Mailbox, MailSecurity
 from tiprouter.delivery.notifying import Hook, secret_text, signing_secrets
-from tiprouter.domain.notice import PageChannel, Routing, Severity
+from tiprouter.domain.notice import PageChannel, Severity
+from tiprouter.domain.repeating import Routing
 from tiprouter.errors import ConfigurationError
 from tiprouter.settings import Settings
 

@@ -17,10 +17,12 @@ from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from tiprouter.domain.notice import Severity
+from tiprouter.domain.retention import SIX_YEARS, Retained, too_short
 from tiprouter.errors import ConfigurationError, TiprouterError
 from tiprouter.settings import Settings
 from tiprouter.wiring import surroundings
 from tiprouter.wiring.findings import Finding, Level, Said
+from tiprouter.wiring.keeping import retention_of
 from tiprouter.wiring.paging import hook_of, mailbox_of, routing_of
 
 Check: TypeAlias = Callable[[Settings, datetime], Awaitable[Said]]
@@ -159,13 +161,25 @@ async def _endpoints(settings: Settings, _now: datetime) -> Said:
 
 
 async def _retention(settings: Settings, _now: datetime) -> Said:
-    if not settings.retention_days:
+    periods = retention_of(settings)
+    days = {
+        what: f"{what.value} {period.days} days" if period else f"{what.value} for ever"
+        for what, period in periods.items()
+    }
+    if too_short(periods):
+        return (
+            Level.FAIL,
+            f"{days[Retained.ACCOUNTING]}: whoever asks within six years is owed it (45 CFR 164.528).",
+            f"Set TIPROUTER_RETENTION_ACCOUNTING_DAYS to {SIX_YEARS.days} or more.",
+        )
+    kept = [what.value for what, period in periods.items() if not period and what is not Retained.ACCOUNTING]
+    if kept:
         return (
             Level.WARN,
-            "none: what is closed is kept for ever, and so can be stolen for ever.",
-            "Set TIPROUTER_RETENTION_DAYS to what you promise, or decide against it.",
+            f"none of {', '.join(kept)}: what is closed is kept for ever, and so can be stolen for ever.",
+            "Set TIPROUTER_RETENTION_DAYS (or TIPROUTER_RETENTION_..._DAYS) to what you promise, or decide against it.",
         )
-    return Level.OK, f"{settings.retention_days} days.", ""
+    return Level.OK, f"{', '.join(days.values())}.", ""
 
 
 async def _limits(settings: Settings, _now: datetime) -> Said:

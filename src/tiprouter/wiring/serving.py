@@ -103,6 +103,8 @@ async def _run_parts(
     await asyncio.wait({serving, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
     edge.stop()
     await serving
+    with contextlib.suppress(TiprouterError):  # the database went away: what was read was told, not how often
+        await office.tally.settle(house.database, house.desk)
     for name, part in running.items():
         part.stop()
         await parts[name]

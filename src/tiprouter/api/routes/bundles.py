@@ -34,7 +34,7 @@ from tiprouter.policy.gate.check import GateReport
 from tiprouter.policy.gate.diff import Difference
 from tiprouter.storage import bundles
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import governing
+from tiprouter.workflow import accessing, governing
 from tiprouter.workflow.governing import InForce, Wish
 from tiprouter.workflow.happening import NoBundleError
 from tiprouter.workflow.once import Answer
@@ -54,10 +54,13 @@ async def propose_bundle(body: BundleProposed, office: Desks, actor: Caller, ask
 
 
 @router.get("/v1/bundles", operation_id="listBundles", response_model=BundleList)
-async def list_bundles(request: Request, query: Annotated[BundleQuery, Query()], office: Desks) -> Response:
+async def list_bundles(
+    request: Request, query: Annotated[BundleQuery, Query()], office: Desks, actor: Caller
+) -> Response:
     """Bundles by digest, each with where it is on its way into force."""
     rows = await office.database.read(lambda tx: governing.listed(tx, query.after, query.limit + 1))
     kept = rows[: query.limit]
+    await accessing.note(office.database, office.desk, actor, "bundles", len(kept))
     items = BundleList(items=tuple(BundleBody.of(row) for row in kept))
     return answer_page(visit_of(request), query, items, kept[-1].digest if len(rows) > query.limit else None)
 
@@ -72,36 +75,44 @@ async def roll_back_bundle(office: Desks, actor: Caller, asked: Asking, body: No
 
 
 @router.get("/v1/bundles/{digest}", operation_id="readBundle", response_model=BundleStanding)
-async def read_bundle(digest: BundleDigest, office: Desks) -> Response:
+async def read_bundle(digest: BundleDigest, office: Desks, actor: Caller) -> Response:
     """A bundle, who approved it, and what the gate said of it."""
     # A story, not a question: on PostgreSQL it holds the bundle for a moment, so that bundle and approvals fit.
     found = await office.database.write(lambda tx: governing.governed(tx, digest), quietly=True)
+    await accessing.note(office.database, office.desk, actor, "bundle", subject=digest)
     return _told(BundleStanding.standing(found))
 
 
 @router.get("/v1/bundles/{digest}/files", operation_id="readBundleFiles", response_model=BundleFiles)
-async def read_bundle_files(digest: BundleDigest, office: Desks) -> Response:
+async def read_bundle_files(digest: BundleDigest, office: Desks, actor: Caller) -> Response:
     """A bundle's complete texts."""
     texts = await office.database.read(lambda tx: bundles.texts(tx, digest))
     if texts is None:
         raise NotFoundError
+    await accessing.note(office.database, office.desk, actor, "bundle.files", subject=digest)
     return _told(BundleFiles(digest=digest, files=dict(sorted(texts.files.items()))))
 
 
 @router.get("/v1/bundles/{digest}/difference", operation_id="compareBundle", response_model=DifferenceBody)
-async def compare_bundle(digest: BundleDigest, query: Annotated[DifferenceQuery, Query()], office: Desks) -> Response:
+async def compare_bundle(
+    digest: BundleDigest, query: Annotated[DifferenceQuery, Query()], office: Desks, actor: Caller
+) -> Response:
     """What would change if this bundle took the other's place, at every fact point, in words."""
     against = query.against or await office.database.read(bundles.active)
     if against is None:
         raise NoBundleError
-    return _told(DifferenceBody.of(await proving.compared(office, against, digest)))
+    found = await proving.compared(office, against, digest)
+    await accessing.note(office.database, office.desk, actor, "bundle.difference", subject=digest)
+    return _told(DifferenceBody.of(found))
 
 
 @router.post("/v1/bundles/{digest}/explain", operation_id="explainFacts", response_model=FactsExplained)
-async def explain_facts(digest: BundleDigest, body: FactsWanted, office: Desks) -> Response:
+async def explain_facts(digest: BundleDigest, body: FactsWanted, office: Desks, actor: Caller) -> Response:
     """What this bundle would decide on these facts, by which policies, and what single fact would change it."""
     engine = await proving.engine_of(office, digest)
-    return _told(await asyncio.to_thread(FactsExplained.by, digest, engine, body.facts))
+    found = await asyncio.to_thread(FactsExplained.by, digest, engine, body.facts)
+    await accessing.note(office.database, office.desk, actor, "bundle.explained", subject=digest)
+    return _told(found)
 
 
 @router.post("/v1/bundles/{digest}/check", operation_id="checkBundle", response_model=BundleStanding)

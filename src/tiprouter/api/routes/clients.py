@@ -12,18 +12,20 @@ from tiprouter.api.paging import answer_page
 from tiprouter.api.routes.paths import ClientId
 from tiprouter.api.schemas.clients import ClientBody, ClientKeysWanted, ClientList, ClientWanted
 from tiprouter.api.schemas.queries import Paging
+from tiprouter.api.schemas.words import Nothing
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import clients, credentials
+from tiprouter.workflow import accessing, clients, credentials
 from tiprouter.workflow.once import Answer
 
 router = APIRouter(route_class=Route, tags=["credentials"])
 
 
 @router.get("/v1/clients", operation_id="listClients", response_model=ClientList)
-async def list_clients(request: Request, query: Annotated[Paging, Query()], office: Desks) -> Response:
+async def list_clients(request: Request, query: Annotated[Paging, Query()], office: Desks, actor: Caller) -> Response:
     """Clients that were not ended, newest first."""
     found = await office.database.read(lambda tx: clients.listed(tx, query.after, query.limit))
     after = found[-1].id if len(found) == query.limit else None
+    await accessing.note(office.database, office.desk, actor, "clients", len(found))
     return answer_page(visit_of(request), query, ClientList(items=tuple(map(ClientBody.of, found))), after)
 
 
@@ -48,6 +50,22 @@ async def replace_client_keys(
 
     def story(tx: Transaction) -> Answer:
         client = clients.replace_keys(tx, office.desk, actor, client_id, keys)
+        return about_nobody(tx, office), 200, ClientBody.of(client).rendered()
+
+    return await answer_once(office, asked, story)
+
+
+@router.post(
+    "/v1/clients/{client_id}/confirm", status_code=200, operation_id="confirmClient", response_model=ClientBody
+)
+async def confirm_client(
+    client_id: ClientId, office: Desks, actor: Caller, asked: Asking, body: Nothing | None = None
+) -> Response:
+    """Confirm a client, or its other keys, that another operator gave."""
+    del body  # it can say nothing: it is read only to refuse one that tries to
+
+    def story(tx: Transaction) -> Answer:
+        client = clients.confirm(tx, office.desk, actor, client_id)
         return about_nobody(tx, office), 200, ClientBody.of(client).rendered()
 
     return await answer_once(office, asked, story)

@@ -23,8 +23,10 @@ from tiprouter.api.schemas.credentials import (
     CredentialWanted,
 )
 from tiprouter.api.schemas.queries import Paging
+from tiprouter.api.schemas.words import Nothing
+from tiprouter.storage import callers as storage
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import credentials
+from tiprouter.workflow import accessing, credentials
 from tiprouter.workflow.credentials import CallerRole, Terms
 from tiprouter.workflow.once import Answer
 
@@ -32,10 +34,13 @@ router = APIRouter(route_class=Route, tags=["credentials"])
 
 
 @router.get("/v1/credentials", operation_id="listCredentials", response_model=CredentialList)
-async def list_credentials(request: Request, query: Annotated[Paging, Query()], office: Desks) -> Response:
+async def list_credentials(
+    request: Request, query: Annotated[Paging, Query()], office: Desks, actor: Caller
+) -> Response:
     """Credentials that were not ended, newest first, with the public part of each key."""
     found = await office.database.read(lambda tx: credentials.listed(tx, query.after, query.limit))
     after = found[-1][0].id if len(found) == query.limit else None
+    await accessing.note(office.database, office.desk, actor, "credentials", len(found))
     items = CredentialList(items=tuple(CredentialBody.of(*one) for one in found))
     return answer_page(visit_of(request), query, items, after)
 
@@ -51,7 +56,7 @@ async def make_credential(body: CredentialWanted, office: Desks, actor: Caller, 
         made, token = credentials.make(tx, office.desk, actor, body.role, body.recipient_id, terms)
         office.desk.vault.create(tx, made.id, office.desk.now())
         shown.append(token)
-        return made.id, 201, CredentialMade(id=made.id, role=CallerRole(made.role), token=None).rendered()
+        return made.id, 201, _made(made).rendered()
 
     def with_token(stored: bytes) -> bytes:
         kept = CredentialMade.model_validate_json(stored)
@@ -78,6 +83,7 @@ async def rotate_credential(
             expires_at=done.key.expires_at,
             old_end_at=done.old_end_at,
             token=None,
+            pending=done.key.waits,
         )
         return about_nobody(tx, office), 200, answer.rendered()
 
@@ -86,6 +92,29 @@ async def rotate_credential(
         return kept.model_copy(update={"token": shown[-1]}).rendered()
 
     return await answer_once(office, asked, story, with_token)
+
+
+@router.post(
+    "/v1/credentials/{credential_id}/confirm",
+    status_code=200,
+    operation_id="confirmCredential",
+    response_model=CredentialMade,
+)
+async def confirm_credential(
+    credential_id: CredentialId, office: Desks, actor: Caller, asked: Asking, body: Nothing | None = None
+) -> Response:
+    """Confirm a credential, or its new key, that another operator made. Its token was shown to them, and not here."""
+    del body  # it can say nothing: it is read only to refuse one that tries to
+
+    def story(tx: Transaction) -> Answer:
+        done = credentials.confirm(tx, office.desk, actor, credential_id)
+        return about_nobody(tx, office), 200, _made(done).rendered()
+
+    return await answer_once(office, asked, story)
+
+
+def _made(caller: storage.Caller) -> CredentialMade:
+    return CredentialMade(id=caller.id, role=CallerRole(caller.role), token=None, pending=caller.waits)
 
 
 @router.delete("/v1/credentials/{credential_id}", status_code=204, operation_id="endCredential")

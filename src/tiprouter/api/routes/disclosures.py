@@ -44,14 +44,14 @@ async def list_disclosures(
             lambda tx: searching.page(tx, office.desk, actor, asked, query.after, query.limit),
             quietly=True,
         )
-        return answer_page(visit_of(request), query, DisclosureList(items=_rows(page)), page.after)
+        return answer_page(visit_of(request), query, DisclosureList(items=_rows(page, actor)), page.after)
     ended, now = await office.database.write(
         lambda tx: searching.taken_away(tx, office.desk, actor, asked), quietly=True
     )
 
     async def following(after: str | None, count: int) -> tuple[tuple[DisclosureBody, ...], str | None]:
         rows = await office.database.read(lambda tx: disclosures_found(tx, ended, after, count, now))
-        return _rows(rows), rows.after
+        return _rows(rows, actor), rows.after
 
     return await stream(form, COLUMNS, following, query.after, searching.PAGE, query.limit_named())
 
@@ -68,8 +68,9 @@ async def _own(request: Request, query: DisclosureQuery, office: Office, actor: 
     return answer_page(visit_of(request), query, items, page.after)
 
 
-def _rows(found: Rows[Listed]) -> tuple[DisclosureBody, ...]:
-    return tuple(DisclosureBody.found(one, found) for one in found.rows)
+def _rows(found: Rows[Listed], actor: Actor) -> tuple[DisclosureBody, ...]:
+    with_digest = actor.role != CallerRole.AUDITOR
+    return tuple(DisclosureBody.found(one, found, with_digest=with_digest) for one in found.rows)
 
 
 @router.get("/v1/disclosures/{disclosure_id}", operation_id="readDisclosure", response_model=DisclosureJourney)

@@ -84,7 +84,7 @@ async def record_duty_letter(
     """Record that a report in writing was sent. It ends that report's clock, and discharges nothing else."""
 
     def story(tx: Transaction) -> Answer:
-        letter, duty = record_letter(tx, office.desk, actor, duty_id, body.sent_at, body.words())
+        letter, duty = record_letter(tx, office.desk, actor, duty_id, body.wrote())
         told = LetterRecorded(written_report=LetterMade.of(letter), duty=DutyBody.of(duty, kinds_of(tx, (duty,))))
         return duty.record_id, 201, told.rendered()
 

@@ -33,7 +33,7 @@ from tiprouter.api.schemas.words import Nothing
 from tiprouter.storage import endpoints
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.endpoints import EndpointMessage
-from tiprouter.workflow import endpoint_changes
+from tiprouter.workflow import accessing, endpoint_changes
 from tiprouter.workflow.endpoint_health import health_of
 from tiprouter.workflow.endpoint_messages import order_test
 from tiprouter.workflow.happening import Actor
@@ -85,13 +85,14 @@ async def propose_change(
 
 @router.get("/v1/recipients/{recipient_id}/changes", operation_id="listEndpointChanges", response_model=ChangeList)
 async def list_changes(
-    recipient_id: RecipientId, request: Request, query: Annotated[Paging, Query()], office: Desks
+    recipient_id: RecipientId, request: Request, query: Annotated[Paging, Query()], office: Desks, actor: Caller
 ) -> Response:
     """Proposed changes of an agency's endpoint, newest first."""
     found = await office.database.read(
         lambda tx: endpoint_changes.changes_of(tx, recipient_id, query.after, query.limit + 1)
     )
     shown = found[: query.limit]
+    await accessing.note(office.database, office.desk, actor, "recipient.changes", len(shown), recipient_id)
     items = ChangeList(items=tuple(ChangeBody.of(one) for one in shown))
     return answer_page(visit_of(request), query, items, shown[-1].id if len(found) > query.limit else None)
 
@@ -151,9 +152,12 @@ async def send_test(
 
 
 @router.get("/v1/recipients/{recipient_id}/health", operation_id="readEndpointHealth", response_model=HealthBody)
-async def read_health(recipient_id: RecipientId, query: Annotated[HealthQuery, Query()], office: Desks) -> Response:
+async def read_health(
+    recipient_id: RecipientId, query: Annotated[HealthQuery, Query()], office: Desks, actor: Caller
+) -> Response:
     """How an agency's endpoint is, and how attempts went on each of the last days; numbers and times only."""
     found = await office.database.read(lambda tx: health_of(tx, office.desk, recipient_id, query.days))
+    await accessing.note(office.database, office.desk, actor, "recipient.health", subject=recipient_id)
     return Response(HealthBody.of(found).rendered(), 200, None, "application/json")
 
 

@@ -13,16 +13,17 @@ from tiprouter.api.schemas.notices import NoticeBody, NoticeList
 from tiprouter.api.schemas.queries import Paging
 from tiprouter.api.schemas.words import Nothing
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import heeding, inquiry
+from tiprouter.workflow import accessing, heeding, inquiry
 from tiprouter.workflow.once import Answer
 
 router = APIRouter(route_class=Route, tags=["notices"])
 
 
 @router.get("/v1/notices", operation_id="listNotices", response_model=NoticeList)
-async def list_notices(request: Request, query: Annotated[Paging, Query()], office: Desks) -> Response:
+async def list_notices(request: Request, query: Annotated[Paging, Query()], office: Desks, actor: Caller) -> Response:
     """Notices, newest first."""
     page = await office.database.read(lambda tx: inquiry.list_notices(tx, query.after, query.limit))
+    await accessing.note(office.database, office.desk, actor, "notices", len(page.items))
     items = NoticeList(items=tuple(NoticeBody.of(one) for one in page.items))
     return answer_page(visit_of(request), query, items, page.after)
 

@@ -32,6 +32,7 @@ async def change_password(
 async def list_sessions(office: Desks, actor: Caller) -> Response:
     """Your own live sessions: since when, last used when, in a browser or not."""
     found = await office.database.read(lambda tx: own_account.live_sessions(tx, office.desk, actor))
+    await office.tally.read(office.database, office.desk, actor, "sessions")
     items = tuple(LiveSession.of(one, actor.session) for one in found)
     return Response(SessionList(items=items).rendered(), 200, None, "application/json")
 

@@ -20,7 +20,7 @@ from tiprouter.domain.accounts import AccountEvent, SignInWay
 from tiprouter.errors import InvalidError
 from tiprouter.storage.answers import Asked
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import people
+from tiprouter.workflow import accessing, people
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.once import Answer
 from tiprouter.workflow.people import Person
@@ -55,6 +55,7 @@ async def list_people(request: Request, query: Annotated[Paging, Query()], offic
     found = await office.database.read(lambda tx: people.listed(tx, office.desk, actor, query.after, query.limit + 1))
     items = tuple(PersonBody.of(one) for one in found[: query.limit])
     after = items[-1].id if len(found) > query.limit else None
+    await accessing.note(office.database, office.desk, actor, "people", len(items))
     return answer_page(visit_of(request), query, PersonList(items=items), after)
 
 
@@ -78,6 +79,22 @@ async def restore_person(
     """Let a suspended account sign in again."""
     del body  # as above
     return await _move(office, actor, asked, account_id, AccountEvent.RESTORE)
+
+
+@router.post(
+    "/v1/people/{account_id}/confirm", status_code=200, operation_id="confirmPerson", response_model=PersonBody
+)
+async def confirm_person(
+    account_id: AccountId, office: Desks, actor: Caller, asked: Asking, body: Nothing | None = None
+) -> Response:
+    """Confirm an invitation that another operator made. Its code was shown to them, and not here."""
+    del body  # as above
+
+    def story(tx: Transaction) -> Answer:
+        account = people.confirm(tx, office.desk, actor, account_id)
+        return account_id, 200, PersonBody.of(Person(account, None)).rendered()
+
+    return await answer_once(office, asked, story)
 
 
 @router.delete("/v1/people/{account_id}", status_code=204, operation_id="endPerson")

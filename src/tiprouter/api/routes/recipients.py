@@ -24,7 +24,7 @@ from tiprouter.api.schemas.recipients import (
 )
 from tiprouter.storage import endpoints
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import enrolment, inquiry
+from tiprouter.workflow import accessing, enrolment, inquiry
 from tiprouter.workflow.once import Answer
 
 router = APIRouter(route_class=Route, tags=["recipients"])
@@ -66,15 +66,18 @@ async def change_recipient(
 
 
 @router.get("/v1/recipients", operation_id="listRecipients", response_model=RecipientList)
-async def list_recipients(request: Request, query: Annotated[Paging, Query()], office: Desks) -> Response:
+async def list_recipients(
+    request: Request, query: Annotated[Paging, Query()], office: Desks, actor: Caller
+) -> Response:
     """Agencies, newest first."""
     page = await office.database.read(lambda tx: inquiry.list_recipients(tx, query.after, query.limit))
+    await accessing.note(office.database, office.desk, actor, "recipients", len(page.items))
     items = RecipientList(items=tuple(RecipientStanding.of(one) for one in page.items))
     return answer_page(visit_of(request), query, items, page.after)
 
 
 @router.get("/v1/recipients/{recipient_id}", operation_id="readRecipient", response_model=RecipientShown)
-async def read_recipient(recipient_id: RecipientId, office: Desks) -> Response:
+async def read_recipient(recipient_id: RecipientId, office: Desks, actor: Caller) -> Response:
     """An agency, and its public key when it has one."""
 
     def question(tx: Transaction) -> tuple[bytes, int]:
@@ -83,4 +86,5 @@ async def read_recipient(recipient_id: RecipientId, office: Desks) -> Response:
         return shown(found, key, endpoints.load(tx, recipient_id)).rendered(), found.revision
 
     body, revision = await office.database.read(question)
+    await accessing.note(office.database, office.desk, actor, "recipient", subject=recipient_id)
     return Response(body, 200, {"ETag": etag(revision)}, "application/json")

@@ -14,7 +14,7 @@ from tiprouter.api.schemas.queries import Paging
 from tiprouter.api.schemas.replays import ReplayBody, ReplayList, ReplayProgress, ReplayWanted
 from tiprouter.api.schemas.words import Nothing
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import delivery_inquiry, replaying
+from tiprouter.workflow import accessing, delivery_inquiry, replaying
 from tiprouter.workflow.once import Answer
 from tiprouter.workflow.replaying import Progress
 
@@ -22,9 +22,10 @@ router = APIRouter(route_class=Route, tags=["replays"])
 
 
 @router.get("/v1/replays", operation_id="listReplays", response_model=ReplayList)
-async def list_replays(request: Request, query: Annotated[Paging, Query()], office: Desks) -> Response:
+async def list_replays(request: Request, query: Annotated[Paging, Query()], office: Desks, actor: Caller) -> Response:
     """Replays of deliveries, newest first."""
     page = await office.database.read(lambda tx: delivery_inquiry.list_replays(tx, query.after, query.limit))
+    await accessing.note(office.database, office.desk, actor, "replays", len(page.items))
     items = ReplayList(items=tuple(ReplayBody.of(one) for one in page.items))
     return answer_page(visit_of(request), query, items, page.after)
 
@@ -40,9 +41,10 @@ async def propose_replay(body: ReplayWanted, office: Desks, actor: Caller, asked
 
 
 @router.get("/v1/replays/{replay_id}", operation_id="readReplay", response_model=ReplayProgress)
-async def read_replay(replay_id: ReplayId, office: Desks) -> Response:
+async def read_replay(replay_id: ReplayId, office: Desks, actor: Caller) -> Response:
     """A replay: what its proposal counted, who confirmed it, and how far it is."""
     found = await office.database.read(lambda tx: delivery_inquiry.replay(tx, replay_id))
+    await accessing.note(office.database, office.desk, actor, "replay", subject=replay_id)
     return Response(ReplayProgress.by(found).rendered(), 200, None, "application/json")
 
 

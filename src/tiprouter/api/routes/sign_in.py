@@ -99,6 +99,7 @@ async def finish_round(body: RoundFinished, office: Desks, source: Source) -> Re
 async def read_session(request: Request, office: Desks, actor: Caller) -> Response:
     """Who is signed in here, until when, and until when they need not show again who they are."""
     session, account = await office.database.read(lambda tx: signing_in.mine(tx, actor, office.desk.now()))
+    await office.tally.read(office.database, office.desk, actor, "session")
     token = None if "authorization" in request.headers else sessions.cookie_token(request)
     csrf = None if token is None else sessions.csrf_of(token)
     return _json(SessionBody.of(Opened("", session), account.way, csrf).rendered())

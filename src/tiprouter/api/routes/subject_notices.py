@@ -48,7 +48,7 @@ async def give_subject_notice(
     """The person was told, by this channel."""
 
     def story(tx: Transaction) -> Answer:
-        done = noticing.give(tx, office.desk, actor, notice_id, body.channel, body.note)
+        done = noticing.give(tx, office.desk, actor, notice_id, body.given())
         return done.notice.record_id, 200, SubjectNoticeTold.of(done).rendered()
 
     return await answer_once(office, asked, story)

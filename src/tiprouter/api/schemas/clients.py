@@ -72,7 +72,10 @@ class ClientKeysWanted(Message):
 
 
 class ClientBody(Message):
-    """A client that was not ended; `id` is its `client_id`."""
+    """A client that was not ended; `id` is its `client_id`, `made_by` the person who registered it.
+
+    One that is `pending` gets no tokens until another operator confirms it, and `pending_keys` are not its keys before.
+    """
 
     id: str
     role: CallerRole
@@ -80,7 +83,10 @@ class ClientBody(Message):
     label: str | None
     scopes: tuple[str, ...] | None
     holder_id: str | None
+    made_by: str | None
+    pending: bool
     keys: tuple[dict[str, str], ...]
+    pending_keys: tuple[dict[str, str], ...]
     tls_client_certificate_bound_access_tokens: bool
     created_at: Moment
 
@@ -94,7 +100,10 @@ class ClientBody(Message):
             label=client.label,
             scopes=None if client.scopes is None else tuple(sorted(client.scopes)),
             holder_id=client.holder_id,
+            made_by=client.made_by,
+            pending=client.waits,
             keys=tuple(dict(key) for key in client.jwks or ()),
+            pending_keys=tuple(dict(key) for key in client.next_jwks or ()),
             tls_client_certificate_bound_access_tokens=client.certificate_bound,
             created_at=client.created_at,
         )

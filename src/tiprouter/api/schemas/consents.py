@@ -1,22 +1,34 @@
 """How is a consent, a refusal, a narrowing or a withdrawal spelt?
 
 1. A grant names categories, purposes, recipients or kinds, an informed checklist and an end; a refusal may be bare:
-   its empty scopes mean everything. No `jurisdictions` means anywhere.
+   its empty scopes mean everything. No `jurisdictions` means anywhere. The checklist is what the person was told;
+   `true` is short for all of it, `false` for nothing, and a grant without all of it is refused.
 2. A consent is from when it was given, unless it says later.
 3. `state` says where it is in its life; what waits to be confirmed says from when on it may be.
 4. Who the guardian, the witness and the interpreter are, and how the person can be reached, is sealed like the rest.
+5. A guardian's grant, alone or with the person, says who the guardian is, and who attested when that nothing
+   implicates them; `ref` is how the record names them. It counts only where the record says the same.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.outcomes import Names, OutcomeBody, outcomes_of
 from tiprouter.api.schemas.words import LAX, Id, Language, Message, Moment, Place, Ref, ShortText, Some
-from tiprouter.domain.consent import Choice, Consent, Guardianship, Interpreter, SafeContact
+from tiprouter.domain.consent import (
+    Choice,
+    Consent,
+    Guardianship,
+    InformedItem,
+    Interpreter,
+    SafeContact,
+    gaps_of,
+)
 from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import Answer, Category, ConsentMethod, Grantor, Purpose, RecipientKind
 from tiprouter.domain.widening import phase_at
@@ -29,7 +41,12 @@ _GRANT_RULE: Final[dict[str, Any]] = {
         "properties": {
             "categories": {"minItems": 1},
             "purposes": {"minItems": 1},
-            "informed": {"const": True},
+            "informed": {
+                "anyOf": [
+                    {"const": True},
+                    {"type": "array", "minItems": len(InformedItem), "uniqueItems": True},
+                ]
+            },
             "expires_at": {"type": "string"},
         },
         "required": ["categories", "purposes", "informed", "expires_at"],
@@ -37,6 +54,18 @@ _GRANT_RULE: Final[dict[str, Any]] = {
             {"properties": {"recipients": {"minItems": 1}}, "required": ["recipients"]},
             {"properties": {"kinds": {"minItems": 1}}, "required": ["kinds"]},
         ],
+        "if": {"properties": {"grantor": {"enum": ["guardian", "both"]}}, "required": ["grantor"]},
+        "then": {
+            "properties": {
+                "guardian": {
+                    "type": "object",
+                    "properties": {"attested_by": {"type": "string"}, "attested_at": {"type": "string"}},
+                    "required": ["attested_by", "attested_at"],
+                },
+                "guardian_implicated": {"const": "no"},
+            },
+            "required": ["guardian", "guardian_implicated"],
+        },
     },
 }
 
@@ -58,11 +87,12 @@ class WhoseBody(Message):
 
 
 class GuardianBody(Message):
-    """Who the guardian is to the person, and who attests that nothing implicates them."""
+    """Who the guardian is to the person, how the record names them, and who attests that nothing implicates them."""
 
     relationship: ShortText
     attested_by: ShortText | None = None
     attested_at: Moment | None = None
+    ref: Ref | None = None
 
 
 class InterpreterBody(Message):
@@ -86,6 +116,26 @@ Categories = Annotated[Some[Annotated[Category, LAX]], Field(max_length=7)]
 Places = Annotated[Some[Place], Field(max_length=100)]
 
 
+def _all_or_nothing(told: object) -> object:
+    """Rule 1: what a bare yes or no is short for; anything else is as it was sent."""
+    if isinstance(told, bool):
+        return tuple(InformedItem) if told else ()
+    return told
+
+
+_ITEMS: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {"type": "string", "enum": [item.value for item in InformedItem]},
+    "maxItems": len(InformedItem),
+}
+Told = Annotated[
+    Some[Annotated[InformedItem, LAX]],
+    Field(max_length=len(InformedItem)),
+    BeforeValidator(_all_or_nothing),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, _ITEMS]}),
+]
+
+
 class ConsentBody(Message):
     """One person's grant or refusal."""
 
@@ -101,7 +151,7 @@ class ConsentBody(Message):
     categories: Categories = ()
     jurisdictions: Places = ()
     method: Annotated[ConsentMethod, LAX]
-    informed: bool = False
+    informed: Told = ()
     given_at: Moment
     valid_from: Moment | None = None
     expires_at: Moment | None = None
@@ -117,11 +167,7 @@ class ConsentBody(Message):
 
     def to_domain(self) -> Consent:
         """The consent, its ids still to be given. Raises `InvalidError` (rule 1)."""
-        if self.choice is Choice.GRANT:
-            self._refuse_unscoped()
         attests = self.guardian is not None and self.guardian.attested_by is not None
-        if attests and self.guardian_implicated is not Answer.NO:
-            raise InvalidError("It attests what guardian_implicated does not say.", "/guardian/attested_by")
         values = {name: value for name, value in self if name != "person"}
         more = {
             "guardian": None if self.guardian is None else Guardianship(**dict(self.guardian)),
@@ -129,7 +175,14 @@ class ConsentBody(Message):
             "safe_contact": None if self.safe_contact is None else SafeContact(**dict(self.safe_contact)),
         }
         set_here = {"id": "", "person_id": "", "valid_from": self.valid_from or self.given_at}
-        return Consent(**values | more | set_here)
+        consent = Consent(**values | more | set_here)
+        if self.choice is Choice.GRANT:
+            self._refuse_unscoped()
+            for pointer, message in (*_untold(consent), *gaps_of(consent)):
+                raise InvalidError(message, pointer)
+        if attests and self.guardian_implicated is not Answer.NO:
+            raise InvalidError("It attests what guardian_implicated does not say.", "/guardian/attested_by")
+        return consent
 
     def _refuse_unscoped(self) -> None:
         wanted = {
@@ -142,6 +195,11 @@ class ConsentBody(Message):
         for pointer, given in wanted.items():
             if not given:
                 raise InvalidError("A grant needs this field.", pointer)
+
+
+def _untold(consent: Consent) -> Iterator[tuple[str, str]]:
+    if consent.untold:
+        yield "/informed", f"The person was not told all of it: {', '.join(consent.untold)}."
 
 
 class NarrowBody(Message):
@@ -168,7 +226,7 @@ class PersonId(Message):
 
 
 class ConsentStanding(Message):
-    """A consent as it stands."""
+    """A consent as it stands. `informed` says that the person was told everything, `untold` what is missing."""
 
     id: str
     person: PersonId
@@ -182,6 +240,8 @@ class ConsentStanding(Message):
     jurisdictions: tuple[str, ...]
     method: ConsentMethod
     informed: bool
+    checklist: tuple[InformedItem, ...]
+    untold: tuple[InformedItem, ...]
     given_at: Moment
     valid_from: Moment
     expires_at: Moment | None
@@ -204,6 +264,7 @@ class ConsentStanding(Message):
             **values,
             person=PersonId(id=consent.person_id),
             revision=revision,
+            informed=not consent.untold,
             state=consent.life if now is None else phase_at(consent, now),
             guardian=None
             if guardian is None
@@ -211,6 +272,7 @@ class ConsentStanding(Message):
                 relationship=guardian.relationship,
                 attested_by=guardian.attested_by,
                 attested_at=guardian.attested_at,
+                ref=guardian.ref,
             ),
             interpreter=None
             if interpreter is None
@@ -220,7 +282,7 @@ class ConsentStanding(Message):
 
     @staticmethod
     def _as_they_are() -> tuple[str, ...]:
-        made_here = {"person", "revision", "state", "guardian", "interpreter", "safe_contact"}
+        made_here = {"person", "revision", "informed", "state", "guardian", "interpreter", "safe_contact"}
         return tuple(name for name in ConsentStanding.model_fields if name not in made_here)
 
 

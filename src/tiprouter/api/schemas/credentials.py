@@ -43,21 +43,29 @@ class CredentialWanted(Message):
 
 
 class CredentialMade(Message):
-    """A new credential. Its token is shown once: a replay of this answer has null in its place."""
+    """A new credential. Its token is shown once: a replay of this answer has null in its place.
+
+    While it is `pending`, the token opens nothing: another operator confirms the credential within a week.
+    """
 
     id: str
     role: CallerRole
     token: str | None
+    pending: bool
 
 
 class KeyShown(Message):
-    """One key of a credential: what of it is public, when it ends, and the UTC day on which it was used last."""
+    """One key of a credential: what of it is public, when it ends, and the UTC day on which it was used last.
+
+    One that is `pending` opens nothing until another operator confirms it.
+    """
 
     prefix: str
     created_at: Moment
     expires_at: Moment
     last_used_on: Day | None
     certificate: str | None
+    pending: bool
 
     @classmethod
     def of(cls, key: ApiKey) -> Self:
@@ -69,11 +77,12 @@ class KeyShown(Message):
             expires_at=key.expires_at,
             last_used_on=used,
             certificate=key.certificate,
+            pending=key.waits,
         )
 
 
 class CredentialBody(Message):
-    """A credential that was not ended, and its keys, newest first."""
+    """A credential that was not ended, and its keys, newest first; `made_by` is the person who made it."""
 
     id: str
     role: CallerRole
@@ -81,6 +90,8 @@ class CredentialBody(Message):
     label: str | None
     scopes: tuple[str, ...] | None
     holder_id: str | None
+    made_by: str | None
+    pending: bool
     keys: tuple[KeyShown, ...]
 
     @classmethod
@@ -93,6 +104,8 @@ class CredentialBody(Message):
             label=caller.label,
             scopes=None if caller.scopes is None else tuple(sorted(caller.scopes)),
             holder_id=caller.holder_id,
+            made_by=caller.made_by,
+            pending=caller.waits,
             keys=tuple(map(KeyShown.of, keys)),
         )
 
@@ -111,13 +124,17 @@ class CredentialRotation(Message):
 
 
 class CredentialRotated(Message):
-    """A new key. Its token is shown once: a replay of this answer has null in its place."""
+    """A new key. Its token is shown once: a replay of this answer has null in its place.
+
+    While it is `pending`, for another operator's word, it opens nothing and the keys before do not end.
+    """
 
     id: str
     prefix: str
     expires_at: Moment
-    old_end_at: Moment
+    old_end_at: Moment | None
     token: str | None
+    pending: bool
 
 
 class Health(Message):

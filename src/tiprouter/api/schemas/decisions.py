@@ -18,6 +18,9 @@ from tiprouter.domain.vocabulary import Category, Outcome, Urgency
 from tiprouter.storage.decisions import Decision
 from tiprouter.workflow.inquiry import Explained
 
+FactsTold = dict[str, str | bool | dict[str, str] | list[str]]
+"""Facts, by name."""
+
 
 class DecidedBody(Message):
     """What was decided about one person toward one recipient, and when."""
@@ -95,7 +98,7 @@ class DecisionExplained(DecidedBody):
     """
 
     policies: tuple[PolicyBody, ...]
-    facts: dict[str, str | bool | dict[str, str] | list[str]] | None
+    facts: FactsTold | None
     duty_within_seconds: int | None
     why: WhyBody | None
     salt: str

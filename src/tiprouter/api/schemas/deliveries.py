@@ -1,6 +1,7 @@
 """How is a delivery told to those who look after it, and what may they ask about it?
 
-1. Ids, states, times and results of attempts: nobody's data. Never what an endpoint answered.
+1. Ids, states, times and results of attempts: nobody's data. What an endpoint answered is for reviewers, where one
+   delivery is read (`workflow/delivery_inquiry.py`, rule 4): as text, without what moves a reader's screen.
 2. Why it waits and what another try would do are for the hotline's own: null for an agency.
 3. A note is for reviewers, outcomes are for reviewers: the operator reads no records.
 """
@@ -17,6 +18,7 @@ from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.recovery import Became, Remedy, RetryReason, WaitsFor
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Outcome, Urgency
+from tiprouter.storage.deliveries import Attempt
 from tiprouter.storage.replays import Retry
 from tiprouter.workflow.delivery_inquiry import Inspected, Standing
 from tiprouter.workflow.recovery import Retried, Wish
@@ -98,11 +100,23 @@ class AskedBody(Message):
         return cls(**{name: getattr(retry, name) for name in same.split()}, made=retry.made_id, note=note)
 
 
+class AttemptInspected(AttemptBody):
+    """An attempt, and the first bytes of its answer: null but for a reviewer, and where there was none."""
+
+    answer: Annotated[str | None, Field(description="at most 1,024 characters; \ufffd for what is no text")] = None
+
+    @classmethod
+    def told(cls, attempt: Attempt, index: int | None, answer: bytes | None) -> Self:
+        """An attempt with what was answered to it."""
+        found = cls.of(attempt, index)
+        return found.model_copy(update={"answer": None if answer is None else _text(answer)})
+
+
 class DeliveryInspected(DeliveryStanding):
     """A delivery, what of its matter it waits behind, every attempt, and every time somebody asked for another try."""
 
     behind: str | None
-    history: tuple[AttemptBody, ...]
+    history: tuple[AttemptInspected, ...]
     asked: tuple[AskedBody, ...]
 
     @classmethod
@@ -111,7 +125,10 @@ class DeliveryInspected(DeliveryStanding):
         return cls(
             **_values(found.standing),
             behind=found.earlier,
-            history=tuple(AttemptBody.of(attempt, found.entries.get(attempt.id)) for attempt in found.attempts),
+            history=tuple(
+                AttemptInspected.told(one, found.entries.get(one.id), found.answers.get(one.id))
+                for one in found.attempts
+            ),
             asked=tuple(AskedBody.of(*one) for one in found.retries),
         )
 
@@ -155,6 +172,11 @@ class RetryBody(Message):
             made=retry.made_id,
             outcomes=again.outcomes if with_outcomes and again.outcomes else None,
         )
+
+
+def _text(answer: bytes) -> str:
+    """What a stranger's bytes say, without what would do something to a terminal or a page: controls, directions."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in answer.decode(errors="replace"))
 
 
 def _values(standing: Standing) -> dict[str, Any]:

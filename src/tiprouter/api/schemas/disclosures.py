@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tiprouter.api.schemas.acknowledgements import SIGNED_BY
 from tiprouter.api.schemas.consents import PersonId
+from tiprouter.api.schemas.decisions import FactsTold
 from tiprouter.api.schemas.places import LogPlace
 from tiprouter.api.schemas.policies import PolicyBody, told
 from tiprouter.api.schemas.words import Message, Moment
@@ -34,8 +35,9 @@ class DeliveryBody(Message):
 class DisclosureBody(Message):
     """A disclosure, or a recall when `recalls` names what it recalls; `digest` is the SHA-256 of its payload (hex).
 
-    `answers` names the question that it answers, if it answers one. The recipient's kind, the lateness and the place in
-    the log are told to the hotline's own and null for an agency.
+    The digest is null for an auditor, who is not told what it is of: a short text can be guessed from it, and it
+    outlives erasure. `answers` names the question that it answers, if it answers one. The recipient's kind, the
+    lateness and the place in the log are told to the hotline's own and null for an agency.
     """
 
     id: str
@@ -49,7 +51,7 @@ class DisclosureBody(Message):
     live: bool
     categories: tuple[Category, ...]
     decisions: tuple[str, ...]
-    digest: str
+    digest: str | None
     made_at: Moment
     delivery: DeliveryBody
     recipient_kind: RecipientKind | None = None
@@ -62,11 +64,11 @@ class DisclosureBody(Message):
         return cls(**_values(listed))
 
     @classmethod
-    def found(cls, listed: Listed, rows: Rows[Listed]) -> Self:
+    def found(cls, listed: Listed, rows: Rows[Listed], *, with_digest: bool) -> Self:
         """A disclosure as the hotline's own see it, out of the page it was found on."""
         made, state = listed.disclosure, DeliveryState(listed.state)
         return cls(
-            **_values(listed),
+            **_values(listed) | ({} if with_digest else {"digest": None}),
             recipient_kind=rows.kinds.get(made.recipient_id),
             lateness=lateness_of(state, listed.deadline, listed.finished_at, rows.now),
             log=LogPlace.at(rows.indexes.get(made.id)),
@@ -145,13 +147,17 @@ class Said(Message):
 
 
 class BecauseBody(Message):
-    """One of a disclosure's decisions: whom it is about, what it permitted, and the policies that determined it."""
+    """One of a disclosure's decisions: whom it is about, what it permitted, and the policies that determined it.
+
+    `facts` are what the policy saw, as the decision itself tells them; null when they could not be derived.
+    """
 
     decision: str
     person: PersonId
     outcome: Outcome
     categories: tuple[Category, ...]
     policies: tuple[PolicyBody, ...]
+    facts: FactsTold | None
     bundle: str
     decided_at: Moment
     log: LogPlace | None
@@ -166,6 +172,7 @@ class BecauseBody(Message):
             outcome=made.outcome,
             categories=tuple(Category(one) for one in made.categories),
             policies=tuple(told(name, reason.notes.get(name)) for name in made.policies),
+            facts=None if made.facts is None else dict(made.facts),
             bundle=made.bundle,
             decided_at=made.decided_at,
             log=LogPlace.at(index),
@@ -192,8 +199,11 @@ def journey(found: Journey) -> DisclosureJourney:
 
 
 def whole_journey(found: Trace, *, with_words: bool) -> DisclosureJourney:
-    """One disclosure from end to end; `with_words` shows what the recipient wrote, which may name people."""
-    itself, *recalls = (DisclosureBody.found(one, found.around) for one in found.around.rows)
+    """One disclosure from end to end.
+
+    `with_words` shows what the recipient wrote, which may name people, and the payloads' digests.
+    """
+    itself, *recalls = (DisclosureBody.found(one, found.around, with_digest=with_words) for one in found.around.rows)
     return DisclosureJourney(
         **dict(itself),
         **_travelled(found.journey, found.entries, with_words=with_words),

@@ -18,7 +18,7 @@ from tiprouter.domain.states import DutyPhase
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage.duties import Call, CallWords, Letter, LetterWords, RequestWords, WrittenRequest
 from tiprouter.workflow.duty_inquiry import Docket
-from tiprouter.workflow.evidence import Called
+from tiprouter.workflow.evidence import Called, Wrote
 
 CALL: Final[dict[str, Any]] = {
     "outcome": "reached",
@@ -66,7 +66,7 @@ class CallBody(Message):
 
 
 class LetterBody(Message):
-    """A report in writing that followed."""
+    """A report in writing that followed; `kind` and `jurisdiction` as of a call, where it was not to who was called."""
 
     model_config = ConfigDict(json_schema_extra=examples.example(LETTER))
 
@@ -74,10 +74,13 @@ class LetterBody(Message):
     sent_by: ShortText
     reference: ShortText
     note: LongText | None = None
+    kind: Annotated[RecipientKind, LAX] | None = None
+    jurisdiction: Place | None = None
 
-    def words(self) -> LetterWords:
-        """What is said of it."""
-        return LetterWords(self.sent_by, self.reference, self.note)
+    def wrote(self) -> Wrote:
+        """The report as the story takes it."""
+        words = LetterWords(self.sent_by, self.reference, self.note)
+        return Wrote(self.sent_at, words, self.kind, self.jurisdiction)
 
 
 class RequestBody(Message):
@@ -175,6 +178,8 @@ class LetterMade(Message):
     """A report in writing as it was stored; its words are null for the auditor."""
 
     id: str
+    kind: RecipientKind | None
+    jurisdiction: str | None
     sent_at: Moment
     made_by: str
     made_at: Moment
@@ -188,8 +193,8 @@ class LetterMade(Message):
         told: dict[str, Any] = {
             name: getattr(letter.words, name) if with_words and letter.words else None for name in LetterWords.__slots__
         }
-        same: dict[str, Any] = {name: getattr(letter, name) for name in ("id", "sent_at", "made_by", "made_at")}
-        return cls(**same, **told)
+        same: dict[str, Any] = {name: getattr(letter, name) for name in ("id", "kind", "sent_at", "made_by", "made_at")}
+        return cls(**same, **told, jurisdiction=letter.place or None)
 
 
 class RequestMade(Message):

@@ -203,6 +203,8 @@ class HealthBody(Message):
     breaker: BreakerState
     last_success_at: Moment | None
     last_failure_at: Moment | None
+    max_per_second: int | None
+    max_at_once: int | None
     days: tuple[HealthDayBody, ...]
     whole: bool
 

@@ -6,10 +6,10 @@
 
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas.queries import INDEX_MAX, Query
-from tiprouter.api.schemas.words import Digest, Moment, Some
+from tiprouter.api.schemas.words import Digest, Message, Moment, Some
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.accounts import AccountRole
 from tiprouter.domain.vocabulary import Outcome
@@ -24,6 +24,16 @@ _IDS: Final = ("record_id", "decision_id", "disclosure_id", "delivery_id", "reci
 
 def _id(prefix: str) -> object:
     return Field(pattern=f"^{prefix}_[0-9A-Z]{{26}}$", description="entries that name it, in whatever member")
+
+
+class ProofQuery(Message):
+    """Against which checkpoint an entry is proved; the newest when nothing is said."""
+
+    model_config = ConfigDict(strict=False)
+
+    size: Annotated[
+        int | None, Field(ge=1, le=INDEX_MAX, description="the size of the log at the checkpoint you hold")
+    ] = None
 
 
 class EntryQuery(Query):

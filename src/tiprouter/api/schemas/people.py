@@ -42,19 +42,28 @@ class PersonWanted(Message):
 
 
 class PersonInvited(Message):
-    """A new account. Its invitation is shown once: a replay of this answer has null in its place."""
+    """A new account. Its invitation is shown once: a replay of this answer has null in its place.
+
+    While it is `pending`, it cannot be redeemed: another operator confirms it, and its 72 hours begin then.
+    """
 
     id: str
     role: AccountRole
     way: SignInWay
     invitation: str | None
     invited_until: Moment
+    pending: bool
 
     @classmethod
     def of(cls, account: Account) -> "PersonInvited":
         """An account that was just made, without its invitation."""
         return cls(
-            id=account.id, role=account.role, way=account.way, invitation=None, invited_until=account.invited_until
+            id=account.id,
+            role=account.role,
+            way=account.way,
+            invitation=None,
+            invited_until=account.invited_until,
+            pending=account.waits,
         )
 
 
@@ -67,6 +76,7 @@ class PersonBody(Message):
     state: AccountState
     seen_on: Day | None
     invited_by: str
+    pending: bool
     name: str | None
     email: str | None
 
@@ -81,6 +91,7 @@ class PersonBody(Message):
             state=one.state,
             seen_on=None if one.seen_on is None else one.seen_on.date(),
             invited_by=one.invited_by,
+            pending=one.waits,
             name=None if holder is None else holder.name,
             email=None if holder is None else holder.email,
         )

@@ -11,7 +11,7 @@ from pydantic import WithJsonSchema
 
 from tiprouter.api.schemas.words import Message
 from tiprouter.domain.outcome import Notice
-from tiprouter.domain.vocabulary import ReportChannel
+from tiprouter.domain.vocabulary import Category, ReportChannel
 from tiprouter.policy.annotations import Effect, Layer, PolicyNote
 from tiprouter.policy.spans import spelled
 
@@ -24,13 +24,14 @@ class PolicyObligations(Message):
     """What a policy asks of whoever tells; null where it asks nothing.
 
     `deadline` is a span after receipt (ISO 8601), `written` one as a statute counts it: `48h`, `5d`, `3bd` (business
-    days).
+    days). `second_person` are the categories that a release tells only on a second reviewer's word.
     """
 
     deadline: Duration | None = None
     notify_subject: Notice | None = None
     channel: ReportChannel | None = None
     written: str | None = None
+    second_person: tuple[Category, ...] = ()
 
 
 class PolicyBody(Message):
@@ -57,6 +58,7 @@ class PolicyBody(Message):
                 notify_subject=note.notify_subject,
                 channel=note.channel,
                 written=None if note.written is None else spelled(note.written),
+                second_person=tuple(category for category in Category if category in note.second_person),
             ),
         )
 

@@ -12,7 +12,7 @@ from tiprouter.api.schemas.words import Digest, Id, Message, Moment, Place
 from tiprouter.domain.lateness import Lateness
 from tiprouter.domain.question import QuestionState
 from tiprouter.domain.states import DeliveryState, DutyPhase, ReviewState
-from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind
+from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind, RecordKind
 from tiprouter.storage.inbox import PLACE_PATTERN
 from tiprouter.storage.searches import Search
 from tiprouter.workflow.polling import WAIT_SECONDS_MAX
@@ -47,9 +47,10 @@ class SearchQuery(Paging):
     )
     recipient_kind: RecipientKind | None = None
     record_kind: RecordKind | None = None
-    basis: Annotated[
+    policy: Annotated[
         str | None, Field(pattern=r"^[a-z0-9_.-]{1,100}$", description="the id of a policy that determined it")
     ] = None
+    basis: Annotated[Basis | None, Field(description="the strongest reason that the record gives for telling")] = None
     outcome: Outcome | None = None
     bundle: Annotated[Digest | None, Field(description="the policy bundle that decided")] = None
 
@@ -73,7 +74,7 @@ class DecisionQuery(SearchQuery):
 class DisclosureQuery(SearchQuery):
     """A page of the disclosures that match; it may be short and still have a next one.
 
-    Outcome, basis and bundle are those of any of its decisions. Agencies may ask by record alone.
+    Outcome, policy, basis and bundle are those of any of its decisions. Agencies may ask by record alone.
     """
 
     state: DeliveryState | None = None

@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Final, Self
 
 from tiprouter.api.schemas.words import Message, Moment
-from tiprouter.domain.consent import Choice, Consent
+from tiprouter.domain.consent import Choice, Consent, InformedItem
 from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import PURPOSE_OF, Category, ConsentMethod, Purpose, RecipientKind
 from tiprouter.workflow.receipts import Event, Occasion, Receipt
 
 SCHEMA_VERSION: Final = "ISO/IEC TS 27560:2023"
 PRINCIPAL: Final = "pii_principal"
-PRIVACY_NOTICE: Final = "Told in full before the choice was made, and confirmed by the person (informed checklist)."
+PRIVACY_NOTICE: Final = "The hotline recorded that all of informed_of was told before the choice was made."
+TOLD_IN_PART: Final = "The hotline recorded that only informed_of was told before the choice was made."
 NOT_TOLD: Final = "None was recorded."
 WITHDRAWAL_METHOD: Final = (
     "Tell any advocate of the hotline, by any channel, at any time. It counts at once; agencies that were told before "
@@ -68,12 +69,16 @@ class ConsentEvent(Message):
 
 
 class ConsentRecord(Message):
-    """The consent as it stands. `jurisdiction` is empty when it holds anywhere."""
+    """The consent as it stands. `jurisdiction` is empty when it holds anywhere.
+
+    `informed_of` is what the notice given to the person spoke of, item by item.
+    """
 
     record_id: str
     pii_principal_id: str
     state: ConsentPhase
     privacy_notice: str
+    informed_of: tuple[InformedItem, ...]
     language: str | None
     jurisdiction: tuple[str, ...]
     purposes: tuple[PurposeOf, ...]
@@ -101,13 +106,20 @@ class ConsentReceipt(Message):
                 record_id=consent.id,
                 pii_principal_id=made.principal,
                 state=made.phase,
-                privacy_notice=PRIVACY_NOTICE if consent.informed else NOT_TOLD,
+                privacy_notice=_notice(consent),
+                informed_of=consent.checklist,
                 language=None if consent.interpreter is None else consent.interpreter.language,
                 jurisdiction=consent.jurisdictions,
                 purposes=tuple(_purpose(made, purpose) for purpose in purposes),
             ),
             events=tuple(map(_event, made.events)),
         )
+
+
+def _notice(consent: Consent) -> str:
+    if not consent.untold:
+        return PRIVACY_NOTICE
+    return TOLD_IN_PART if consent.checklist else NOT_TOLD
 
 
 def _purpose(made: Receipt, purpose: Purpose) -> PurposeOf:

@@ -55,7 +55,7 @@ class AcknowledgementKeyShown(Message):
 
 
 class RecipientBody(Message):
-    """An agency: what it is, whom it serves, where and how it gets disclosures, until when it agreed."""
+    """An agency: what it is, whom it serves, where and how it gets disclosures, how many, until when it agreed."""
 
     model_config = ConfigDict(json_schema_extra=examples.example(examples.RECIPIENT))
 
@@ -70,6 +70,12 @@ class RecipientBody(Message):
     agreement_until: Moment | None = None
     acknowledgement_key: Annotated[
         AcknowledgementKeyBody | None, Field(description="what the agency may sign its acknowledgements with")
+    ] = None
+    max_per_second: Annotated[
+        int | None, Field(ge=1, le=1_000, description="attempts that may begin in a second; the service's when null")
+    ] = None
+    max_at_once: Annotated[
+        int | None, Field(ge=1, le=1_000, description="attempts that may be under way; each worker's places when null")
     ] = None
 
     def to_domain(self, recipient_id: str = "") -> Recipient:
@@ -104,6 +110,8 @@ class RecipientStanding(Message):
     status: RecipientStatus
     agreement_until: Moment | None
     acknowledgement_key: AcknowledgementKeyShown | None
+    max_per_second: int | None
+    max_at_once: int | None
 
     @classmethod
     def of(cls, recipient: Recipient) -> Self:
@@ -115,9 +123,14 @@ class RecipientStanding(Message):
 
 
 class RecipientEnrolled(RecipientStanding):
-    """A new recipient; a `whsec_...` is shown in this answer and never again."""
+    """A new recipient; a `whsec_...` is shown in this answer and never again.
+
+    While it is `pending`, it is suspended: another operator confirms the change `pending_change` within a week.
+    """
 
     signing_key: SigningKeyBody
+    pending: bool
+    pending_change: str | None
 
 
 class RecipientShown(RecipientStanding):
@@ -140,7 +153,9 @@ class RecipientList(Message):
 def enrolled(done: Enrolled) -> RecipientEnrolled:
     """The answer to a registration."""
     key = SigningKeyBody(id=done.key_id, verification_key=done.verification_key)
-    return RecipientEnrolled(**dict(RecipientStanding.of(done.recipient)), signing_key=key)
+    standing = dict(RecipientStanding.of(done.recipient))
+    waits = done.waiting is not None
+    return RecipientEnrolled(**standing, signing_key=key, pending=waits, pending_change=done.waiting)
 
 
 def shown(recipient: Recipient, public_key: str | None, endpoint: Endpoint | None) -> RecipientShown:

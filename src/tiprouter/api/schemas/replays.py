@@ -1,14 +1,16 @@
 """How is a replay of many deliveries proposed, and how is its progress told?"""
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.words import LAX, Id, Message, Moment, Some
+from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.recovery import Became, RetryReason
 from tiprouter.domain.replay_states import ReplayState
 from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import Urgency
 from tiprouter.storage.replays import Replay
 from tiprouter.workflow.replaying import Plan, Progress
 
@@ -21,10 +23,15 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
+_RESULTS: Final = "|".join((*AttemptResult, "unknown"))
+LastResult: TypeAlias = Annotated[str, Field(pattern=f"^({_RESULTS})$")]
+
+
 class ReplayWanted(Message):
     """Which deliveries to one agency are to be tried again: made in [since, until), at most fourteen days.
 
     `until` is now when it is left out, `states` are exhausted and refused; delivered, queued and retrying may be named.
+    `urgency`, `result` and `record` narrow it as they narrow the list of deliveries; what is left out means any.
     """
 
     model_config = ConfigDict(json_schema_extra=examples.example(_EXAMPLE))
@@ -34,10 +41,14 @@ class ReplayWanted(Message):
     until: Moment | None = None
     states: Annotated[Some[Annotated[DeliveryState, LAX]], Field(max_length=len(DeliveryState))] = ()
     reason: Annotated[RetryReason, LAX]
+    urgency: Annotated[Urgency, LAX] | None = None
+    result: Annotated[LastResult | None, Field(description="what came of the last attempt")] = None
+    record: Id | None = None
 
     def plan(self) -> Plan:
         """The proposal in the words of the story."""
-        return Plan(self.recipient, self.since, self.until, self.states, self.reason)
+        narrowed = (self.urgency, self.result, self.record)
+        return Plan(self.recipient, self.since, self.until, self.states, self.reason, *narrowed)
 
 
 class ReplayBody(Message):
@@ -49,6 +60,9 @@ class ReplayBody(Message):
     since: Moment
     until: Moment
     states: tuple[DeliveryState, ...]
+    urgency: Urgency | None
+    result: str | None
+    record: str | None
     reason: RetryReason
     proposed_by: str
     proposed_at: Moment
@@ -102,5 +116,5 @@ class ReplayProgress(ReplayBody):
 
 
 def _values(replay: Replay) -> dict[str, Any]:
-    values = {name: getattr(replay, name) for name in Replay.__slots__ if name != "recipient_id"}
-    return values | {"recipient": replay.recipient_id}
+    values = {name: getattr(replay, name) for name in Replay.__slots__ if name in ReplayBody.model_fields}
+    return values | {"recipient": replay.recipient_id, "record": replay.record_id}

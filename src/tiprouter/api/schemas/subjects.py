@@ -10,9 +10,9 @@ from pydantic import ConfigDict, Field
 from tiprouter.api.schemas import examples
 from tiprouter.api.schemas.words import LAX, Id, LongText, Message, Moment, ShortText
 from tiprouter.domain.vocabulary import PURPOSE_OF, Category, Purpose, RecipientKind, StatementForm
-from tiprouter.storage.accounting import Suspension
+from tiprouter.storage.accounting import Event, Suspension
 from tiprouter.storage.holds import Hold
-from tiprouter.workflow.accounting import Account, Item
+from tiprouter.workflow.accounting import BY_WORD, Account, Item
 from tiprouter.workflow.erasing import Erased
 
 NOTHING_RECALLED: Final = (
@@ -38,11 +38,12 @@ class AccountingQuery(Message):
 
 
 class Told(Message):
-    """Who was told."""
+    """Who was told. An agency that is not registered has neither id nor name, and perhaps a place."""
 
-    id: str
-    name: str
+    id: str | None
+    name: str | None
     kind: RecipientKind
+    jurisdiction: str | None
 
 
 class Basis(Message):
@@ -54,41 +55,52 @@ class Basis(Message):
 
 
 class Description(Message):
-    """What was told, briefly."""
+    """What was told, briefly; of a call or letter nobody noted categories, and `basis` says what the law wants told."""
 
     categories: tuple[Category, ...]
     basis: tuple[Basis, ...]
 
 
 class AccountItem(Message):
-    """One disclosure or recall. `suspended_until` is only ever set in the staff's copy."""
+    """One disclosure, recall, call or letter. `suspended_until` is only ever set in the staff's copy.
+
+    A call or letter was made by a person for a duty: `evidence` is it, and nothing was delivered.
+    """
 
     date: Moment
-    event: str
+    event: Event
     recipient: Told
     purpose: Purpose
     description: Description
-    disclosure: str
+    disclosure: str | None
     recalls: str | None
-    delivery: str
+    delivery: str | None
+    evidence: str | None
     suspended_until: Moment | None
 
     @classmethod
     def of(cls, item: Item) -> Self:
         """One item."""
         told, recipient = item.told, item.recipient
+        by_word = told.event in BY_WORD
         return cls(
             date=told.at,
-            event="disclosure" if told.recalls is None else "recall",
-            recipient=Told(id=recipient.id, name=recipient.name, kind=recipient.kind),
-            purpose=PURPOSE_OF[recipient.kind],
+            event=told.event,
+            recipient=Told(
+                id=None if recipient is None else recipient.id,
+                name=None if recipient is None else recipient.name,
+                kind=item.kind,
+                jurisdiction=told.place,
+            ),
+            purpose=PURPOSE_OF[item.kind],
             description=Description(
                 categories=tuple(map(Category, item.categories)),
                 basis=tuple(Basis(policy=one.id, words=one.basis, cite=one.cite) for one in item.basis),
             ),
-            disclosure=told.id,
+            disclosure=None if by_word else told.id,
             recalls=told.recalls,
             delivery=told.state,
+            evidence=told.id if by_word else None,
             suspended_until=item.suspended_until,
         )
 
