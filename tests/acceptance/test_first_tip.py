@@ -121,7 +121,7 @@ async def test_a_withdrawal_recalls_what_was_sent_while_a_consent_held_that_has_
     service.clock.forward(hours=2)
     await service.consent(whose, grant(PROVIDER, given_at=service.clock.at, valid_from=service.clock.at))
     assert await service.rows("select state from disclosures") == [("withheld",)]
-    assert (await service.withdraw(given.consent.id)).delivered == 0
+    assert (await service.withdraw(given.consent.id)).delivered == 1
     (recall,) = await service.deliver()
     assert json.loads(recall.envelope.body.body)["type"] == "disclosure.recalled"
     assert await service.deliver() == []

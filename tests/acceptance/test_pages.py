@@ -22,7 +22,8 @@ from tests.support.paging import (
 from tests.support.service import OPERATOR, START, Service
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.delivery.notifying import PageResult
-from tiprouter.domain.notice import UNDELIVERED, PageChannel, Routing, Severity
+from tiprouter.domain.notice import UNDELIVERED, PageChannel, Severity
+from tiprouter.domain.repeating import Routing
 from tiprouter.errors import NotFoundError
 from tiprouter.workflow import alarm, heeding
 from tiprouter.workflow.pager import Pager

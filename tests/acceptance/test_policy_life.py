@@ -170,7 +170,7 @@ async def test_approvals_lapse_when_another_bundle_became_active(service: Servic
 
 
 async def test_what_is_closed_stays_closed(service: Service) -> None:
-    """A tip that was decided and done, and a case the hotline closed, are history: no new policy opens them."""
+    """A case the hotline closed is history: no new policy opens it. What a tip was withheld is left to the workers."""
     await service.enrol(agency(LE))
     await service.accept(tip(person(), signaler=Signaler(Relationship.FAMILY_FRIEND)))
     await service.put_case(sister_case("C-2", CaseStatus.CLOSED), None)
@@ -179,6 +179,8 @@ async def test_what_is_closed_stays_closed(service: Service) -> None:
     in_force = await service.database.write(lambda tx: governing.activate(tx, service.desk, OPERATOR, TIP_SHARING))
     assert (in_force.decided, in_force.waiting) == (0, 0)
     assert await outcomes(service) == before == [("WITHHOLD", SURVIVOR_LED)] * 2
+    assert await service.revisit() == 1
+    assert sorted(await outcomes(service)) == [("DISCLOSE", TIP_SHARING), ("WITHHOLD", SURVIVOR_LED)]
 
 
 async def test_more_than_one_transaction_can_hold_is_decided_by_the_workers(

@@ -103,7 +103,8 @@ async def test_an_answer_about_somebody_who_was_not_asked_is_withheld(service: S
 async def test_an_answer_waits_for_the_reviewer(service: Service) -> None:
     """A child who only saw it: whatever was consented to, a human looks first, and the question stays open."""
     agency, hotline = await police(service), Hotline(service)
-    given = await told(service, tip(person("p1"), person("p2", years=15, role=Role.WITNESS), statements=()))
+    child = person("p2", years=15, role=Role.WITNESS, guardians=BLAMELESS)
+    given = await told(service, tip(person("p1"), child, statements=()))
     record = (await service.rows("select id from records"))[0].id
     stored = await service.database.read(lambda tx: records.load(tx, service.desk.vault, record))
     assert stored is not None

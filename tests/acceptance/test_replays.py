@@ -31,6 +31,7 @@ from tiprouter.domain.recipient import DeliveryMode
 from tiprouter.domain.recovery import Became
 from tiprouter.domain.replay_states import ReplayState
 from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import Urgency
 from tiprouter.errors import InvalidError, NotFoundError
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.records import Stored
@@ -39,6 +40,30 @@ from tiprouter.workflow.assess import Assessed, assess
 from tiprouter.workflow.happening import Happening
 from tiprouter.workflow.inbox import end_overdue
 from tiprouter.workflow.replaying import EndedError, UnderWayError
+
+
+async def test_a_narrowed_replay_tries_what_was_counted_and_nothing_else(service: Service) -> None:
+    """Of three dead letters those of one record, then those that ended so; two persons, each decided again."""
+    recipient = await police(service)
+    given = [await adult(service, number) for number in range(3)]
+    await exhaust_everything(service)
+    rows = await service.rows("select id from deliveries")
+    persons = await service.rows("select person_id, record_id from record_persons")
+    record_id = {row.person_id: row.record_id for row in persons}[given[1].consent.person_id]
+    proposed = await propose(service, plan(service, recipient, record_id=record_id))
+    assert (proposed.found, proposed.replay.record_id) == ({DeliveryState.EXHAUSTED: 1}, record_id)
+    await service.withdraw(given[1].consent.id)
+    await confirm(service, proposed.replay.id)
+    await work(service)
+    assert await became(service, proposed.replay.id) == {Became.WITHHELD: 1}, "decided again: it was withdrawn"
+    with pytest.raises(InvalidError, match="No delivery matches"):
+        await propose(service, plan(service, recipient, result="timeout"))
+    second = await propose(service, plan(service, recipient, urgency=Urgency.STANDARD, result="http_error"))
+    await confirm(service, second.replay.id)
+    await work(service)
+    assert await became(service, second.replay.id) == {Became.SENT: 2, Became.WITHHELD: 1}
+    tried = {entry.body["delivery"] for entry in await logged(service, "delivery.retried")}
+    assert tried == {row.id for row in rows}
 
 
 async def test_a_replay_is_counted_confirmed_worked_and_told(service: Service) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import uvicorn
 
+from tests.support.giving import another, give
 from tests.support.service import OPERATOR, START, Service
 from tiprouter.api.app import build
 from tiprouter.api.office import Office
@@ -19,7 +20,6 @@ from tiprouter.api.patience import Patience, patient
 from tiprouter.domain.redaction import stamp
 from tiprouter.settings import Settings
 from tiprouter.storage.columns import metadata
-from tiprouter.workflow import credentials
 from tiprouter.workflow.credentials import CallerRole
 
 MARKER = "Zyxwv-Marker-Secret"
@@ -83,13 +83,11 @@ async def running(
     patience: Patience | None = None,
     proxies: tuple[IPv4Network, ...] = (),
 ) -> AsyncIterator[Api]:
-    """The edge of a service on a free loopback port, with one credential for each role of the staff."""
+    """The edge of a service on a free port, with one credential for each role of the staff, each another person's."""
     tokens = {}
     for role in set(ROLES) - {CallerRole.AGENCY}:
-        made = await service.database.write(
-            lambda tx, role=role: credentials.make(tx, service.desk, OPERATOR, role)  # type: ignore[misc] # a default is no argument
-        )
-        tokens[role.value] = made[1]
+        by = OPERATOR if role is CallerRole.OPERATOR else another(f"who_gave_the_{role}")
+        tokens[role.value] = (await give(service, role, by=by))[1]
     patience = patience or Patience()
     office = Office(
         service.database,
@@ -123,10 +121,7 @@ async def running(
 
 async def with_agency(api: Api, name: str, recipient_id: str) -> None:
     """Give an agency a credential, by `name`."""
-    made = await api.service.database.write(
-        lambda tx: credentials.make(tx, api.service.desk, OPERATOR, CallerRole.AGENCY, recipient_id)
-    )
-    api.tokens[name] = made[1]
+    api.tokens[name] = (await give(api.service, CallerRole.AGENCY, recipient_id))[1]
 
 
 async def until(so: Callable[[], object], seconds: float = 5) -> None:
@@ -196,6 +191,10 @@ def agency(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return body | changes
 
 
+AUNT = {"relationship": "aunt", "attested_by": "Example Advocate", "attested_at": at(hours=1)}
+"""A guardian who consents, and whose word it is that nothing implicates her."""
+
+
 def grant(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """A fictional grant to police, by the person of `tip`."""
     body: dict[str, Any] = {
@@ -212,4 +211,6 @@ def grant(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         "valid_from": at(hours=1),
         "expires_at": at(days=-30),
     }
+    if changes.get("grantor", "self") != "self":
+        body |= {"guardian_implicated": "no", "guardian": AUNT}
     return body | changes

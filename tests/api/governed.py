@@ -5,7 +5,9 @@ from typing import Any
 import httpx2
 
 from tests.api.calling import Api, tip
+from tests.support.giving import another, give
 from tiprouter.policy.files import OWN_FILES, files_of, shipped
+from tiprouter.workflow.credentials import CallerRole
 
 SHARED = "tip-sharing"
 
@@ -40,10 +42,8 @@ async def propose(api: Api, files: dict[str, str] | None = None, role: str = "co
 
 
 async def colleague(api: Api, name: str = "colleague") -> None:
-    """A second credential of counsel, made by the operator."""
-    made = await api.send("operator", "POST", "/v1/credentials", {"role": "counsel"})
-    assert made.status_code == 201, made.text
-    api.tokens[name] = made.json()["token"]
+    """A second credential of counsel, another person's."""
+    api.tokens[name] = (await give(api.service, CallerRole.COUNSEL, by=another(name)))[1]
 
 
 async def at_bundle(api: Api, role: str, digest: str, verb: str, **body: object) -> httpx2.Response:

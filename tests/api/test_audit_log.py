@@ -41,7 +41,7 @@ async def test_a_stranger_holds_the_log_and_an_auditor_proves_an_entry(api: Api)
 async def test_nobody_gets_an_entry_by_another_spelling_of_its_tile(api: Api) -> None:
     """The public tile route serves no bundle, however the level is spelt, and no path but the one spelling."""
     await api.service.sequencer.drain()
-    absent = seen(await api.send(None, "GET", "/v1/audit/tile/7/999"))
+    absent = seen(await api.send("intake", "GET", "/v1/tips/tip_01KJQH0CC0BX86ENBVMH4TY5PG"))
     assert absent[0] == 404
     for path in ("%65ntries/000.p/1", "-1/000.p/1", "0/0", "0/000.p/0", "0/000.p/01", "00/000.p/1", "0/..%2F0/000.p/1"):
         answer = await api.client.get(f"/v1/audit/tile/{path}")
@@ -52,24 +52,70 @@ async def test_nobody_gets_an_entry_by_another_spelling_of_its_tile(api: Api) ->
         await read_tile("entries", "000.p/1", api.office)
 
 
-async def test_what_the_log_has_not_grown_to_yet_is_not_found(api: Api) -> None:
-    """Wider partial tiles, later tiles and levels, and entries beyond the end: each like anything that is not there."""
+async def test_what_the_log_has_not_grown_to_yet_is_told_with_the_size_of_the_log(api: Api) -> None:
+    """Wider partial tiles, later tiles and levels, and entries beyond the end; what cannot be one is just not there."""
     await api.service.sequencer.drain()
     note = await api.send(None, "GET", "/v1/audit/checkpoint")
     size = open_checkpoint(note.content, Verifier.from_vkey(api.service.signer.vkey)).checkpoint.size
     assert (await api.send(None, "GET", f"/v1/audit/tile/0/000.p/{size}")).status_code == 200
-    for path in (f"0/000.p/{size + 1}", "0/000", "0/001.p/1", "1/000.p/1", "63/000", "0/000.p/256", "64/000", "0/0000"):
-        answer = await api.send(None, "GET", f"/v1/audit/tile/{path}")
-        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
-    for path in (
-        f"tile/entries/000.p/{size + 1}",
-        "tile/entries/000",
-        f"entries/{size}",
-        f"entries/{size}/proof",
-        "entries/-1/proof",
-        "entries/01/proof",
-        "entries/x/proof",
-        "entries/999999999999999/proof",
+    beyond, absent = "urn:tiprouter:problem:beyond-log", "urn:tiprouter:problem:not-found"
+    for path, kind in (
+        (f"0/000.p/{size + 1}", beyond),
+        ("0/000", beyond),
+        ("0/001.p/1", beyond),
+        ("1/000.p/1", beyond),
+        ("63/000", beyond),
+        ("0/000.p/256", absent),
+        ("64/000", absent),
+        ("0/0000", absent),
     ):
-        assert (await api.send("auditor", "GET", f"/v1/audit/{path}")).status_code == 404, path
+        answer = await api.send(None, "GET", f"/v1/audit/tile/{path}")
+        assert (answer.status_code, answer.json()["type"]) == (404, kind), path
+        assert (f"The log has {size} entries" in answer.text) is (kind == beyond)
+    for path, kind in (
+        (f"tile/entries/000.p/{size + 1}", beyond),
+        ("tile/entries/000", beyond),
+        (f"entries/{size}", beyond),
+        (f"entries/{size}/proof", beyond),
+        ("entries/999999999999999/proof", beyond),
+        ("entries/-1/proof", absent),
+        ("entries/01/proof", absent),
+        ("entries/x/proof", absent),
+    ):
+        answer = await api.send("auditor", "GET", f"/v1/audit/{path}")
+        assert (answer.status_code, answer.json()["type"]) == (404, kind), path
+        assert (f"The log has {size} entries" in answer.text) is (kind == beyond)
     assert (await api.send(None, "GET", f"/v1/audit/tile/entries/000.p/{size}")).status_code == 401
+
+
+async def test_an_entry_is_proved_against_the_checkpoint_that_the_auditor_holds(api: Api) -> None:
+    """By its size, as long as that was signed; a size of the future, of none, or too small says what is wrong."""
+    key = Verifier.from_vkey(api.service.signer.vkey)
+    await api.send("intake", "POST", "/v1/tips", tip())
+    await api.service.sequencer.drain()
+    held = await api.send(None, "GET", "/v1/audit/checkpoint")
+    size = open_checkpoint(held.content, key).checkpoint.size
+    for name in ("T-2", "T-3"):
+        await api.send("intake", "POST", "/v1/tips", tip(name))
+    await api.service.sequencer.drain()
+    newest = open_checkpoint((await api.send(None, "GET", "/v1/audit/checkpoint")).content, key).checkpoint.size
+    assert newest > size + 1
+    path = f"/v1/audit/entries/{size - 1}/proof"
+    entry = base64.b64decode((await api.send("auditor", "GET", f"/v1/audit/entries/{size - 1}")).json()["bytes"])
+    for asked, of in ((f"?size={size}", size), ("", newest), (f"?size={newest}", newest)):
+        proof = Proof.parse((await api.send("auditor", "GET", path + asked)).content)
+        assert verify_proof(proof, entry, key).checkpoint.size == of
+        assert (proof.note == held.content) is (of == size)
+    for index, asked, said in (
+        (0, str(newest + 1), f"The log has {newest} entries."),
+        (0, str(size + 1), f"No checkpoint was signed at this size; the newest is of {newest} entries."),
+        (size, str(size), f"A log of {size} entries, counted from 0, does not hold this one."),
+        (0, "0", ""),
+        (0, "many", ""),
+        (0, str(2**53 + 1), ""),
+    ):
+        answer = await api.send("auditor", "GET", f"/v1/audit/entries/{index}/proof?size={asked}")
+        assert answer.status_code == 422, asked
+        (wrong,) = answer.json()["errors"]
+        assert wrong["pointer"] == "/size"
+        assert said in ("", wrong["reason"])

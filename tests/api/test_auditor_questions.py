@@ -55,6 +55,7 @@ async def test_every_filter_of_decisions_keeps_what_it_names_and_nothing_else(ei
     middle = max(one["decided_at"] for one in every)
     bundle = every[0]["bundle"]
     policy = next(one["policies"][0] for one in every if one["outcome"] == "REPORT")
+    facts = {one["id"]: (await _told(either, f"/v1/decisions/{one['id']}"))["facts"] for one in every}
     polices = [one for one in every if (one["recipient"] or {}).get("id") == known["police"]]
     expected = {
         f"since={middle}": [one for one in every if one["decided_at"] >= middle],
@@ -65,17 +66,20 @@ async def test_every_filter_of_decisions_keeps_what_it_names_and_nothing_else(ei
         f"record_id={known['child']}": [one for one in every if one["record"] == known["child"]],
         "outcome=WITHHOLD": [one for one in every if one["outcome"] == "WITHHOLD"],
         "outcome=WITHHOLD&current=true": [one for one in every if one["outcome"] == "WITHHOLD" and one["current"]],
-        f"basis={policy}": [one for one in every if policy in one["policies"]],
+        f"policy={policy}": [one for one in every if policy in one["policies"]],
+        "basis=duty": [one for one in every if (facts[one["id"]] or {}).get("basis") == "duty"],
+        f"basis=consent&policy={policy}&record_kind=case": [],
         f"person_id={every[-1]['person']['id']}": [one for one in every if one["person"] == every[-1]["person"]],
     }
     for asked, rows in expected.items():
         found = (await _told(either, f"/v1/decisions?limit=200&{asked}"))["items"]
         assert found == rows, asked
-        assert rows, asked
+        assert rows or "record_kind=case" in asked, asked
     assert (await _told(either, f"/v1/decisions?limit=200&bundle={bundle}&record_kind=tip"))["items"] == every
-    for nothing in ("record_kind=case", "jurisdiction=US-NY", f"bundle={'0' * 64}", "basis=no.such"):
+    for nothing in ("record_kind=case", "jurisdiction=US-NY", f"bundle={'0' * 64}", "policy=no.such"):
         assert await _ids(either, f"/v1/decisions?{nothing}") == set(), nothing
-    assert (await either.send("auditor", "GET", "/v1/decisions?basis=%22%25")).status_code == 422
+    assert (await either.send("auditor", "GET", "/v1/decisions?policy=%22%25")).status_code == 422
+    assert (await either.send("auditor", "GET", f"/v1/decisions?basis={policy}")).status_code == 422
 
 
 async def test_every_filter_of_disclosures_keeps_what_it_names_and_nothing_else(either: Api) -> None:
@@ -90,7 +94,13 @@ async def test_every_filter_of_disclosures_keeps_what_it_names_and_nothing_else(
         dict.fromkeys(late, "late") | dict.fromkeys(told, "in_time") | dict.fromkeys(recall)
     )
     all_of_them = late | recall | told
-    bundle = (await _told(either, "/v1/decisions?limit=1"))["items"][0]["bundle"]
+    decided = (await _told(either, "/v1/decisions?limit=200"))["items"]
+    bundle, of = decided[0]["bundle"], {one["id"]: set(one["policies"]) for one in decided}
+    named = {one["id"]: set().union(*(of[each] for each in one["decisions"])) for one in every}
+    consented = min(set().union(*(named[one] for one in told)) - set().union(*(named[one] for one in late)))
+    owed = min(set().union(*(named[one] for one in late)) - set().union(*(named[one] for one in told)))
+    begun = min(one["made_at"] for one in every if one["id"] in told)
+    recalled = min(one["made_at"] for one in every if one["id"] in recall)
     for asked, expected in {
         "lateness=late": late,
         "lateness=in_time": told,
@@ -100,6 +110,19 @@ async def test_every_filter_of_disclosures_keeps_what_it_names_and_nothing_else(
         "outcome=REPORT": late,
         "outcome=DISCLOSE": told,
         f"bundle={bundle}": late | told,
+        f"bundle={'0' * 64}": set(),
+        f"policy={consented}": told,
+        f"policy={owed}": late,
+        "policy=no.such": set(),
+        "basis=duty": late,
+        "basis=consent": told,
+        "basis=danger": set(),
+        f"since={begun}": told | recall,
+        f"since={recalled}": recall,
+        f"until={recalled}": late | told,
+        f"since={begun}&until={recalled}": told,
+        f"recipient_id={known['police']}": all_of_them,
+        f"recipient_id={known['help']}": set(),
         "jurisdiction=US": all_of_them,
         "jurisdiction=US-T": set(),
         "recipient_kind=service_provider": set(),
@@ -192,18 +215,56 @@ async def test_every_answer_is_in_the_log_before_it_leaves(api: Api) -> None:
     """A page says how many rows, one disclosure says which; each in the transaction that read it."""
     known = await _happened(api)
     made = (await _told(api, f"/v1/disclosures?record_id={known['child']}"))["items"][0]["id"]
+    person = (await _told(api, f"/v1/decisions?record_id={known['child']}"))["items"][0]["person"]["id"]
+    older = f"since=2026-01-01T00:00:00Z&bundle={'0' * 64}"
     for path, said in (
-        ("/v1/decisions?limit=1", {"what": "decisions", "count": 1}),
-        ("/v1/disclosures?limit=2", {"what": "disclosures", "count": 2}),
-        (f"/v1/disclosures/{made}", {"what": "disclosure", "count": 1, "subject": made}),
+        ("/v1/decisions?limit=1", {"what": "decisions", "count": 1, "filters": None, "subject": None}),
+        ("/v1/disclosures?limit=2", {"what": "disclosures", "count": 2, "filters": None}),
+        (f"/v1/disclosures/{made}", {"what": "disclosure", "count": 1, "subject": made, "filters": None}),
+        (
+            f"/v1/decisions?person_id={person}&current=true&outcome=REPORT&jurisdiction=US-TX&policy=a.b&{older}",
+            {
+                "what": "decisions",
+                "count": 0,
+                "subject": person,
+                "filters": [
+                    "bundle",
+                    "current=true",
+                    "jurisdiction=US-TX",
+                    "outcome=REPORT",
+                    "person_id",
+                    "policy",
+                    "since",
+                ],
+            },
+        ),
+        (
+            f"/v1/disclosures?recipient_id={known['help']}&lateness=late&recipient_kind=law_enforcement",
+            {
+                "what": "disclosures",
+                "subject": known["help"],
+                "filters": ["lateness=late", "recipient_id", "recipient_kind=law_enforcement"],
+            },
+        ),
+        ("/v1/deliveries?state=queued", {"what": "deliveries", "filters": ["state=queued"]}),
+        ("/v1/duties?overdue=false", {"what": "duties", "filters": ["overdue=false"]}),
+        ("/v1/reviews?state=open", {"what": "reviews", "filters": ["state=open"]}),
+        (
+            f"/v1/audit/entries?kind=decision&kind=access&actor_class=intake&record_id={known['child']}&until={at()}",
+            {
+                "what": "entries",
+                "subject": known["child"],
+                "filters": ["actor_class=intake", "kind=access", "kind=decision", "record_id", "until"],
+            },
+        ),
     ):
         before = (await api.counts())["outbox"]
         await _told(api, path)
         rows = await api.service.rows("SELECT entry FROM outbox ORDER BY serial")
         assert len(rows) == before + 1
         body = parse(rows[-1][0]).body
-        assert {name: body[name] for name in said} == said
-        assert body["role"] == "auditor"
+        assert {name: body.get(name) for name in said} == said
+        assert (body["role"], body["why"]) == ("auditor", "oversight")
 
 
 async def test_an_erased_disclosure_says_no_more_which_fields_it_had(api: Api) -> None:
@@ -228,5 +289,11 @@ async def test_an_agency_asks_by_record_alone_and_is_not_told_why(api: Api) -> N
     assert own["items"]
     assert {one["log"] for one in own["items"]} == {None}
     assert (await _told(api, f"/v1/disclosures/{own['items'][0]['id']}", "police"))["because"] is None
-    for asked in ("outcome=REPORT", "basis=core.consent", "lateness=late", "since=2026-01-01T00:00:00Z"):
+    for asked in (
+        "outcome=REPORT",
+        "policy=core.consent",
+        "basis=consent",
+        "lateness=late",
+        "since=2026-01-01T00:00:00Z",
+    ):
         assert (await api.send("police", "GET", f"/v1/disclosures?{asked}")).status_code == 404, asked

@@ -7,8 +7,11 @@ import pytest
 from joserfc.jwk import Key
 
 from tests.api.calling import Api, tip, with_agency
+from tests.api.calling import agency as wanted_agency
 from tests.support.callers import ISSUER, ed25519, p256, public, rsa, system, use
 from tests.support.fictional import agency
+from tests.support.giving import another, give
+from tests.support.questioning import entries
 from tests.support.service import START
 from tiprouter.api import access, scopes
 from tiprouter.api.routes.oauth import TOKEN_PATH
@@ -18,6 +21,63 @@ from tiprouter.workflow.chores import CHORES
 from tiprouter.workflow.credentials import CallerRole
 
 METADATA = "/.well-known/oauth-authorization-server"
+
+
+async def test_what_one_operator_gives_another_confirms(api: Api) -> None:
+    """With a second operator all of it is pending, shown so, and refused, until the other one's word."""
+    api.tokens["second"] = (await give(api.service, CallerRole.OPERATOR, by=another("second")))[1]
+    invited = {"role": "reviewer", "way": "local", "name": "Example Person", "email": "r@hotline.example"}
+    for path, wanted in (
+        ("/v1/credentials", {"role": "reviewer"}),
+        ("/v1/clients", {"role": "reviewer", "keys": [public(ed25519())]}),
+        ("/v1/people", invited),
+    ):
+        made = await api.send("operator", "POST", path, wanted)
+        assert (made.status_code, made.json()["pending"]) == (201, True), made.text
+        confirm = f"{path}/{made.json()['id']}/confirm"
+        (shown,) = [one for one in (await api.send("second", "GET", path)).json()["items"] if one["pending"]]
+        assert shown["id"] == made.json()["id"]
+        own = await api.send("operator", "POST", confirm)
+        assert (own.status_code, own.json()["type"]) == (409, "urn:tiprouter:problem:given-by-you")
+        done = await api.send("second", "POST", confirm)
+        assert (done.status_code, done.json()["pending"]) == (200, False), done.text
+        again = await api.send("second", "POST", confirm)
+        assert (again.status_code, again.json()["type"]) == (409, "urn:tiprouter:problem:nothing-waits")
+
+
+async def test_what_waits_is_let_in_nowhere(api: Api) -> None:
+    """A credential, a client and a new key: 401 as for a wrong secret, and a word in the log; confirmed, they are."""
+    api.tokens["second"] = (await give(api.service, CallerRole.OPERATOR, by=another("second")))[1]
+    made = (await api.send("operator", "POST", "/v1/credentials", {"role": "intake"})).json()
+    waiting = await system(api)
+    for confirmed in (False, True):
+        assert (await use(api, made["token"])).status_code == (200 if confirmed else 401)
+        assert (await waiting.ask()).status_code == (200 if confirmed else 401)
+        if not confirmed:
+            for path in (f"/v1/credentials/{made['id']}", f"/v1/clients/{waiting.client.id}"):
+                assert (await api.send("second", "POST", f"{path}/confirm")).status_code == 200
+    turned = (await api.send("operator", "POST", f"/v1/credentials/{made['id']}/rotate", {})).json()
+    assert (turned["pending"], turned["old_end_at"]) == (True, None)
+    assert [(await use(api, token)).status_code for token in (turned["token"], made["token"])] == [401, 200]
+    await api.send("second", "POST", f"/v1/credentials/{made['id']}/confirm")
+    assert (await use(api, turned["token"])).status_code == 200
+    await api.office.porter.settle()
+    refused = await entries(api.service, "sign-in.refused")
+    assert {one["cause"] for one in refused} == {"waits"}
+
+
+async def test_an_agency_that_one_operator_enrols_waits_for_another(api: Api) -> None:
+    """It is suspended, its entry says which change is to be confirmed, and by that it is active."""
+    api.tokens["second"] = (await give(api.service, CallerRole.OPERATOR, by=another("second")))[1]
+    made = (await api.send("operator", "POST", "/v1/recipients", wanted_agency())).json()
+    assert (made["pending"], made["status"]) == (True, "suspended")
+    path = f"/v1/recipients/{made['id']}"
+    alone = await api.send("operator", "PUT", path, wanted_agency(), {"If-Match": '"1"'})
+    assert (alone.status_code, alone.json()["errors"][0]["pointer"]) == (422, "/status")
+    confirm = f"/v1/endpoint-changes/{made['pending_change']}/confirm"
+    own = await api.send("operator", "POST", confirm)
+    assert (own.status_code, own.json()["type"]) == (409, "urn:tiprouter:problem:change-same-person")
+    assert (await api.send("second", "POST", confirm)).json()["status"] == "active"
 
 
 async def listed(api: Api, caller_id: str, path: str = "/v1/credentials") -> dict[str, Any]:

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.api.calling import Api, with_agency
-from tests.support.recovering import adult, dead_letter, exhaust_everything, police, work
+from tests.api.calling import MARKER, Api, with_agency
+from tests.support.recovering import adult, dead_letter, exhaust_everything, logged, police, work
+from tiprouter.delivery.attempts import Attempted, AttemptResult
+from tiprouter.storage import delivery_queries
+from tiprouter.workflow.dispatch import finish
 
 REASON = {"reason": "endpoint_mended"}
 
@@ -138,3 +141,99 @@ async def test_a_proposal_that_cannot_be_is_refused(api: Api, changes: dict[str,
     answer = await api.send("operator", "POST", "/v1/replays", wanted(recipient.id, **changes))
     assert answer.status_code == 422
     assert [one["pointer"] for one in answer.json()["errors"]] == [f"/{name}" for name in changes]
+
+
+QUOTING = f"\x1b[31mno such case: {MARKER}\u202e\n".encode() + b"\xff"
+
+
+async def failed(api: Api) -> str:
+    """A delivery whose endpoint quoted what it was sent, and more."""
+    await police(api.service)
+    await adult(api.service)
+    (ready,) = await api.service.claim()
+    quoted = Attempted(AttemptResult.HTTP_ERROR, 500, None, 5, "203.0.113.9", QUOTING)
+    await api.service.database.write(lambda tx: finish(tx, api.service.desk, ready, quoted))
+    return ready.delivery_id
+
+
+async def test_what_an_endpoint_answered_is_read_by_a_reviewer_and_the_log_says_so(either: Api) -> None:
+    """As text that moves no screen, where one delivery is inspected; nobody else, no list, and a look in the log."""
+    delivery_id = await failed(either)
+    path = f"/v1/deliveries/{delivery_id}"
+    read = (await either.send("reviewer", "GET", path)).json()
+    assert [one["answer"] for one in read["history"]] == [f"\ufffd[31mno such case: {MARKER}\ufffd\n\ufffd"]
+    looks = [one.body for one in await logged(either.service, "access") if one.body["what"] == "delivery-answers"]
+    assert [(one["role"], one["count"], one["subject"]) for one in looks] == [("reviewer", 1, delivery_id)]
+    recipient = (await either.send("auditor", "GET", path)).json()["recipient"]
+    await with_agency(either, "police", recipient)
+    for role in ("auditor", "operator", "police"):
+        answer = await either.send(role, "GET", path)
+        assert [one["answer"] for one in answer.json()["history"]] == [None], role
+        assert MARKER not in answer.text
+    listed = await either.send("reviewer", "GET", "/v1/deliveries")
+    assert "history" not in listed.json()["items"][0]
+    assert MARKER not in listed.text
+    assert len([one for one in await logged(either.service, "access") if one.body["what"] == "delivery-answers"]) == 1
+
+
+async def test_what_an_endpoint_answered_goes_with_its_record(api: Api) -> None:
+    """The record is erased: its key is gone, the attempts stay, and nobody looked at anything."""
+    delivery_id = await failed(api)
+    ((record_id,),) = await api.service.rows("select record_id from deliveries")
+    await api.service.database.write(lambda tx: api.service.desk.vault.destroy(tx, record_id, api.service.clock.at))
+    read = (await api.send("reviewer", "GET", f"/v1/deliveries/{delivery_id}")).json()
+    assert [(one["status"], one["answer"]) for one in read["history"]] == [(500, None)]
+    assert [one for one in await logged(api.service, "access") if one.body["what"] == "delivery-answers"] == []
+
+
+async def test_of_many_answers_the_newest_are_read(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many at most, however often an endpoint answered."""
+    monkeypatch.setattr(delivery_queries, "SNIPPETS_MAX", 2)
+    delivery_id = await failed(api)
+    for _ in range(3):
+        api.service.clock.forward(minutes=40)
+        await api.service.deliver(AttemptResult.THROTTLED)
+    read = (await api.send("reviewer", "GET", f"/v1/deliveries/{delivery_id}")).json()
+    assert [one["answer"] for one in read["history"]] == [None, None, "ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"result": "http_error"}, 2),
+        ({"result": "timeout"}, 0),
+        ({"urgency": "standard"}, 2),
+        ({"urgency": "imminent"}, 0),
+        ({"urgency": "standard", "result": "http_error"}, 2),
+        ({"record": "tip_01KJQH0CC0BX86ENBVMH4TY5PG"}, 0),
+    ],
+)
+async def test_a_replay_is_narrowed_as_the_list_is(api: Api, filters: dict[str, str], found: int) -> None:
+    """By the same words; the answer, the list and the log say by which."""
+    recipient = await police(api.service)
+    for number in range(2):
+        await adult(api.service, number)
+    await exhaust_everything(api.service)
+    answer = await api.send("operator", "POST", "/v1/replays", wanted(recipient.id, **filters))
+    if not found:
+        assert answer.status_code == 422
+        return
+    body = answer.json()
+    assert body["counts"]["asked"] == found
+    none = dict.fromkeys(("urgency", "result", "record"))
+    assert {name: body[name] for name in none} == none | filters
+    (one,) = (await api.send("auditor", "GET", "/v1/replays")).json()["items"]
+    assert {name: one[name] for name in none} == none | filters
+    (entry,) = await logged(api.service, "replay.proposed")
+    assert {name: entry.body.get(name) for name in none} == none | filters
+
+
+async def test_a_filter_that_is_misspelt_proposes_nothing(api: Api) -> None:
+    """An unknown word is a problem that points at it."""
+    recipient = await police(api.service)
+    await adult(api.service)
+    await exhaust_everything(api.service)
+    for name, word in (("urgency", "soon"), ("result", "perhaps"), ("record", "x y")):
+        answer = await api.send("operator", "POST", "/v1/replays", wanted(recipient.id, **{name: word}))
+        assert answer.status_code == 422
+        assert [one["pointer"] for one in answer.json()["errors"]] == [f"/{name}"]

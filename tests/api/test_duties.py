@@ -205,5 +205,5 @@ async def test_a_lifted_duty_refuses_evidence_as_a_conflict(api: Api) -> None:
 def test_the_examples_can_be_sent_as_they_stand() -> None:
     """Each is what its schema says, and nobody in it exists."""
     assert CallBody.model_validate(CALL).called().words.reference == "EX-2026-0002"
-    assert LetterBody.model_validate(LETTER).words().sent_by == "Example Worker"
+    assert LetterBody.model_validate(LETTER).wrote().words.sent_by == "Example Worker"
     assert "555-01" in CALL["number"]

@@ -72,7 +72,13 @@ async def test_a_duty_says_what_no_webhook_does_for_people(api: Api) -> None:
     note = bundle().note("duty.us-ia")
     assert note is not None
     assert (policy["basis"], policy["cite"], policy["layer"]) == (note.basis, note.cite, "state")
-    assert policy["obligations"] == {"deadline": "P1D", "notify_subject": None, "channel": "oral", "written": "48h"}
+    assert policy["obligations"] == {
+        "deadline": "P1D",
+        "notify_subject": None,
+        "channel": "oral",
+        "written": "48h",
+        "second_person": [],
+    }
     explained = await _asked(api, decision["facts"])
     assert (explained["deadline"], explained["telephone_call"], explained["written"]) == ("P1D", True, ["48h"])
 
@@ -120,7 +126,7 @@ async def test_a_fact_outside_its_vocabulary_is_named(api: Api) -> None:
 
 
 async def test_a_question_needs_no_key_and_changes_nothing(either: Api) -> None:
-    """Explain, simulate and replay write nothing but that somebody read the history, which the log must know."""
+    """Explain, simulate and replay write nothing but that somebody read it, which the log must know."""
     api = either
     await propose(api)
     before = await api.counts()
@@ -133,7 +139,7 @@ async def test_a_question_needs_no_key_and_changes_nothing(either: Api) -> None:
         answer = await api.send(role, "POST", path, body, without)
         assert answer.status_code == 200, answer.text
     after = await api.counts()
-    assert after.pop("outbox") == before.pop("outbox") + 2
+    assert after.pop("outbox") == before.pop("outbox") + 3
     assert after == before
 
 

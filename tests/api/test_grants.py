@@ -11,6 +11,7 @@ from tests.api.calling import MARKER, Api, tip
 from tests.api.test_access import seen
 from tests.support.fictional import SECRET, agency, grant, person
 from tests.support.fictional import tip as tip_of
+from tests.support.giving import another, give
 from tests.support.granting import AGENCY_WORDS, LE, matter, police
 from tests.support.service import START, Service
 from tiprouter.audit.entry import Entry, parse
@@ -18,7 +19,7 @@ from tiprouter.audit.matter_bundle import MATTER, entry_path, index_in, unpack
 from tiprouter.audit.matter_verify import verify_bundle
 from tiprouter.domain.redaction import stamp
 from tiprouter.storage import erasure
-from tiprouter.workflow import credentials, log_keys
+from tiprouter.workflow import log_keys
 from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.happening import Actor
@@ -30,12 +31,8 @@ ABSENT = "grt_01KJQH0CC0BX86ENBVMH4TY5PG"
 
 async def _made(api: Api, name: str, role: CallerRole) -> str:
     """Another credential of a role, by name; its id."""
-    office = api.service
-    made = await office.database.write(
-        lambda tx: credentials.make(tx, office.desk, Actor("cal_operator", "operator"), role)
-    )
-    api.tokens[name] = made[1]
-    return str(made[0].id)
+    made, api.tokens[name] = await give(api.service, role, by=another(name))
+    return made.id
 
 
 async def _asked(api: Api, record_id: str, role: str = "auditor", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -277,12 +274,7 @@ async def test_attempts_and_acknowledgements_name_their_entries_to_the_hotlines_
         delivery = (await api.send("operator", "GET", f"/v1/deliveries/{row['delivery']['id']}")).json()
         assert all(one["log"] for one in (*told["attempts"], *told["acknowledgements"], *delivery["history"]))
         answered = row["id"] if told["acknowledgements"] else answered
-    made = await api.service.database.write(
-        lambda tx: credentials.make(
-            tx, api.service.desk, Actor("cal_operator", "operator"), CallerRole.AGENCY, recipient.id
-        )
-    )
-    api.tokens["police"] = made[1]
+    api.tokens["police"] = (await give(api.service, CallerRole.AGENCY, recipient.id))[1]
     own = (await api.send("police", "GET", f"/v1/disclosures/{answered}")).json()
     assert own["acknowledgements"]
     assert {one["log"] for one in (*own["attempts"], *own["acknowledgements"])} == {None}

@@ -11,10 +11,15 @@ import pytest
 from tests.api.calling import Api, grant, tip, with_agency
 from tests.api.test_access import seen
 from tests.support.fictional import agency
-from tiprouter.audit.entry import parse
+from tests.support.service import START
+from tiprouter.audit.entry import JSON, compose, parse
+from tiprouter.audit.kinds import Kind
+from tiprouter.domain.vocabulary import Outcome
 from tiprouter.storage import log_mentions
 from tiprouter.storage.tables import log_entries
-from tiprouter.workflow import log_inquiry, searching
+from tiprouter.workflow import accessing, log_inquiry, searching
+from tiprouter.workflow.credentials import CallerRole
+from tiprouter.workflow.happening import ROUTER
 
 PATH = "/v1/audit/entries"
 
@@ -244,3 +249,30 @@ async def test_the_log_stands_at_the_root_too(api: Api) -> None:
         assert root.headers.get("cache-control") == below.headers.get("cache-control")
         if root.status_code == 200:
             assert root.content == below.content
+
+
+def test_every_role_has_a_why_and_no_filter_says_what_somebody_typed() -> None:
+    """No look is without a why, the router's own included; of a filter's values only closed vocabularies are told."""
+    for role in (*CallerRole, ROUTER.role):
+        assert accessing.why(role, "anything") in accessing.Why
+        assert accessing.why(role, "session") is accessing.Why.OWN_ACCOUNT
+    assert {accessing.why(role, "record") for role in CallerRole} > {accessing.Why.CASEWORK, accessing.Why.REVIEW}
+    with pytest.raises(KeyError):
+        accessing.why("stranger", "record")
+    for name, value, words in (
+        ("jurisdiction", "US-TX-201", ["jurisdiction=US-TX-201"]),
+        ("jurisdiction", "US-EXAMPLEPERSON", ["jurisdiction"]),
+        ("policy", "example.person", ["policy"]),
+        ("outcome", Outcome.REPORT, ["outcome=REPORT"]),
+        ("overdue", False, ["overdue=false"]),
+        ("since", START, ["since"]),
+        ("kind", (Kind.ACCESS, Kind.DECISION), ["kind=access", "kind=decision"]),
+    ):
+        assert accessing.told(name, value) == words
+
+
+def test_an_entry_that_says_no_why_is_still_an_entry() -> None:
+    """What was written before looks had a why is read and verified as it always was."""
+    bodies: tuple[dict[str, JSON], ...] = ({"role": "auditor", "what": "decisions", "count": 1}, {"what": "test"})
+    for body in bodies:
+        assert parse(compose(Kind.ACCESS, START, bytes(16), body)).body == body

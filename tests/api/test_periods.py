@@ -1,5 +1,6 @@
 """What is told of a period, to auditors and to everybody."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -78,6 +79,52 @@ async def test_percentiles_are_those_of_a_sorted_list(either: Api) -> None:
     ] == []
 
 
+async def test_every_group_has_its_own_percentiles(either: Api) -> None:
+    """Two agencies, kinds and places, each with waits of its own: what is one's is nobody else's, `all` has both."""
+    await either.service.enrol(agency())
+    await either.service.enrol(agency(RecipientKind.CHILD_PROTECTION, "US-CA", "US-NV"))
+    waits = {"US-TX": [1, 2, 3], "US-CA": [20, 40]}
+    for place, minutes in waits.items():
+        for number, wait in enumerate(minutes):
+            now = either.service.clock.at
+            body = _child(number, now) | {"jurisdictions": [{"code": place, "reason": "found"}]}
+            body["external_id"] = f"T-{place}-{number}"
+            assert (await either.send("intake", "POST", "/v1/tips", body)).status_code == 201
+            either.service.clock.forward(minutes=wait)
+            assert len(await either.service.deliver()) == 1
+    either.service.clock.forward(minutes=1)
+    found = await _told(either, "/v1/timeliness")
+    took = {(one["by"], one["group"]): one for one in found["took"] if one["until"] == "delivery"}
+
+    def figures(*minutes: int) -> tuple[int, float, float]:
+        spans = sorted(300.0 + 60 * one for one in minutes)
+        return len(spans), spans[(len(spans) - 1) // 2], spans[-1]
+
+    texas, california = figures(*waits["US-TX"]), figures(*waits["US-CA"])
+    both = {one["id"]: set(one["policies"]) for one in (await _told(either, "/v1/decisions?limit=200"))["items"]}
+    made = (await _told(either, "/v1/disclosures?limit=200"))["items"]
+    named = {
+        one["id"]: (one["recipient_kind"], set().union(*(both[each] for each in one["decisions"]))) for one in made
+    }
+    by_policy = {
+        policy: {kind for kind, policies in named.values() if policy in policies}
+        for policy in set().union(*(policies for _, policies in named.values()))
+    }
+    expected = {
+        ("all", ""): figures(*waits["US-TX"], *waits["US-CA"]),
+        ("jurisdiction", "US-TX"): texas,
+        ("jurisdiction", "US-CA"): california,
+        ("jurisdiction", "US-NV"): california,
+        ("recipient_kind", "law_enforcement"): texas,
+        ("recipient_kind", "child_protection"): california,
+    }
+    of_kinds = {"law_enforcement": texas, "child_protection": california}
+    for policy, kinds in by_policy.items():
+        expected["basis", policy] = of_kinds[min(kinds)] if len(kinds) == 1 else expected["all", ""]
+    assert {len(kinds) for kinds in by_policy.values()} >= {1}, "some policy is one agency's alone"
+    assert {key: (one["count"], one["p50"], one["longest"]) for key, one in took.items()} == expected
+
+
 async def test_duties_are_met_met_late_or_missed(either: Api) -> None:
     """One that ended by its deadline, one after it, one that never did; an open one is none of them."""
     await _reported(either, [1, 1, 1, 1])
@@ -114,10 +161,22 @@ async def test_what_was_not_disclosed_is_counted_by_reason(either: Api) -> None:
     for number in range(3):
         assert (await either.send("intake", "POST", "/v1/tips", tip(f"T-{number}"))).status_code == 201
     either.service.clock.forward(seconds=1)
-    rows = await either.service.rows("SELECT outcome, recipient_id FROM decisions")
+    rows = (await _told(either, "/v1/decisions?limit=200"))["items"]
     found = await _told(either, "/v1/decisions/withheld")
     assert sum(found["total"].values()) == len(rows)
     by: dict[tuple[str, str], int] = {}
+    places = {"law_enforcement": ("US-TX",), "child_protection": ("US-TX", "US-CA"), None: (None,)}
+    expected = Counter(
+        (one["outcome"], policy, kind, place)
+        for one in rows
+        for kind in [None if one["recipient"] is None else one["recipient"]["kind"]]
+        for policy in one["policies"] or [None]
+        for place in places[kind]
+    )
+    assert expected == {
+        (one["outcome"], one["policy"], one["recipient_kind"], one["jurisdiction"]): one["decisions"]
+        for one in found["reasons"]
+    }
     for one in found["reasons"]:
         assert one["outcome"] == "WITHHOLD"
         by[one["recipient_kind"], one["jurisdiction"]] = (

@@ -5,13 +5,12 @@ from typing import Any
 
 from tests.api.calling import Api, with_agency
 from tests.support.fictional import agency, grant, tip
+from tests.support.giving import another, give
 from tests.support.questioning import ED25519, entries, public
-from tests.support.service import OPERATOR
 from tiprouter.api.schemas.webhooks import DisclosureAnswered
 from tiprouter.domain.vocabulary import Category, RecipientKind
 from tiprouter.receiver import Message
 from tiprouter.receiver.acknowledgement import public_jwk, sign_acknowledgement
-from tiprouter.workflow import credentials
 from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.credentials import CallerRole
 
@@ -177,9 +176,7 @@ async def test_an_operator_registers_an_agencys_key(api: Api) -> None:
     alone = await api.send("operator", "PUT", path, changed, first)
     assert alone.json()["type"] == "urn:tiprouter:problem:second-person"
     asked = await api.send("operator", "POST", f"{path}/changes", {"acknowledgement_key": jwk}, first)
-    _, api.tokens["second"] = await api.service.database.write(
-        lambda tx: credentials.make(tx, api.service.desk, OPERATOR, CallerRole.OPERATOR)
-    )
+    _, api.tokens["second"] = await give(api.service, CallerRole.OPERATOR, by=another("second"))
     done = await api.send("second", "POST", f"/v1/endpoint-changes/{asked.json()['id']}/confirm")
     assert done.json()["acknowledgement_key"]["thumbprint"] == public(ED25519).thumbprint
     (logged,) = await entries(api.service, "recipient.changed")

@@ -2,25 +2,21 @@
 
 from tests.api.calling import MARKER, Api, agency, grant, tip
 from tests.api.test_access import seen
-from tests.support.service import OPERATOR
-from tiprouter.workflow import credentials
+from tests.support.giving import another, give
 from tiprouter.workflow.credentials import CallerRole
 
 WHY = f"{MARKER}: a fictional reason"
-CHILD = {"ref": "p1", "role": "witness", "age": {"years": 15}}
+BLAMELESS = [{"relationship": "aunt", "implicated": "no"}]
+CHILD = {"ref": "p1", "role": "witness", "age": {"years": 15}, "guardians": BLAMELESS}
 ABSENT = "rvw_01KJQH0CC0BX86ENBVMH4TY5PG"
 
 
 async def held(api: Api) -> str:
     """A child who witnessed, with consent to the police: the id of the review that waits."""
-    api.tokens["second"] = (
-        await api.service.database.write(
-            lambda tx: credentials.make(tx, api.service.desk, OPERATOR, CallerRole.REVIEWER)
-        )
-    )[1]
+    api.tokens["second"] = (await give(api.service, CallerRole.REVIEWER, by=another("second")))[1]
     assert (await api.send("operator", "POST", "/v1/recipients", agency())).status_code == 201
     assert (await api.send("intake", "POST", "/v1/tips", tip(persons=[CHILD]))).status_code == 201
-    wanted = grant(grantor="both", guardian_implicated="no", categories=["incident", "identity"])
+    wanted = grant(grantor="both", categories=["incident", "identity"])
     given = await api.send("intake", "POST", "/v1/consents", wanted)
     assert given.status_code == 201, given.text
     (waiting,) = (await api.send("reviewer", "GET", "/v1/reviews")).json()["items"]

@@ -5,14 +5,13 @@ from typing import Any
 import httpx2
 
 from tests.api.calling import Api, agency, at, case, grant, tip
-from tests.support.service import OPERATOR
-from tiprouter.workflow import credentials
+from tests.support.giving import another, give
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.noticing import owe_notices
 
 MORE = {
     "jurisdictions": ["US-TX"],
-    "guardian": {"relationship": "aunt", "attested_by": "Example Advocate", "attested_at": None},
+    "guardian": {"relationship": "aunt", "attested_by": "Example Advocate", "attested_at": None, "ref": "g1"},
     "guardian_implicated": "no",
     "interpreter": {"language": "es", "present": True},
     "witness": "Example Witness",
@@ -33,10 +32,7 @@ async def problem(answer: httpx2.Response) -> tuple[int, str]:
 
 async def second_reviewer(api: Api) -> str:
     """Another credential that reviews."""
-    made = await api.service.database.write(
-        lambda tx: credentials.make(tx, api.service.desk, OPERATOR, CallerRole.REVIEWER)
-    )
-    api.tokens["second"] = made[1]
+    api.tokens["second"] = (await give(api.service, CallerRole.REVIEWER, by=another("second")))[1]
     return "second"
 
 
@@ -149,6 +145,10 @@ async def test_a_notice_to_a_subject_by_http(either: Api) -> None:
     path = f"/v1/subject-notices/{notice['id']}"
     deferred = await ok(await send("intake", "POST", f"{path}/defer", {"reason": "Unsafe now.", "until": at(days=-1)}))
     assert (deferred["state"], deferred["text"]) == ("deferred", "Unsafe now.")
-    assert (await send("intake", "POST", f"{path}/give", {"channel": "phone"})).status_code == 422
-    assert (await ok(await send("intake", "POST", f"{path}/give", {"channel": "text"})))["state"] == "given"
-    assert await problem(await send("intake", "POST", f"{path}/give", {"channel": "text"})) == (409, "notice-settled")
+    assert (deferred["evidence"], deferred["kind"], deferred["given_at"]) == (None, None, None)
+    told = {"channel": "text", "at": at(), "time_was_safe": True}
+    assert (await send("intake", "POST", f"{path}/give", told | {"channel": "phone"})).status_code == 422
+    assert (await send("intake", "POST", f"{path}/give", {"channel": "text"})).status_code == 422
+    given = await ok(await send("intake", "POST", f"{path}/give", told))
+    assert (given["state"], given["given_at"]) == ("given", told["at"])
+    assert await problem(await send("intake", "POST", f"{path}/give", told)) == (409, "notice-settled")

@@ -1,17 +1,19 @@
 """A small service's whole life, in a process of its own that may be killed at any point.
 
 1. Three tips come in, three disclosures go out to two agencies, the log grows. Told again after a kill, it goes on.
-2. A point is a statement, a commit, or a step around the sending; the process kills itself at the one it is told.
-3. What the outside world saw is written to two files: tips that were acknowledged, and webhook-ids that were received.
-4. `fault` plants a known defect, so that the tests can be seen to find it.
+2. It is the product that works: `claim` leases, `Sender` sends over HTTP to a process that is not killed
+   (`hearing.py`), `Answers` writes what came of it in batches, the sequencer grows the log.
+3. A point is a statement, a commit, or a step around the sending; the process kills itself at the one it is told.
+4. What the outside world was told is written to two files: tips that were acknowledged, and deliveries that are done.
+5. `fault` plants a known defect (`pipeline_faults.py`), so that the tests can be seen to find it.
 """
 
 import asyncio
 import faulthandler
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,20 +21,24 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from tests.attacks.pipeline_faults import FAULTS, Late, nothing
+from tests.delivery.sending import TRUST
 from tests.support.fictional import DANGER, agency, person, tip
 from tests.support.service import START, Clock, Service, open_service
-from tiprouter.audit.kinds import Kind
+from tiprouter.delivery.sender import Sender
+from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import RecipientKind
-from tiprouter.storage import deliveries, outbox, registry
-from tiprouter.storage.database import Transaction
+from tiprouter.storage import deliveries, registry
 from tiprouter.workflow.dispatch import Ready
-from tiprouter.workflow.happening import ROUTER, Happening, happening
+from tiprouter.workflow.finishing import Answers
 from tiprouter.workflow.intake import DuplicateError
 
 ACKNOWLEDGED: Final = "acknowledged"
-RECEIVED: Final = "received"
+DONE: Final = "done"
 POINTS: Final = "points"
 STUCK: Final = "stuck"
+ROUNDS: Final = 12
+"""So many looks at what is due, ten seconds apart: whoever is not done by then never is."""
 
 AGENCIES = (RecipientKind.LAW_ENFORCEMENT, RecipientKind.CHILD_PROTECTION)
 TIPS = (
@@ -44,11 +50,15 @@ TIPS = (
 
 @dataclass(frozen=True)
 class Life:
-    """Which database and folder, at which point to die (0 for never), how long after START, and with which fault."""
+    """Which database and folder, who listens, at which point to die, how long after START, and with which fault.
+
+    `kill_at` is a point's number, 0 for never, or its name and the how manyeth of that name: `sent:2`.
+    """
 
     url: str
     folder: Path
-    kill_at: int = 0
+    hook: str
+    kill_at: int | str = 0
     seconds_later: float = 0
     fault: str = ""
 
@@ -56,14 +66,16 @@ class Life:
 class Points:
     """Counts the points of a life and ends it at one of them."""
 
-    def __init__(self, kill_at: int) -> None:
+    def __init__(self, kill_at: int | str) -> None:
         self.seen: list[str] = []
+        self._each = Counter[str]()
         self._kill_at = kill_at
 
     def at(self, name: str) -> None:
         """One more point."""
         self.seen.append(name)
-        if len(self.seen) == self._kill_at:
+        self._each[name] += 1
+        if self._kill_at in (len(self.seen), f"{name}:{self._each[name]}"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def listen(self) -> None:
@@ -95,102 +107,68 @@ async def whole_life(life: Life, points: Points | None = None) -> None:
     """From an empty database, or from wherever an earlier life ended, to the end."""
     points = points or Points(0)
     clock = Clock(START + timedelta(seconds=life.seconds_later))
-    late = _plant(life.fault)
-    async with open_service(life.url, life.folder, clock) as service:
-        await _enrol(service)
+    late = FAULTS[life.fault](points.at) if life.fault else nothing
+    async with open_service(life.url, life.folder, clock) as service, Sender(sandbox=True, ssl_context=TRUST) as sender:
+        service.desk = replace(service.desk, sandbox=True)
+        await _enrol(service, life.hook)
         for record in TIPS:
             try:
                 await service.accept(record)
             except DuplicateError:
                 continue
-            points.at("accepted")
             _note(life.folder / ACKNOWLEDGED, record.external_id)
+            points.at("accepted")
             await late(service)
         await service.sequencer.drain()
-        while await service.database.read(deliveries.unfinished):
-            for ready in await service.claim():
-                await _send(life, points, ready)
-                await late(service)
-                await service.finish(ready)
-                points.at("finished")
-                await late(service)
-            await service.sequencer.drain()
-            clock.forward(seconds=10)
+        await _Delivering(life, points, service, sender, late).run(clock)
         await service.sequencer.drain()
 
 
-async def _enrol(service: Service) -> None:
+@dataclass
+class _Delivering:
+    """What a worker does, in rounds instead of in time."""
+
+    life: Life
+    points: Points
+    service: Service
+    sender: Sender
+    late: Late
+
+    async def run(self, clock: Clock) -> None:
+        """Until nothing is unfinished, or for `ROUNDS`."""
+        answers = Answers(self.service.database, self.service.desk)
+        writing = asyncio.create_task(answers.run())
+        for _ in range(ROUNDS):
+            if not await self.service.database.read(deliveries.unfinished):
+                break
+            await asyncio.gather(*(self._deliver(ready, answers) for ready in await self.service.claim()))
+            await self.service.sequencer.drain()
+            clock.forward(seconds=10)
+        writing.cancel()
+
+    async def _deliver(self, ready: Ready, answers: Answers) -> None:
+        self.points.at("before sending")
+        attempted = await self.sender.send(ready.envelope)
+        self.points.at("sent")
+        await self.late(self.service)
+        state = await answers.write(ready, attempted)
+        if state is DeliveryState.DELIVERED:
+            _note(self.life.folder / DONE, ready.delivery_id)
+        self.points.at("finished")
+        await self.late(self.service)
+
+
+async def _enrol(service: Service, hook: str) -> None:
     known = {one.kind for one in await service.database.read(registry.everyone)}
     for kind in AGENCIES:
         if kind not in known:
-            await service.enrol(agency(kind))
-
-
-async def _send(life: Life, points: Points, ready: Ready) -> None:
-    points.at("before sending")
-    _note(life.folder / RECEIVED, ready.envelope.webhook_id)
-    points.at("sent")
+            await service.enrol(agency(kind, url=f"{hook}/{kind.value}"))
 
 
 def _note(path: Path, line: str) -> None:
-    """What the outside world saw survives the process."""
+    """What the outside world was told survives the process."""
     handle = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     try:
         os.write(handle, f"{line}\n".encode())
     finally:
         os.close(handle)
-
-
-def _plant(fault: str) -> Callable[[Service], Any]:
-    """Plant a fault; what makes up for it later, as a program with the fault would."""
-    return {"": _nothing, "entry after sending": _entry_after_sending, "entries apart": _entries_apart}[fault]()
-
-
-def _nothing() -> Callable[[Service], Any]:
-    async def late(_: Service) -> None:
-        return
-
-    return late
-
-
-def _entry_after_sending() -> Callable[[Service], Any]:
-    """The attempt's entry is written when it was sent, not before."""
-    bodies: list[dict[str, Any]] = []
-    log = Happening.log
-
-    def held(it: Happening, kind: Kind, body: dict[str, Any]) -> None:
-        if kind is Kind.ATTEMPT_STARTED:
-            bodies.append(body)
-        else:
-            log(it, kind, body)
-
-    def story(service: Service) -> Callable[[Transaction], None]:
-        def told(tx: Transaction) -> None:
-            with happening(tx, service.desk, ROUTER) as it:
-                while bodies:
-                    log(it, Kind.ATTEMPT_STARTED, bodies.pop())
-
-        return told
-
-    async def late(service: Service) -> None:
-        await service.database.write(story(service))
-
-    setattr(Happening, "log", held)  # noqa: B010 - mypy refuses to see a method replaced
-    return late
-
-
-def _entries_apart() -> Callable[[Service], Any]:
-    """Entries are written in a transaction of their own after the one they tell of: the classic double write."""
-    waiting: list[bytes] = []
-    add = outbox.add
-
-    def held(_: Transaction, entries: Any) -> None:  # noqa: ANN401 - a sequence of bytes
-        waiting.extend(entries)
-
-    async def late(service: Service) -> None:
-        entries = tuple(waiting)
-        waiting.clear()
-        await service.database.write(lambda tx: add(tx, entries))
-
-    setattr(outbox, "add", held)  # noqa: B010 - as above
-    return late

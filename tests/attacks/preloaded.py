@@ -4,10 +4,17 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from tests.attacks.hearing import hearing
 from tests.attacks.pipeline import Life, whole_life
 from tiprouter.storage import migrations
 
+
+async def _warm(folder: Path) -> None:
+    async with hearing() as agency:
+        life = Life(f"sqlite:///{folder}/tiprouter.db", folder, agency.url)
+        await migrations.migrate(life.url)
+        await whole_life(life)
+
+
 with tempfile.TemporaryDirectory(prefix="tiprouter-warm-") as folder:
-    warm = Life(f"sqlite:///{folder}/tiprouter.db", Path(folder))
-    asyncio.run(migrations.migrate(warm.url))
-    asyncio.run(whole_life(warm))
+    asyncio.run(_warm(Path(folder)))

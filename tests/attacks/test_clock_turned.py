@@ -8,9 +8,11 @@ from functools import partial
 import pytest
 
 from tests.attacks.agreement import log_agrees_with_rows
+from tests.support.ageing import AGEING
 from tests.support.answering import told
 from tests.support.fictional import BLAMELESS, agency, grant, person, tip
 from tests.support.service import START, Clock, Service
+from tiprouter.domain.retention import Retained
 from tiprouter.domain.vocabulary import Outcome, RecipientKind
 from tiprouter.receiver.replays import BoundedReplays, Claim
 from tiprouter.storage.database import Transaction
@@ -22,7 +24,7 @@ from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.overdue import watch_duties
 
-RETENTION = timedelta(days=365)
+RETENTION = dict.fromkeys(Retained, timedelta(days=365))
 _TOLD_OF_CLOCK = "select id from notices where reason = 'clock.ahead'"
 LE = RecipientKind.LAW_ENFORCEMENT
 
@@ -122,7 +124,7 @@ async def a_wrong_reading_erases_nothing(service: Service) -> None:
     machine.set(START)
     machine.wait(seconds=1)
     for _ in range(2):
-        for chore in (erasing.erase_aged, watch_clock):
+        for chore in (*AGEING, watch_clock):
             await service.database.write(partial(_done, chore, service.desk))
     assert await service.rows("select owner from data_keys where destroyed_at is not null") == []
     assert len(await service.rows(_TOLD_OF_CLOCK)) == 1

@@ -149,7 +149,7 @@ async def people_write(service: Service, mark: Marks) -> int:
             await told(service, evidence.record_call, row.id, called)
         letter = LetterWords(mark("sent_by"), mark("reference"), mark("note"))
         with contextlib.suppress(TiprouterError):
-            await told(service, evidence.record_letter, row.id, service.clock.at, letter)
+            await told(service, evidence.record_letter, row.id, evidence.Wrote(service.clock.at, letter))
     for row in await service.rows("select id, record_id from questions where state = 'open'"):
         stored = await service.database.read(lambda tx, on=row.record_id: records.load(tx, service.desk.vault, on))  # type: ignore[misc] # a default is no argument
         assert stored is not None

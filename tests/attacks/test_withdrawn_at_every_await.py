@@ -159,11 +159,25 @@ class Story:
         if withdrawal.cancelled:
             assert said == [], number
             return withdrawal
-        # It was on its way or had arrived: the agency has it once, and after it the recall, once.
         assert withdrawal.in_flight + withdrawal.delivered == 1, number
-        assert [one["type"] for one in said] == ["disclosure.made", "disclosure.recalled"], number
+        types = [one["type"] for one in said]
+        if types == ["disclosure.recalled"]:
+            # It was on its way and had not left: the attempt was aborted, and the agency has the recall alone.
+            assert withdrawal.in_flight, number
+            assert await self.result_of(said[0]["data"]["recalls"]) == "aborted", number
+            return withdrawal
+        # It had left, or arrived: the agency has it once, and after it the recall, once.
+        assert types == ["disclosure.made", "disclosure.recalled"], number
         assert said[1]["data"]["recalls"] == said[0]["data"]["disclosure_id"], number
         return withdrawal
+
+    async def result_of(self, disclosure_id: str) -> str:
+        """What came of the one attempt to deliver this."""
+        (row,) = await self.service.rows(
+            f"""select a.result from attempts a join deliveries d on d.id = a.delivery_id
+            where d.disclosure_id = '{disclosure_id}'"""  # noqa: S608 - our own
+        )
+        return str(row.result)
 
 
 async def withdrawn_everywhere(service: Service) -> list[tuple[int, int, int]]:

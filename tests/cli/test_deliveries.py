@@ -32,6 +32,13 @@ async def test_a_dead_letter_from_the_list_to_its_replay(tmp_path: Path, tiprout
         propose = ("propose", recipient.id, "--since", "2026-02-25T00:00:00Z", "--reason", "endpoint_mended")
         proposed, _ = await ask("operator", "replays", *propose)
         replay_id = json.loads(proposed)["id"]
+        await ask("operator", "replays", "stop", replay_id)
+        narrowed = ("--result", "http_error", "--urgency", "standard")
+        _, refused = await ask("operator", "replays", *propose, "--result", "timeout")
+        assert "No delivery matches" in refused
+        proposed, _ = await ask("operator", "replays", *propose, *narrowed)
+        assert (json.loads(proposed)["result"], json.loads(proposed)["urgency"]) == ("http_error", "standard")
+        replay_id = json.loads(proposed)["id"]
         nothing, refused = await ask("operator", "replays", "confirm", replay_id)
         assert not nothing
         assert "A second credential confirms a replay" in refused

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,11 @@ from tiprouter.policy.files import shipped
 from tiprouter.settings import Settings
 from tiprouter.wiring.findings import Finding, Level
 from tiprouter.workflow import credentials, governing
-from tiprouter.workflow.happening import ROUTER
+from tiprouter.workflow.happening import ROUTER, Actor
 from tiprouter.workflow.publish import Sequencer
+
+_OPEN = {"Pages", "Operators"}
+"""What nobody has seen to yet where a service has just begun."""
 
 
 @pytest.fixture
@@ -46,9 +50,41 @@ async def found(settings: Settings, subject: str, *, late: timedelta = timedelta
 async def test_a_lived_in_folder_is_fine(lived_in: Settings) -> None:
     """Everything is OK, and looking changed nothing (rule 2)."""
     before = sorted(str(path) for path in lived_in.data.rglob("*") if path.suffix not in {".db-wal", ".db-shm"})
-    assert {one.level for one in await examine(lived_in, wiring.now()) if one.subject != "Pages"} == {Level.OK}
+    assert {one.level for one in await examine(lived_in, wiring.now()) if one.subject not in _OPEN} == {Level.OK}
     after = sorted(str(path) for path in lived_in.data.rglob("*") if path.suffix not in {".db-wal", ".db-shm"})
     assert after == before
+
+
+@pytest.mark.parametrize(
+    ("by", "ended", "levels", "said"),
+    [
+        ((), False, (Level.WARN, Level.FAIL), "nobody yet"),
+        (("cal_one",), False, (Level.WARN, Level.FAIL), "one person"),
+        (("cal_one", "cal_one"), False, (Level.WARN, Level.FAIL), "one person"),
+        (("cal_one", "cal_two"), False, (Level.OK, Level.OK), "2 persons"),
+        (("cal_one", "cal_two"), True, (Level.WARN, Level.FAIL), "nobody but one is left"),
+    ],
+)
+async def test_two_operators_are_counted_as_persons(
+    lived_in: Settings, by: tuple[str, ...], *, ended: bool, levels: tuple[Level, Level], said: str
+) -> None:
+    """Credentials of one person are one; for real data one is too few, and so is who is left of two."""
+    async with wiring.open_house(lived_in, migrate=False) as house:
+        for one in by:
+            operator, role = Actor(one, "operator"), credentials.CallerRole.OPERATOR
+            made, _ = await house.database.write(partial(credentials.make, desk=house.desk, actor=operator, role=role))
+            if made.waits:
+                await house.database.write(
+                    partial(credentials.confirm, desk=house.desk, actor=ROUTER, caller_id=made.id)
+                )
+        if ended:
+            await house.database.write(lambda tx: credentials.revoke(tx, house.desk, ROUTER, made.id))
+    plain = await found(lived_in, "Operators")
+    strict = {one.subject: one for one in await examine(lived_in, wiring.now(), production=True)}["Operators"]
+    assert (plain.level, strict.level) == levels
+    assert said in plain.found
+    in_the_sandbox = lived_in.model_copy(update={"sandbox": True})
+    assert (await examine(in_the_sandbox, wiring.now(), production=True))[-1].level is levels[0]
 
 
 async def test_an_empty_place_warns_and_stays_empty(tmp_path: Path) -> None:

@@ -80,6 +80,11 @@ UNSAFE = [
     ("Paging", {"page_routine": "none"}, Level.WARN),
     ("Endpoints", {"verify_endpoints": "never"}, Level.FAIL),
     ("Retention", {"retention_days": 0}, Level.WARN),
+    ("Retention", {"retention_tip_days": 0}, Level.WARN),
+    ("Retention", {"retention_answer_days": 0}, Level.WARN),
+    ("Retention", {"retention_accounting_days": 2_191}, Level.FAIL),
+    ("Retention", {"retention_accounting_days": 0}, Level.OK),
+    ("Retention", {"retention_days": 0, "retention_tip_days": 9, "retention_case_days": 9}, Level.OK),
     ("Limits", {"writes_per_minute": 0}, Level.WARN),
     ("Witness clocks", {"log_witnesses": "no witness at all"}, Level.FAIL),
 ]

@@ -33,7 +33,7 @@ DEADLINE = 0.3
 GRACE = 1.0 if "PYTEST_XDIST_WORKER" in os.environ else 0.2
 
 SUCCESS, HTTP_ERROR, GONE, THROTTLED, TIMEOUT = list(AttemptResult)[:5]
-CONNECTION_ERROR, TLS_ERROR, FORBIDDEN, TOO_LARGE, PROTOCOL_ERROR = list(AttemptResult)[5:]
+CONNECTION_ERROR, TLS_ERROR, FORBIDDEN, TOO_LARGE, PROTOCOL_ERROR = list(AttemptResult)[5:10]
 
 # Every address of 127.0.0.0/8 leads to such a listener.
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - a test needs many loopback addresses

@@ -140,7 +140,7 @@ class World:
         begun.append(now)
         while begun[0] <= now - MINUTE:
             begun.popleft()
-        if len(begun) > self.pace.per_minute:
+        if len(begun) > self.pace.limit:
             self.broken.append(f"{name} had {len(begun)} attempts in a minute")
 
     def _takes(self, name: str) -> float:

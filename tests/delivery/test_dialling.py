@@ -7,12 +7,16 @@ from collections.abc import Sequence
 import aiohttp
 import pytest
 
+from tests.support.patience import PATIENCE
+from tiprouter.delivery import dialling
 from tiprouter.delivery.addresses import ForbiddenAddressError
-from tiprouter.delivery.dialling import CURRENT, AddressInfo, checked_request
-from tiprouter.delivery.sender import Sender, open_session
+from tiprouter.delivery.dialling import AddressInfo, CheckedResolver, checked_request
+from tiprouter.delivery.flight import CURRENT
+from tiprouter.delivery.sender import CONNECTIONS_TRIED_MAX, Sender, open_session
 
 from .receiver_fixture import (
     hang,
+    keep_alive,
     reply,
     serve,
     write,
@@ -119,6 +123,47 @@ async def test_a_name_that_changes_its_mind_is_looked_up_again() -> None:
     assert results == [SUCCESS, FORBIDDEN]
 
 
+async def test_a_name_that_moves_takes_its_kept_connections_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 4: busy connections that never idle are given up for where the name leads now, however many there are."""
+    monkeypatch.setattr(dialling, "RECENT_SECONDS", 0.0)
+    leads = ["127.0.0.2"]
+
+    async def lookup(host: str, port: int) -> Sequence[AddressInfo]:
+        return await answers(*leads)(host, port)
+
+    async with serve(keep_alive, host=EVERYWHERE) as receiver, sandbox(lookup) as sender:
+        target = envelope(f"http://agency.example:{receiver.port}/", timeout_seconds=PATIENCE)
+        together = await asyncio.gather(*(sender.send(target) for _ in range(6)))
+        assert (await sender.send(target)).dialled == "127.0.0.2"
+        kept = receiver.connections
+        assert kept > CONNECTIONS_TRIED_MAX
+        leads[:] = ["127.0.0.3"]
+        moved = await sender.send(target)
+        assert (moved.result, moved.dialled, receiver.connections) == (SUCCESS, "127.0.0.3", kept + 1)
+        leads[:] = ["10.0.0.1"]
+        assert (await sender.send(target)).result is FORBIDDEN
+        leads[:] = []
+        assert (await sender.send(target)).result is CONNECTION_ERROR
+    assert {one.result for one in together} == {SUCCESS}
+    assert receiver.connections == kept + 1
+
+
+async def test_a_name_is_not_asked_for_at_each_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 4: an answer serves the kept connection for a moment; an address in place of a name is never asked for."""
+    monkeypatch.setattr(dialling, "RECENT_SECONDS", 3_600.0)
+    asked: list[str] = []
+
+    async def lookup(host: str, port: int) -> Sequence[AddressInfo]:
+        asked.append(host)
+        return await answers("127.0.0.1")(host, port)
+
+    async with serve(keep_alive) as receiver, sandbox(lookup) as sender:
+        for host in ("agency.example", "127.0.0.1"):
+            for _ in range(3):
+                assert (await sender.send(envelope(f"http://{host}:{receiver.port}/"))).result is SUCCESS
+    assert (asked, receiver.connections) == (["agency.example"], 2)
+
+
 async def test_a_second_address_is_tried_when_the_first_is_silent() -> None:
     """Rule 2: the checked addresses are all used, and the one that answered is noted."""
     lookup = answers("127.0.0.2", "127.0.0.3")
@@ -156,8 +201,9 @@ async def test_a_literal_address_meets_the_socket_guard() -> None:
 
 async def test_no_byte_is_written_to_a_peer_that_was_not_checked() -> None:
     """Rule 4: even if a connection came to be without the other guards."""
+    resolver = CheckedResolver(answers("127.0.0.1"), sandbox=False)
     async with serve(hang, read=False) as receiver:
-        async with aiohttp.ClientSession(request_class=checked_request(sandbox=False)) as session:
+        async with aiohttp.ClientSession(request_class=checked_request(resolver, sandbox=False)) as session:
             with pytest.raises(ForbiddenAddressError):
                 await session.post(url(receiver), data=BODY)
         await asyncio.sleep(0.02)

@@ -17,7 +17,7 @@ from tiprouter.receiver.misbehaving import BEHAVIOURS, Opened, opened
 from .sending import TRUST, envelope
 
 SUCCESS, HTTP_ERROR, GONE, THROTTLED, TIMEOUT = list(AttemptResult)[:5]
-CONNECTION_ERROR, TLS_ERROR, FORBIDDEN, TOO_LARGE, PROTOCOL_ERROR = list(AttemptResult)[5:]
+CONNECTION_ERROR, TLS_ERROR, FORBIDDEN, TOO_LARGE, PROTOCOL_ERROR = list(AttemptResult)[5:10]
 Expected: TypeAlias = list[tuple[AttemptResult, int | None]]
 
 DEADLINE = 0.5

@@ -3,7 +3,9 @@
 import asyncio
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tiprouter.delivery.schedule import Urgency, next_attempt_at
@@ -147,6 +149,26 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
         attempted, _ = await attempt(reply(200))
     assert attempted.result is SUCCESS
     assert proxy.connections == 0
+
+
+async def test_a_netrc_of_the_environment_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 2: a file in a home folder must not add credentials to disclosures, with or without a proxy beside it."""
+    for name in (".netrc", "_netrc", "elsewhere"):
+        (tmp_path / name).write_text("default login example password example-not-a-password\n")
+        (tmp_path / name).chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "elsewhere"))
+    async with serve(reply(200)) as proxy:
+        monkeypatch.setenv("http_proxy", url(proxy, "").replace("//", "//example:example@"))
+        attempted, receiver = await attempt(reply(200))
+        assert (attempted.result, proxy.connections) == (SUCCESS, 0)
+    said = receiver.requests[0].headers
+    assert not [name for name in said if "authorization" in name]
+    # What a session that listens to its environment does with the same file: the test is not about nothing.
+    async with serve(reply(200)) as obeyed, aiohttp.ClientSession(trust_env=True) as session:
+        monkeypatch.delenv("http_proxy")
+        await session.post(url(obeyed))
+    assert "authorization" in obeyed.requests[0].headers
 
 
 class _LooksRedacted:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tiprouter.domain.consent import Choice, Consent
+from tiprouter.domain.consent import Choice, Consent, Guardianship
 from tiprouter.domain.duty import DutyRow, Protocol, Territory, World
 from tiprouter.domain.facts import Situation
 from tiprouter.domain.recipient import Recipient, RecipientStatus, SignatureScheme
@@ -102,6 +102,10 @@ def record(*persons: Person, **changes: Any) -> Record:  # noqa: ANN401 - fields
     return Record(**(values | changes))
 
 
+AUNT = Guardianship("aunt", "Example Advocate", NOW - DAY)
+"""A guardian who consents, and whose word it is that nothing implicates her."""
+
+
 def grant(*kinds: RecipientKind, **changes: Any) -> Consent:  # noqa: ANN401 - fields of many types
     """An informed grant of everything, by the person, for a month."""
     values: dict[str, Any] = {
@@ -120,6 +124,8 @@ def grant(*kinds: RecipientKind, **changes: Any) -> Consent:  # noqa: ANN401 - f
         "valid_from": NOW - DAY,
         "expires_at": NOW + 30 * DAY,
     }
+    if changes.get("grantor", Grantor.SELF) is not Grantor.SELF:
+        values["guardian"] = AUNT
     return Consent(**(values | changes))
 
 

@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiprouter.domain import consent as consent_rules
-from tiprouter.domain.consent import Consent, Question, changes_after, state_of
+from tiprouter.domain.consent import Consent, InformedItem, Question, changes_after, state_of
+from tiprouter.domain.record import Guardian
 from tiprouter.domain.vocabulary import AgeBand, Answer, Category, ConsentState, Grantor, Purpose, RecipientKind
 
 from .examples import CHILDREN, DAY, HOUR, NOW, POLICE, PROVIDER, agency, grant, refusal
 
-ADULT = Question(agency(), AgeBand.ADULT, minor_alone=False)
-CHILD = Question(agency(), AgeBand.MINOR, minor_alone=False)
-CHILD_ALONE = Question(agency(), AgeBand.MINOR, minor_alone=True)
+CLEAR = (Guardian("aunt", Answer.NO),)
+ADULT = Question(agency(), AgeBand.ADULT, minor_alone=False, guardians=CLEAR)
+CHILD = Question(agency(), AgeBand.MINOR, minor_alone=False, guardians=CLEAR)
+CHILD_ALONE = Question(agency(), AgeBand.MINOR, minor_alone=True, guardians=CLEAR)
 INCIDENT = Category.INCIDENT
 
 _spans = st.integers(-72, 72).map(lambda hours: NOW + hours * HOUR)
@@ -37,18 +39,38 @@ _grants = st.builds(
 )
 _refusals = st.builds(refusal, id=st.sampled_from("efgh"), given_at=_spoken)
 _consents = st.lists(_grants | _refusals, max_size=5)
-_questions = st.builds(Question, st.just(agency()), st.sampled_from(AgeBand), minor_alone=st.booleans())
+_questions = st.builds(
+    Question,
+    st.just(agency()),
+    st.sampled_from(AgeBand),
+    minor_alone=st.booleans(),
+    guardians=st.sampled_from([(), CLEAR]),
+)
 
 
 def _state(*consents: Consent, question: Question = ADULT, category: Category = INCIDENT) -> ConsentState:
     return state_of(consents, question, category, NOW)
 
 
-@pytest.mark.parametrize("change", [{"informed": False}, {"expires_at": None}])
+@pytest.mark.parametrize(
+    "change",
+    [{"informed": False}, {"informed": ()}, {"expires_at": None}]
+    + [{"informed": tuple(one for one in InformedItem if one is not gap)} for gap in InformedItem],
+)
 def test_a_grant_without_checklist_or_end_is_void(change: dict[str, Any]) -> None:
-    """Rule 1: no expiry means invalid, not for ever."""
+    """Rule 1: no expiry means invalid, not for ever; told all but one thing is not told."""
     assert _state(grant()) is ConsentState.GRANTED
+    assert _state(grant(informed=tuple(reversed(InformedItem)))) is ConsentState.GRANTED
     assert _state(grant(**change)) is ConsentState.VOID
+
+
+def test_what_was_not_told_is_named_item_by_item() -> None:
+    """Rule 1: a bare yes is all of it and a bare no nothing; a list is itself, in the vocabulary's order."""
+    two = (InformedItem.RISKS, InformedItem.RECIPIENTS)
+    assert grant(informed=two).checklist == (InformedItem.RECIPIENTS, InformedItem.RISKS)
+    assert set(grant(informed=two).untold) == set(InformedItem) - set(two)
+    assert (grant(informed=True).checklist, grant(informed=True).untold) == (tuple(InformedItem), ())
+    assert (grant(informed=False).checklist, grant(informed=False).untold) == ((), tuple(InformedItem))
 
 
 def test_consent_to_a_provider_is_not_consent_to_police() -> None:
@@ -129,7 +151,7 @@ def _allowed_by(grantors: list[Grantor], implicated: list[Answer]) -> int:
     return sum(
         _state(
             grant(kind, grantor=grantor, guardian_implicated=answer),
-            question=Question(agency(kind), age, minor_alone=alone),
+            question=Question(agency(kind), age, minor_alone=alone, guardians=CLEAR),
             category=category,
         )
         is ConsentState.GRANTED

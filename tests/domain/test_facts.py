@@ -239,15 +239,15 @@ def test_a_wish_to_stay_anonymous_narrows() -> None:
 @pytest.mark.parametrize(
     ("guardians", "state"),
     [
-        ([], ConsentState.GRANTED),
+        ([], ConsentState.VOID),
         ([Answer.NO], ConsentState.GRANTED),
         ([Answer.YES], ConsentState.VOID),
         ([Answer.UNKNOWN], ConsentState.VOID),
-        ([Answer.YES, Answer.NO], ConsentState.GRANTED),
+        ([Answer.YES, Answer.NO], ConsentState.VOID),
     ],
 )
 def test_a_childs_consent_needs_a_guardian_who_is_not_implicated(guardians: list[Answer], state: ConsentState) -> None:
-    """Rule 8: the record's own word on the guardians counts beside the consent's."""
+    """Rule 8: the record's own word on the guardians counts beside the consent's; here no guardian is named."""
     child = person("a", age=CHILD, guardians=tuple(Guardian("parent", implicated) for implicated in guardians))
     of = situation(record(child), a=[grant(PROVIDER, grantor=Grantor.BOTH)])
     assert _facts(of, agency(PROVIDER)).consent(Category.INCIDENT) is state

@@ -97,6 +97,21 @@ def test_what_is_slow_gives_its_place_back_up_to_a_bound() -> None:
     assert Room(Places(4, {}), 4, many, {Lane.FIRST: 4 * SLOW_FOR_EACH + 3}).taken()[Lane.FIRST] == 3
 
 
+@pytest.mark.parametrize("limit", [1, 5, 19, 20, 250])
+def test_no_second_holds_more_than_an_agency_s_own_pace(limit: int) -> None:
+    """Its own number in the house's place, whichever is the smaller; without one the house's."""
+    pace, free_at, now, begun = Pace(30).own(limit), None, NOW, []
+    for _ in range(3 * limit + 3):
+        while not pace.admits(free_at, now):
+            now += timedelta(milliseconds=1)
+        free_at = pace.spend(free_at, now)
+        begun.append(now)
+    for first in begun:
+        assert sum(first <= one < first + timedelta(seconds=1) for one in begun) <= limit
+    assert begun[-1] - begun[0] < timedelta(seconds=8), "and it gets what it asked for"
+    assert Pace(30).own(None) == Pace(30)
+
+
 @given(st.integers(1, 500), st.lists(st.floats(0, 20), min_size=1, max_size=300))
 def test_no_minute_holds_more_than_the_pace(per_minute: int, gaps: list[float]) -> None:
     """Pace, rules 1 and 2: in every minute, whenever attempts are asked for."""

@@ -14,24 +14,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.service import START
+from tiprouter.domain import notice, repeating
 from tiprouter.domain.notice import (
-    ESCALATIONS_MAX,
     FAILING,
     OTHERWISE,
     REASONS,
     REPEAT_EVERY,
-    REPEATS_MAX,
     UNDELIVERED,
     PageChannel,
-    Routing,
     Severity,
     due_at,
-    give_up_at,
     reason_of,
-    repeats_max,
 )
 from tiprouter.domain.page import Told, compose, letter
 from tiprouter.domain.page_states import PAGE_DUE, PAGE_TRANSITIONS, PageEvent, PageState, next_page_state, page_mermaid
+from tiprouter.domain.repeating import (
+    DUTY_OVERDUE,
+    ESCALATIONS_MAX,
+    REPEATS_MAX,
+    REVIEW_OVERDUE,
+    REVIEW_WANTED,
+    UNTIL_DONE,
+    WIDEST,
+    Routing,
+    give_up_at,
+    repeat_after,
+    repeats_max,
+)
 from tiprouter.domain.states import IllegalTransitionError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,9 +72,10 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)).map(lambda at
 def told_in_source() -> set[str]:
     """Every reason that is written out where a story tells a human, or that a constant there names."""
     found = set()
+    elsewhere = {name: value for module in (notice, repeating) for name, value in vars(module).items()}
     for path in sorted((ROOT / "src" / "tiprouter" / "workflow").glob("*.py")):
         tree = ast.parse(path.read_text())
-        named: dict[str, object] = {}
+        named: dict[str, object] = dict(elsewhere)
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign):
                 for names, values in ((target, node.value) for target in node.targets):
@@ -83,7 +93,15 @@ def told_in_source() -> set[str]:
 def test_every_reason_that_is_told_has_a_severity_and_words() -> None:
     """Rule 1, over the source as it is: a new reason without its row would page, and say nothing."""
     told = told_in_source()
-    assert {"delivery.late", "duty.call", "duty.overdue", "record.undecided", "review.due"} <= told
+    assert {
+        "delivery.late",
+        "duty.call",
+        "duty.overdue",
+        "record.undecided",
+        "review.due",
+        REVIEW_WANTED,
+        REVIEW_OVERDUE,
+    } <= told
     assert told - set(REASONS) == set()
 
 
@@ -149,8 +167,28 @@ def test_a_severity_goes_where_the_operator_sends_it() -> None:
     assert Routing().first(UNDELIVERED) == Routing().again(UNDELIVERED, 1) == ()
 
 
+def test_what_is_overdue_is_told_again_at_widening_intervals_without_end() -> None:
+    """Repeating, rule 3: twice as long each time, a day at most; through the channels of its severity alone."""
+    assert {REVIEW_OVERDUE, DUTY_OVERDUE} == UNTIL_DONE
+    routing = Routing(frozenset({WEBHOOK, EMAIL}), {URGENT: frozenset({WEBHOOK})})
+    for name in sorted(UNTIL_DONE):
+        spans = [repeat_after(name, repeats) for repeats in range(9)]
+        assert spans[:7] == [REPEAT_EVERY * 2**number for number in range(7)]
+        assert spans[7:] == [WIDEST, WIDEST]
+        assert repeat_after(name, 10_000) == WIDEST == timedelta(days=1)
+        assert routing.again(name, 1) == routing.again(name, 100) == (WEBHOOK,)
+
+
+def test_a_review_about_danger_is_never_routine() -> None:
+    """Repeating, rule 2: it is imminent, so no letter folds it, and it is repeated."""
+    assert reason_of(REVIEW_WANTED).severity is IMMINENT
+    assert repeat_after(REVIEW_WANTED, 0) == REPEAT_EVERY
+    assert repeat_after(REVIEW_WANTED, ESCALATIONS_MAX) is None
+    assert repeat_after("review.wanted", 0) is None
+
+
 def test_only_the_imminent_is_repeated_and_it_escalates() -> None:
-    """Rule 5: to every channel eight times; about what has not arrived, on for a day by its own."""
+    """Repeating, rule 2: to every channel eight times; about what has not arrived, on for a day by its own."""
     routing = Routing(frozenset({WEBHOOK, EMAIL}), {IMMINENT: frozenset({WEBHOOK})})
     assert [routing.again(UNDELIVERED, number) for number in (1, ESCALATIONS_MAX, ESCALATIONS_MAX + 1)] == [
         (WEBHOOK, EMAIL),

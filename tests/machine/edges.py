@@ -4,9 +4,11 @@
 2. `hasten`: an agency came or changed, and a worker is faster than the chore that decides again; or the chores are.
 3. `gone`: an endpoint is gone, and the chores come at once.
 4. `endpoint`: what two persons change is proposed, and waits; until the second confirms, everything goes where it went.
+5. `comes_late`: an agency that somebody's grant is for is not there yet, or is suspended; then it comes, or comes back.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,9 +16,10 @@ from tests.machine.content import demand
 from tests.machine.machine import AGENCIES_MAX, Agencies, Network
 from tests.machine.staff import Offices
 from tests.support.endpoints import SECOND
+from tests.support.fictional import agency as fictional_agency
 from tests.support.service import OPERATOR
 from tiprouter.delivery.attempts import Attempted, AttemptResult
-from tiprouter.domain.recipient import DeliveryMode, Recipient
+from tiprouter.domain.recipient import DeliveryMode, Recipient, RecipientStatus
 from tiprouter.domain.states import TERMINAL, DeliveryState
 from tiprouter.errors import ConflictError, InvalidError
 from tiprouter.workflow import endpoint_changes
@@ -52,6 +55,43 @@ class Edges(Agencies, Network, Offices):
             self.everything_due()
             return "the chores first"
         return self._whoever_is_first()
+
+    def comes_late(self) -> str | None:
+        """An agency that grants are for is registered after them, or suspended and later active again (rule 5)."""
+        away = [one for one in self.model.agencies.values() if one.status is RecipientStatus.SUSPENDED]
+        if (away or len(self.model.agencies) < AGENCIES_MAX) and self.chance.random() < 0.5:
+            # What still waits for somebody would be looked at anyway.
+            self.settle()
+        if away:
+            back, said = self.chance.choice(away), "comes back"
+            lasting = self.model.now + timedelta(days=900)
+            self.changed_to(back, replace(back, status=RecipientStatus.ACTIVE, agreement_until=lasting))
+        elif len(self.model.agencies) < AGENCIES_MAX and self.chance.random() < 0.4:
+            kinds = [
+                kind
+                for told in self.open_records()
+                for person_id in told.persons
+                for one in self.model.sayings.get(person_id, ())
+                if one.grant and one.counts and one.withdrawn is None
+                for kind in sorted(one.extent.kinds)
+            ]
+            if not kinds:
+                return None
+            lasting = self.model.now + timedelta(days=900)
+            wanted = fictional_agency(self.chance.choice(kinds), "US-TX", agreement_until=lasting)
+            self.registered(wanted)
+            said = f"{wanted.kind.value} comes"
+        else:
+            gone = self.any_agency()
+            self.changed_to(gone, replace(gone, status=RecipientStatus.SUSPENDED))
+            return "goes away"
+        if self.chance.random() < 0.7:
+            self.everything_due()
+        return said
+
+    def settle(self) -> str:
+        """Everything that can happen by itself happens."""
+        raise NotImplementedError
 
     def everything_due(self) -> int:
         """The chores, until nothing is due."""

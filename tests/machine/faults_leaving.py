@@ -6,16 +6,20 @@ from typing import Any, Final
 
 from tests.machine.faults import Patches, cancelling
 from tests.machine.patching import inside, put, room
+from tiprouter.domain.routing import Reach
 from tiprouter.domain.states import DeliveryState
+from tiprouter.domain.vocabulary import RecordKind
 
-assess, answering, disclose, dispatch, endpoint_changes, enrolment = (
+assess, answering, consenting, disclose, dispatch, endpoint_changes, enrolment = (
     room(f"workflow.{name}")
-    for name in ("assess", "answering", "disclose", "dispatch", "endpoint_changes", "enrolment")
+    for name in ("assess", "answering", "consenting", "disclose", "dispatch", "endpoint_changes", "enrolment")
 )
 gathering, leaving, passing_on, recovery, replaying = (
     room(f"workflow.{name}") for name in ("gathering", "leaving", "passing_on", "recovery", "replaying")
 )
-deliveries, inbox_rows, registry = map(room, ("storage.deliveries", "storage.inbox", "storage.registry"))
+deliveries, inbox_rows, registry, sweeps = map(
+    room, ("storage.deliveries", "storage.inbox", "storage.registry", "storage.sweeps")
+)
 
 
 def claim_believes() -> list[Any]:
@@ -89,10 +93,26 @@ def newcomer_never_considered() -> list[Any]:
     register = enrolment.register
 
     def quietly(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the story's
-        with put(enrolment.records, "look_again_at_open", lambda *_: 0):
+        with put(enrolment, "agency_changed", lambda *_: None):
             return register(*given, **named)
 
     return [put(enrolment, "register", quietly)]
+
+
+def withheld_for_good() -> list[Any]:
+    """What an agency or a bundle change may touch leaves out tips about which nothing waits any more."""
+    touched = inside(sweeps, "_touched")
+
+    def open_ones_alone(sweep: Any, row: Any) -> Any:  # noqa: ANN401 - as the product's
+        busy = sweep.reach is Reach.PRESSING or row.kind == RecordKind.CASE
+        return touched(sweep, row) if busy else False
+
+    return [put(sweeps, "_touched", open_ones_alone)]
+
+
+def only_the_live_counted() -> list[Any]:
+    """A withdrawal says that nothing was out when what was sent is an older version."""
+    return [put(consenting.disclosures, "recalled", lambda *_: set())]
 
 
 def only_the_live_recalled() -> list[Any]:
@@ -194,6 +214,8 @@ FAULTS: Final[Mapping[str, Patches]] = {
         permitted_for_good,
         whoever_the_agency_is_now,
         newcomer_never_considered,
+        withheld_for_good,
+        only_the_live_counted,
         only_the_live_recalled,
         answer_ungated,
         answer_never_looked_at_again,

@@ -14,6 +14,7 @@ import random
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -24,6 +25,7 @@ from tests.support.fictional import agency
 from tests.support.service import LIBRARY, OPERATOR, ORIGIN, START, Clock, bundle
 from tiprouter.audit.note import Signer
 from tiprouter.domain.recipient import Recipient  # noqa: TC001 - as above
+from tiprouter.domain.retention import Retained
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.errors import ConfigurationError
 from tiprouter.storage import migrations
@@ -36,6 +38,9 @@ from tiprouter.workflow.publish import open_log
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+
+RETAINED: Final = timedelta(days=40)
+"""So long what is closed is kept."""
 
 FIRST_AGENCIES: Final = (
     RecipientKind.LAW_ENFORCEMENT,
@@ -204,7 +209,16 @@ class House:
         """Rule 2."""
         vault = self._vault
         blind, seed = self.write(lambda tx: (vault.secret(tx, "blind-index"), vault.secret(tx, "log-signing")))
-        desk = self.desk = Desk(self.clock, self._entropy, vault, LIBRARY, blind, sandbox=False, verify_endpoints=False)
+        desk = self.desk = Desk(
+            self.clock,
+            self._entropy,
+            vault,
+            LIBRARY,
+            blind,
+            sandbox=False,
+            retention={Retained.TIP: RETAINED, Retained.CASE: RETAINED},
+            verify_endpoints=False,
+        )
         signer = self.signer = Signer(ORIGIN, seed)
         self.write(lambda tx: open_log(tx, desk, signer))
         self.write(lambda tx: governing.install(tx, desk, bundle(), {"passed": True, "by": "release"}))

@@ -11,13 +11,13 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar
 
 from tests.machine.content import demand
-from tests.machine.house import House
+from tests.machine.house import RETAINED, House
 from tests.machine.log import LogKeeper
 from tests.machine.model import Model, Told
 from tests.machine.telling import Teller
@@ -37,12 +37,12 @@ from tiprouter.workflow import dispatch, enrolment, intake
 from tiprouter.workflow.chores import Chore
 from tiprouter.workflow.dispatch import Ready
 from tiprouter.workflow.endpoint_changes import ChangeWaitsError
+from tiprouter.workflow.erasing import erase_aged
 from tiprouter.workflow.happening import Desk
 
 T = TypeVar("T")
 RECORDS_MAX: Final = 3
 AGENCIES_MAX: Final = 5
-WAITING: Final = ("HOLD_REVIEW", "HOLD_ERROR", "DUTY_BLOCKED")
 ANSWERS: Final = (
     (Attempted(AttemptResult.SUCCESS, 200, None, 5, "203.0.113.9", b"ok"), 10),
     (Attempted(AttemptResult.HTTP_ERROR, 500, None, 5, "203.0.113.9", b"no"), 2),
@@ -60,11 +60,6 @@ def claiming(desk: Desk, limit: int, each: int) -> Callable[[Transaction], list[
     return lambda tx: dispatch.claim(tx, desk, Room(Places(limit, {}), each))
 
 
-def chore_of(chore: Chore, desk: Desk) -> Callable[[Transaction], int]:
-    """The story of one chore."""
-    return lambda tx: chore(tx, desk)
-
-
 @dataclass
 class Basics:
     """One history: the house, its books, and the network between."""
@@ -80,6 +75,7 @@ class Basics:
     done: Counter[str] = field(default_factory=Counter)
     chance: Random = field(default_factory=Random)
     stepping: tuple[str, int] = ("end", 0)
+    idle: dict[Chore, tuple[int, datetime]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         house = self.house
@@ -139,6 +135,42 @@ class Basics:
         self.model.now = self.house.clock.at
         self.model.age_answers()
 
+    def chore(self, chore: Chore) -> int:
+        """One chore's part of what is due. What found nothing finds nothing until a row or the moment is another."""
+        moment = (self.house.changes(), self.model.now)
+        if self.idle.get(chore) == moment:
+            return 0
+        desk = self.house.desk
+        done = self.tell(lambda tx: chore(tx, desk), self._retained if chore is erase_aged else None)
+        if not done:
+            self.idle[chore] = (self.house.changes(), self.model.now)
+        return done
+
+    def _retained(self, looked: int) -> None:
+        """What was closed long enough ago is erased by itself, and nothing that must be kept."""
+        gone = self.house.rows("select id from records where erased_at is not null") if looked else []
+        was = self.watch.tables
+        for told in [self.model.records[row[0]] for row in gone if not self.model.records[row[0]].erased]:
+            shares = [one for one in self.open_records() if told.ever & one.ever]
+            demand(not any(one.holds for one in shares), "what is held is kept", told.id)
+            demand(told.closed or told.record.kind is RecordKind.TIP, "what is open is kept", told.id)
+            demand(self.model.now >= told.since + RETAINED, "what is closed is kept for a while", told.id)
+            under_way = [row for row in was["deliveries"].values() if row[3] == told.id]
+            demand(all(DeliveryState(row[1]) in TERMINAL for row in under_way), "what is sent is kept", told.id)
+            owed = [row for row in was["duties"].values() if row[2] == told.id and row[8]]
+            demand(not any(row[1] in ("open", "overdue") for row in owed), "what is owed is kept", told.id)
+            self.forget(told)
+            self.watch.outcomes["erased by age"] += 1
+
+    def forget(self, told: Told) -> None:
+        """A record is erased as a whole, and with it what persons said whom no other one names."""
+        self.model.dead |= told.markers.keys()
+        self.model.dead |= {key for key, one in self.model.replies.items() if one.record_id == told.id}
+        told.erased = True
+        for who in told.ever:
+            if not any(who in one.ever for one in self.open_records()):
+                self.model.sayings[who] = []
+
     def open_records(self) -> list[Told]:
         """The records that were not erased, oldest first."""
         return [one for one in self.model.records.values() if not one.erased]
@@ -148,14 +180,12 @@ class Basics:
         return self.chance.choice(list(self.model.agencies.values()))
 
     def shelve(self) -> None:
-        """A bundle or an agency came or changes: what was decided, delivered and done is history by itself."""
-        tables = self.watch.tables
-        busy = {row[3] for row in tables["deliveries"].values() if DeliveryState(row[1]) not in TERMINAL}
-        busy |= {row[1] for row in tables["decisions"].values() if row[4] in WAITING}
-        for told in self.open_records():
-            case = told.record.kind is RecordKind.CASE and not told.closed
-            if not case and told.id not in busy:
-                self.history.add(told.id)
+        """A bundle changes, or an agency comes or changes: what of a tip is with somebody may be history from now on.
+
+        What an agency holds may be more or less than it would be told now, and `Machine._history_to` says what need not
+        be told to whoever comes later. Whatever else may be told and is not is missing all the same.
+        """
+        self.history |= {told.id for told in self.open_records() if told.record.kind is RecordKind.TIP}
 
 
 class Signals(Basics):
@@ -200,7 +230,7 @@ class Signals(Basics):
         stored = accepted.stored
         told = self.model.records.get(stored.id)
         if told is None:
-            told = Told(stored.id, stored.record, stored.persons, stored.revision, markers)
+            told = Told(stored.id, stored.record, stored.persons, stored.revision, markers, self.model.now)
             self.model.records[stored.id] = told
         told.record, told.persons, told.revision, told.markers = (
             stored.record,
@@ -208,6 +238,7 @@ class Signals(Basics):
             stored.revision,
             markers,
         )
+        told.since = self.model.now
         told.closed = stored.record.status is CaseStatus.CLOSED
         told.ever.update(stored.persons)
         self.history.discard(stored.id)
@@ -245,14 +276,18 @@ class Agencies(Basics):
         hoped = [kind for some in self.model.sayings.values() for one in some if one.grant for kind in one.extent.kinds]
         kinds = sorted(hoped) if hoped and self.chance.random() < 0.6 else list(RecipientKind)
         wanted = self._varied(fictional_agency(self.chance.choice(kinds), self._place()))
+        self.registered(wanted)
+        return wanted.kind.value
+
+    def registered(self, wanted: Recipient) -> None:
+        """An agency is registered so."""
         desk = self.house.desk
-        self.shelve()
 
         def booked(enrolled: enrolment.Enrolled) -> None:
             self.model.agencies[enrolled.recipient.id] = enrolled.recipient
 
+        self.shelve()
         self.tell(lambda tx: enrolment.register(tx, desk, OPERATOR, wanted), booked)
-        return wanted.kind.value
 
     def change(self) -> str:
         """An agency changes: suspended, of another kind or place, without agreement, with another way of delivery."""
@@ -263,15 +298,20 @@ class Agencies(Basics):
         if self.chance.random() < 0.05:
             self.refused(lambda tx: enrolment.change(tx, desk, OPERATOR, wanted, old.revision + 1), ConflictError)
             return "stale"
+        if not self.changed_to(old, wanted):
+            return "waits for a second person"
+        return f"{wanted.status.value} {wanted.delivery_mode.value}"
+
+    def changed_to(self, old: Recipient, wanted: Recipient) -> bool:
+        """An agency is this from now on, by as many persons as that takes; or another change of it waits."""
+        desk = self.house.desk
         self.shelve()
 
         def booked(changed: Recipient) -> None:
             self.model.agencies[old.id] = changed
 
         story = partial(change_by_two, desk=desk, wanted=wanted, expected=old.revision)
-        if not self.attempt(story, booked, ChangeWaitsError):
-            return "waits for a second person"
-        return f"{wanted.status.value} {wanted.delivery_mode.value}"
+        return self.attempt(story, booked, ChangeWaitsError)
 
     def _place(self) -> str:
         return self.chance.choice(("US-TX", "US-TX", "US-TX", "US-CA", "US"))

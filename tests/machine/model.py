@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from tests.machine.saying import Asked, Saying, state
+from tests.machine.saying import Asked, Saying, cleared, state
 from tiprouter.domain.age import Majority
 from tiprouter.domain.duty import Protocol, duty_toward
 from tiprouter.domain.facts import Facts
@@ -56,6 +56,7 @@ class Told:
     persons: tuple[str, ...]
     revision: int
     markers: Mapping[str, tuple[tuple[str, ...], Category | None]]
+    since: datetime
     closed: bool = False
     erased: bool = False
     ever: set[str] = field(default_factory=set)
@@ -213,11 +214,12 @@ class Model:
             code in self.protocol.territories and self.protocol.territories[code].minor_alone for code in codes
         )
         duties = {person.ref: self._duty(told, person, agency) for person in record.persons}
+        where = tuple(place.code for place in places) or agency.jurisdictions
         consents = {
-            person.ref: self._consents(
-                told, person, Asked(agency.id, agency.kind, ages[person.ref] is AgeBand.MINOR, alone)
+            one.ref: self._consents(
+                told, one, Asked(agency.id, agency.kind, ages[one.ref] is AgeBand.MINOR, alone, where, cleared(one))
             )
-            for person in record.persons
+            for one in record.persons
         }
         perceived = self._perceived(told)
         shared: dict[str, Any] = {
@@ -311,13 +313,10 @@ class Model:
 
     def _consents(self, told: Told, person: Person, asked: Asked) -> tuple[ConsentState, ...]:
         sayings = self.sayings.get(told.persons[told.record.persons.index(person)], ())
-        guarded = bool(person.guardians) and all(one.implicated is not Answer.NO for one in person.guardians)
         signaler = told.record.signaler
         found = []
         for category in Category:
             word = state(sayings, asked, category, self.now)
-            if word is ConsentState.GRANTED and asked.minor and guarded and not asked.minor_alone:
-                word = ConsentState.VOID
             hidden = signaler.ref == person.ref and signaler.wish is SignalerWish.ANONYMOUS
             found.append(ConsentState.REFUSED if hidden and category is Category.SIGNALER_IDENTITY else word)
         return tuple(found)

@@ -7,10 +7,10 @@ from typing import Final
 
 from tests.machine.content import demand
 from tests.machine.machine import Basics
-from tests.machine.model import Told
+from tests.machine.model import Told, served
 from tests.machine.saying import Asked, Extent, Saying, state, would_wait
 from tests.support.service import INTAKE
-from tiprouter.domain.consent import Choice, Consent
+from tiprouter.domain.consent import Choice, Consent, Guardianship, InformedItem
 from tiprouter.domain.states import WAITING, DeliveryState
 from tiprouter.domain.subject_states import ConsentPhase
 from tiprouter.domain.vocabulary import (
@@ -29,6 +29,7 @@ from tiprouter.workflow.consenting import Given, Narrower, Whose, Withdrawal
 
 TAKEN_BACK: Final = (ConsentState.WITHDRAWN, ConsentState.REFUSED)
 EVERYTHING: Final = tuple(Category)
+PLACES: Final = ((), ("US-TX",), ("US-CA", "US-TX"), ("US",))
 POLICE: Final = RecipientKind.LAW_ENFORCEMENT
 
 
@@ -132,6 +133,9 @@ class People(Basics):
         if len(old.categories) > 1:
             keep = frozenset(self.chance.sample(sorted(old.categories), len(old.categories) - 1))
             return replace(old, categories=keep), Narrower(categories=tuple(keep))
+        if self.chance.random() < 0.3 and old.places != {"US-TX"} and (not old.places or "US-TX" in old.places):
+            texas = frozenset({"US-TX"})
+            return replace(old, places=texas), Narrower(jurisdictions=tuple(texas))
         if len(old.kinds) > 1:
             kinds = frozenset(self.chance.sample(sorted(old.kinds), 1))
             return replace(old, kinds=kinds), Narrower(kinds=tuple(kinds))
@@ -155,6 +159,7 @@ class People(Basics):
         purposes = frozenset(
             PURPOSE_OF[kind] for kind in (*kinds, *(self.model.agencies[one].kind for one in agencies))
         )
+        places = frozenset(chance.choices(PLACES, (12, 2, 2, 1))[0])
         ends = now + timedelta(hours=chance.choices((1, 12, 24 * 9, 24 * 60), (2, 3, 3, 4))[0])
         given = now - timedelta(minutes=chance.choice((0, 1, 30)))
         return Saying(
@@ -162,13 +167,15 @@ class People(Basics):
             grant=grant,
             grantor=chance.choices(tuple(Grantor), (8, 1, 3))[0].value,
             guardian_clear=chance.random() < 0.85,
-            informed=True,
+            guardian=chance.choice((None, None, None, "somebody-else")),
+            informed=not grant or chance.random() < 0.92,
             extent=Extent(
                 agencies,
                 kinds,
                 purposes if grant else frozenset(),
                 categories if grant or not whole else frozenset(),
                 ends if grant else None,
+                places,
             ),
             given=given,
             heard=now,
@@ -183,12 +190,14 @@ class People(Basics):
             choice=Choice.GRANT if new.grant else Choice.REFUSE,
             grantor=Grantor(new.grantor),
             guardian_implicated=Answer.NO if new.guardian_clear else Answer.UNKNOWN,
+            guardian=Guardianship("parent", "Example Advocate", new.given, new.guardian),
             recipients=tuple(sorted(extent.agencies)),
             kinds=tuple(sorted(extent.kinds)),
             purposes=tuple(sorted(extent.purposes)),
             categories=tuple(sorted(extent.categories)),
             method=ConsentMethod.VERBAL,
-            informed=new.informed,
+            informed=new.informed or tuple(self.chance.sample(tuple(InformedItem), 5)),
+            jurisdictions=tuple(sorted(extent.places)),
             given_at=new.given,
             valid_from=new.begins,
             expires_at=extent.ends,
@@ -215,7 +224,7 @@ class People(Basics):
     def _took_back(
         self, person_id: str, story: Callable[[Transaction], Withdrawal], books: Callable[[], None], *, waited: bool
     ) -> str:
-        before = self._standing(person_id)
+        was, before = self.watch.tables, self._standing(person_id)
 
         def written(_: Withdrawal) -> None:
             if not waited:
@@ -225,12 +234,12 @@ class People(Basics):
 
         found = self.tell(story, written)
         gone = before.keys() - self._standing(person_id).keys()
-        states = [DeliveryState(before[key]) for key in gone]
-        counted = (
-            sum(one in WAITING for one in states),
-            states.count(DeliveryState.CLAIMED),
-            states.count(DeliveryState.DELIVERED),
-        )
+        queued = {key for key in gone if before[key] in WAITING}
+        flying = {key for key in gone if before[key] == DeliveryState.CLAIMED}
+        now = self.watch.tables["disclosures"]
+        # Whatever it recalled had left, whichever version it was; each is told of once.
+        left = {row[2] for key, row in now.items() if row[2] and key not in was["disclosures"]} - queued - flying
+        counted = (len(queued), len(flying), len(left))
         said = (found.cancelled, found.in_flight, found.delivered)
         demand(said == counted, "a withdrawal says what it found", said, counted)
         self._after_a_no(person_id)
@@ -277,7 +286,9 @@ class People(Basics):
             if person_id not in self.model.records[record_id].ever:
                 continue
             agency = self.model.agencies[agency_id]
-            asked = Asked(agency_id, agency.kind, minor=False, minor_alone=True)
+            record = self.model.records[record_id].record
+            where = tuple(place.code for place in served(record, agency)) or agency.jurisdictions
+            asked = Asked(agency_id, agency.kind, minor=False, minor_alone=True, places=where)
             sayings = self.model.sayings[person_id]
             gone = {one for one in mine if state(sayings, asked, one, self.model.now) in TAKEN_BACK}
             told = self.model.records[record_id]

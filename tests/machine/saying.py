@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from tiprouter.domain.vocabulary import PURPOSE_OF, Category, ConsentState, Purpose, RecipientKind
+from tiprouter.domain.record import Person
+from tiprouter.domain.vocabulary import PURPOSE_OF, Answer, Category, ConsentState, Purpose, RecipientKind
 
 CONFIRM_WITHIN: Final = timedelta(days=14)
 CONFIRM_AFTER: Final = timedelta(minutes=10)
@@ -24,18 +25,36 @@ class Extent:
     purposes: frozenset[Purpose]
     categories: frozenset[Category]
     ends: datetime | None
+    places: frozenset[str] = frozenset()
 
-    def reaches(self, agency_id: str, kind: RecipientKind, category: Category) -> bool:
-        """Whether it is about this agency and category."""
-        whom = agency_id in self.agencies or kind in self.kinds
-        return whom and PURPOSE_OF[kind] in self.purposes and category in self.categories
+    def whole(self, asked: "Asked", category: Category) -> bool:
+        """Whether it holds this agency and category, everywhere that is asked about; no places are all of them."""
+        here = not self.places or (bool(asked.places) and all(map(self._in, asked.places)))
+        return here and self._about(asked, category)
+
+    def part(self, asked: "Asked", category: Category) -> bool:
+        """Whether it holds any of that."""
+        return self.somewhere(asked) and self._about(asked, category)
+
+    def somewhere(self, asked: "Asked") -> bool:
+        """Whether it is about any of the places that are asked about."""
+        return not (self.places and asked.places) or any(map(self._in, asked.places))
+
+    def _about(self, asked: "Asked", category: Category) -> bool:
+        whom = asked.agency_id in self.agencies or asked.kind in self.kinds
+        return whom and PURPOSE_OF[asked.kind] in self.purposes and category in self.categories
+
+    def _in(self, place: str) -> bool:
+        return bool({place, "US"} & self.places)
 
     def within(self, other: "Extent") -> bool:
         """Whether it holds nothing that the other does not."""
         mine, theirs = self.ends, other.ends
         ends = theirs is None or (mine is not None and mine <= theirs)
+        places = not other.places or (bool(self.places) and self.places <= other.places)
         return (
-            self.agencies <= other.agencies
+            places
+            and self.agencies <= other.agencies
             and self.kinds <= other.kinds
             and self.purposes <= other.purposes
             and self.categories <= other.categories
@@ -51,6 +70,7 @@ class Saying:
     grant: bool
     grantor: str
     guardian_clear: bool
+    guardian: str | None
     informed: bool
     extent: Extent
     given: datetime
@@ -103,7 +123,7 @@ def would_wait(known: list[Saying], new: Saying, now: datetime) -> bool:
     last = max(stood, key=lambda one: one.last_said)
     ends = last.extent.ends
     stands = last.grant and last.withdrawn is None and not last.cuts and ends is not None and now < ends
-    same = (last.grantor, last.guardian_clear) == (new.grantor, new.guardian_clear)
+    same = (last.grantor, last.guardian_clear, last.guardian) == (new.grantor, new.guardian_clear, new.guardian)
     return not (stands and new.extent.within(last.extent) and last.informed and last.begins <= new.begins and same)
 
 
@@ -115,6 +135,14 @@ class Asked:
     kind: RecipientKind
     minor: bool
     minor_alone: bool
+    places: tuple[str, ...] = ()
+    guardians: tuple[tuple[str | None, bool], ...] = ()
+    """What the record calls each of the person's guardians, and whether it clears them."""
+
+
+def cleared(person: Person) -> tuple[tuple[str | None, bool], ...]:
+    """What the record calls each of a person's guardians, and whether it clears them; nobody accused is one here."""
+    return tuple((one.ref, one.implicated is Answer.NO) for one in person.guardians)
 
 
 def state(sayings: Iterable[Saying], asked: Asked, category: Category, now: datetime) -> ConsentState:
@@ -133,18 +161,18 @@ def _words(one: Saying, asked: Asked, category: Category, now: datetime) -> Iter
     if not one.grant:
         everyone = not (one.extent.agencies or one.extent.kinds)
         whom = everyone or asked.agency_id in one.extent.agencies or asked.kind in one.extent.kinds
-        if whom and (not one.extent.categories or category in one.extent.categories):
+        if whom and one.extent.somewhere(asked) and (not one.extent.categories or category in one.extent.categories):
             yield max(one.given, one.heard), True, one.id, ConsentState.REFUSED
         return
     later = [before for _, before in one.cuts[1:]] + [one.extent]
     for (at, before), after in zip(one.cuts, later, strict=False):
-        reached = before.reaches(asked.agency_id, asked.kind, category)
-        if reached and not after.reaches(asked.agency_id, asked.kind, category):
+        if before.part(asked, category) and not after.whole(asked, category):
             yield at, True, one.id, ConsentState.WITHDRAWN
-    if not one.extent.reaches(asked.agency_id, asked.kind, category):
-        return
     if one.withdrawn is not None:
-        yield one.withdrawn, True, one.id, ConsentState.WITHDRAWN
+        if one.extent.part(asked, category):
+            yield one.withdrawn, True, one.id, ConsentState.WITHDRAWN
+        return
+    if not one.extent.whole(asked, category):
         return
     found = _granting(one, asked, now)
     shortened = [at for at, before in one.cuts if before.ends != one.extent.ends]
@@ -157,7 +185,8 @@ def _words(one: Saying, asked: Asked, category: Category, now: datetime) -> Iter
 def _granting(one: Saying, asked: Asked, now: datetime) -> ConsentState:
     by_adult = one.grantor != "guardian"
     by_child = one.grantor == "both" or (one.grantor == "self" and asked.minor_alone)
-    clear = one.grantor == "self" or one.guardian_clear
+    meant = [cleared for name, cleared in asked.guardians if one.guardian in (None, name)]
+    clear = one.grantor == "self" or (one.guardian_clear and bool(meant) and all(meant))
     if one.extent.ends is None or not one.informed or not clear or not (by_child if asked.minor else by_adult):
         return ConsentState.VOID
     if now < one.begins:

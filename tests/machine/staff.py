@@ -37,6 +37,7 @@ from tiprouter.workflow.evidence import Called, record_call
 from tiprouter.workflow.governing import InForce, Wish
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.inbox import Fetched
+from tiprouter.workflow.noticing import Given
 from tiprouter.workflow.reviewing import Said, Settled
 
 T = TypeVar("T")
@@ -241,7 +242,7 @@ class Desks(Basics):
             return None
         key, desk = self.chance.choice(rows)[0], self.house.desk
         if self.chance.random() < 0.5:
-            self.tell(lambda tx: noticing.give(tx, desk, ANNA, key, "text", None))
+            self.tell(lambda tx: noticing.give(tx, desk, ANNA, key, Given("text", self.model.now, time_was_safe=True)))
             return "given"
         until = self.model.now + timedelta(days=2)
         self.tell(lambda tx: noticing.defer(tx, desk, ANNA, key, WHY, until))
@@ -288,9 +289,7 @@ class Desks(Basics):
         for taken in erased.taken:
             told = self.model.records[taken.record_id]
             if taken.whole:
-                self.model.dead |= told.markers.keys()
-                self.model.dead |= {key for key, one in self.model.replies.items() if one.record_id == told.id}
-                told.erased = True
+                self.forget(told)
                 continue
             stored = self.house.write(partial(records.load, vault=vault, record_id=taken.record_id))
             if stored is None:
@@ -304,10 +303,6 @@ class Desks(Basics):
             self.history.discard(told.id)
         if erased.taken and person_id is not None:
             self.model.sayings[person_id] = []
-        for taken in [one for one in erased.taken if one.whole]:
-            for who in self.model.records[taken.record_id].ever:
-                if not any(who in one.ever for one in self.open_records()):
-                    self.model.sayings[who] = []
 
     def _answers_erased(self, told: Told) -> None:
         """Of which answers about a record nothing is left."""

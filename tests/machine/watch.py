@@ -114,6 +114,7 @@ class Watch:
     stranded: dict[str, str] = field(default_factory=dict)
     moved: Counter[str] = field(default_factory=Counter)
     seen: int = -1
+    told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def begin(self) -> None:
@@ -129,7 +130,7 @@ class Watch:
         self.seen, was = changes, self.tables
         self.tables = now = {name: self._read(name) for name in QUERIES}
         entries = self._new_entries()
-        told: dict[str, list[dict[str, Any]]] = {}
+        self.told = told = dict[str, list[dict[str, Any]]]()
         for entry in entries:
             said = json.loads(entry)
             told.setdefault(said["kind"], []).append(said.get("body", said))

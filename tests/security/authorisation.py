@@ -6,7 +6,7 @@ things, about the second one's, about what does not exist. The agency and the au
 everybody else there is no difference. Every letter is a request (`test_authorisation.py`).
 
     +  let in: the story answers, be it with a refusal of its own (409, 412, 422)
-    -  404, byte for byte what is told about what does not exist
+    -  404, byte for byte what is told about what does not exist (of the log, to who may be there: how long it is)
     u  401, nobody knows who asks
 
 Whoever adds a route adds its row here; a role that is added adds a column.
@@ -142,11 +142,14 @@ POST   /v1/records/{record_id}/erase                    --- ++- --- --- --- --- 
 POST   /v1/subjects/{person_id}/erase                   --- ++- --- --- --- --- --- uuu
 POST   /v1/credentials                                  -   -   -   +   -   -   -   u
 POST   /v1/credentials/{credential_id}/rotate           --- --- --- ++- --- --- --- uuu
+POST   /v1/credentials/{credential_id}/confirm          --- --- --- ++- --- --- --- uuu
 DELETE /v1/credentials/{credential_id}                  --- --- --- ++- --- --- --- uuu
 POST   /v1/clients                                      -   -   -   +   -   -   -   u
 PUT    /v1/clients/{client_id}/keys                     --- --- --- ++- --- --- --- uuu
+POST   /v1/clients/{client_id}/confirm                  --- --- --- ++- --- --- --- uuu
 DELETE /v1/clients/{client_id}                          --- --- --- ++- --- --- --- uuu
 POST   /v1/people                                       -   -   -   +   -   -   -   u
+POST   /v1/people/{account_id}/confirm                  --- --- --- ++- --- --- --- uuu
 POST   /v1/people/{account_id}/suspend                  --- --- --- ++- --- --- --- uuu
 POST   /v1/people/{account_id}/restore                  --- --- --- ++- --- --- --- uuu
 DELETE /v1/people/{account_id}                          --- --- --- ++- --- --- --- uuu
@@ -179,6 +182,8 @@ FIELDS: Final = """
 GET /v1/disclosures/{disclosure_id} acknowledgements.case_number    reviewer agency
 GET /v1/disclosures/{disclosure_id} acknowledgements.log            reviewer auditor
 GET /v1/disclosures/{disclosure_id} because                         reviewer auditor
+GET /v1/disclosures/{disclosure_id} because.facts                   reviewer auditor
+GET /v1/disclosures/{disclosure_id} digest                          reviewer agency
 GET /v1/disclosures/{disclosure_id} sent                            reviewer auditor
 GET /v1/disclosures/{disclosure_id} recalled_by                     reviewer auditor
 GET /v1/disclosures/{disclosure_id} recipient_kind                  reviewer auditor
@@ -186,8 +191,10 @@ GET /v1/disclosures/{disclosure_id} lateness                        reviewer aud
 GET /v1/disclosures/{disclosure_id} log                             reviewer auditor
 GET /v1/disclosures                 items.recipient_kind            reviewer auditor
 GET /v1/disclosures                 items.log                       reviewer auditor
+GET /v1/disclosures                 items.digest                    reviewer agency
 GET /v1/deliveries/{delivery_id}    history.log                     reviewer auditor operator
 GET /v1/deliveries/{delivery_id}    asked.note                      reviewer
+GET /v1/deliveries/{delivery_id}    history.answer                  reviewer
 GET /v1/duties/{duty_id}            calls.caller                    intake reviewer
 GET /v1/duties/{duty_id}            calls.number                    intake reviewer
 GET /v1/people                      items.name                      operator
@@ -200,7 +207,7 @@ GET /v1/tips/{tip_id}               intake reviewer
 GET /v1/cases/{case_id}             intake reviewer
 GET /v1/reviews/{review_id}         reviewer
 GET /v1/inbox/{delivery_id}         agency
-# notes of the hotline's own people, which may name somebody
+# notes of the hotline's own people, which may name somebody; what an endpoint answered, which may quote
 GET /v1/duties/{duty_id}            intake reviewer
 GET /v1/deliveries/{delivery_id}    reviewer
 # a matter that two other people opened to this auditor

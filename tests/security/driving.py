@@ -3,7 +3,7 @@
 1. A cell is a request: a role, a route, and whose things it is about. Its body is the document's own example, so that
    nothing but the right to ask can be in the way of the denied.
 2. Denied is what is absent: status, headers and body as of what does not exist, but for the request's id, the date and
-   what is left of the budget.
+   what is left of the budget. Who may read the log is told how long it is instead.
 3. Of a row the denied ask first, so that nothing a permitted one does helps them.
 4. Of every route and role that is let in, a credential that was given only other scopes is told that nothing is there.
 5. Every request says that a page elsewhere asks; no answer lets that page read it.
@@ -18,7 +18,7 @@ from typing import Any, Final
 import httpx2
 
 from tests.api.calling import MARKER, Api, case
-from tests.api.test_access import ABSENT, seen
+from tests.api.test_access import ABSENT, OF_THE_LOG, seen
 from tests.security.authorisation import FIELDS, READS_PEOPLE, TABLE, sayings
 from tests.security.furnished import CLIENT_KEY, SCOPES, Things
 from tiprouter.api.app import assemble
@@ -135,7 +135,10 @@ class Driver:
         """What is wrong with an answer."""
         owner, letter = cell
         anonymous = answer.status_code == 401 and "problem:unauthenticated" in answer.text
-        if letter == "-" and seen(answer) != self.absent:
+        grown = OF_THE_LOG.search(route[1]) is not None and "+" in TABLE[route].get(role, "")
+        if letter == "-" and grown and not (answer.status_code == 404 and "problem:beyond-log" in answer.text):
+            yield f"{answer.status_code} is not how long the log is: {answer.text[:200]}"
+        if letter == "-" and not grown and seen(answer) != self.absent:
             yield f"{answer.status_code} is not as what is absent: {answer.text[:200]}"
         if letter == "u" and not anonymous:
             yield f"{answer.status_code} to nobody"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ from tiprouter.api.limiter import Bounds
 from tiprouter.domain.redaction import stamp
 from tiprouter.receiver import verify
 from tiprouter.receiver.acknowledgement import public_jwk, sign_acknowledgement
+from tiprouter.storage import deliveries, delivery_queries
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.deliveries import Ended
+from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.noticing import owe_notices
 from tiprouter.workflow.passwords import Hasher
 
@@ -135,12 +140,19 @@ async def _records(api: Api, things: Things, number: int, place: str) -> None:
     wanted = case() | filed | {"status": "Active", "tips": []}
     things.add(case_id=f"C-{number}")
     await told(api, "intake", "PUT", f"/v1/cases/C-{number}", wanted, {"If-None-Match": "*"})
-    witness = _child(number, place, "seen", role="witness", age={"years": 15})
+    blameless = [{"relationship": "aunt", "implicated": "no"}]
+    witness = _child(number, place, "seen", role="witness", age={"years": 15}, guardians=blameless)
     await told(api, "intake", "POST", "/v1/tips", witness)
     whose = {"source": "hotline-example", "ref": f"seen{number}"}
-    consent = grant(person=whose, grantor="both", guardian_implicated="no", categories=["incident", "identity"])
+    consent = grant(person=whose, grantor="both", categories=["incident", "identity"])
     given = await told(api, "intake", "POST", "/v1/consents", consent)
     things.add(consent_id=given["id"])
+
+
+def _quote(tx: Transaction, desk: Desk, delivery_id: str) -> None:
+    """As if an endpoint had answered an attempt and quoted what it was sent: these agencies have none."""
+    attempt, record_id = deliveries.attempts_of(tx, delivery_id)[0], delivery_queries.record_of(tx, delivery_id)
+    deliveries.finish(tx, desk.vault, [Ended(attempt, str(record_id), MARKER.encode())])
 
 
 async def _disclosed(api: Api, things: Things, number: int) -> None:
@@ -164,6 +176,7 @@ async def _disclosed(api: Api, things: Things, number: int) -> None:
             things.add(question_id=asked[0]["id"])
             retry = {"reason": "other", "note": f"Example {MARKER}"}
             await api.send("reviewer", "POST", f"/v1/deliveries/{one['delivery']}/retry", retry)
+            await api.service.database.write(partial(_quote, desk=api.service.desk, delivery_id=one["delivery"]))
     things.add(inbox_id=waiting["delivery"])
 
 

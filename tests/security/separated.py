@@ -12,7 +12,8 @@ from typing import Final
 from tests.support import governing as policy
 from tests.support import granting as auditing
 from tests.support import recovering
-from tests.support.fictional import agency, grant, person, tip
+from tests.support.fictional import BLAMELESS, agency, grant, person, tip
+from tests.support.giving import another, give
 from tests.support.reviewing import LE, release
 from tests.support.service import Service, bundle
 from tiprouter.domain.accounts import AccountEvent
@@ -20,8 +21,18 @@ from tiprouter.domain.states import BundleState, DeliveryState
 from tiprouter.domain.vocabulary import Category, Grantor, Role
 from tiprouter.storage import bundles
 from tiprouter.storage.database import Transaction
-from tiprouter.workflow import endpoint_changes, erasing, governing, granting, people, replaying, reviewing
+from tiprouter.workflow import (
+    credentials,
+    endpoint_changes,
+    erasing,
+    governing,
+    granting,
+    people,
+    replaying,
+    reviewing,
+)
 from tiprouter.workflow.consenting import Whose
+from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.endpoint_changes import Wish
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.separation import Act, OnePersonError
@@ -90,7 +101,7 @@ async def replay_confirmed(service: Service, two: Two) -> bool:
 async def release_confirmed(service: Service, two: Two) -> bool:
     """Who a child is goes to the police by release."""
     await service.enrol(agency(LE))
-    child = person(f"w{two.number}", years=15, role=Role.WITNESS)
+    child = person(f"w{two.number}", years=15, role=Role.WITNESS, guardians=BLAMELESS)
     accepted = await service.accept(tip(child, external_id=f"W-{two.number}"))
     whose = Whose(person_id=accepted.stored.persons[0])
     await service.consent(whose, grant(LE, grantor=Grantor.BOTH, categories=(Category.INCIDENT, Category.IDENTITY)))
@@ -124,6 +135,14 @@ async def account_suspended(service: Service, two: Two) -> bool:
     )
 
 
+async def credential_confirmed(service: Service, two: Two) -> bool:
+    """Somebody gets an intake's credential, where there is a third operator."""
+    await give(service, CallerRole.OPERATOR, by=another("third"))
+    made, _ = await service.database.write(lambda tx: credentials.make(tx, service.desk, two.first, CallerRole.INTAKE))
+    assert made.waits
+    return await _said(service, lambda tx: credentials.confirm(tx, service.desk, two.then(service), made.id))
+
+
 async def _said(service: Service, second: Callable[[Transaction], object]) -> bool:
     try:
         await service.database.write(second)
@@ -140,5 +159,6 @@ STORIES: Final[Mapping[Act, Callable[[Service, Two], Awaitable[bool]]]] = {
     Act.GRANT: grant_opened,
     Act.ERASURE: record_erased,
     Act.ACCOUNT: account_suspended,
+    Act.CALLER: credential_confirmed,
 }
 LONG_AGO: Final = timedelta(minutes=16)

@@ -10,16 +10,18 @@ from tests.attacks.agreement import entries_of
 from tests.security.furnished import CLIENT_KEY
 from tests.security.separated import LONG_AGO, STORIES, Two
 from tests.support.fictional import agency
+from tests.support.giving import another, give
 from tests.support.service import OPERATOR, Service
-from tests.support.staff import invite
+from tests.support.staff import invite, member
 from tiprouter import workflow
 from tiprouter.api import problems
 from tiprouter.domain.accounts import AccountRole
 from tiprouter.errors import InvalidError
 from tiprouter.storage.accounts import Account
+from tiprouter.storage.tables import callers
 from tiprouter.workflow import credentials, separation
 from tiprouter.workflow.credentials import CallerRole, Terms
-from tiprouter.workflow.happening import Actor
+from tiprouter.workflow.happening import ROUTER, Actor
 from tiprouter.workflow.separation import SECOND_WORDS, Act, OnePersonError
 from tiprouter.workflow.standing import StepUpNeededError
 
@@ -31,6 +33,7 @@ ROLE_OF = {
     Act.GRANT: AccountRole.REVIEWER,
     Act.ERASURE: AccountRole.REVIEWER,
     Act.ACCOUNT: AccountRole.OPERATOR,
+    Act.CALLER: AccountRole.OPERATOR,
 }
 _BY_HAND = re.compile(r"(proposed|requested|decided|asked|approved|confirmed)_by (==|!=|in|not in) (it\.)?actor\.id")
 
@@ -100,17 +103,36 @@ async def test_the_second_person_showed_lately_who_they_are(service: Service, ac
         await STORIES[act](service, two)
 
 
-async def test_credentials_of_one_agency_are_one_person_and_of_nobody_each_their_own(service: Service) -> None:
-    """Who holds a credential is asked of its row: the agency, the account, or nobody but itself."""
+async def test_credentials_of_one_agency_are_one_person_and_of_nobody_their_makers(service: Service) -> None:
+    """Whose a credential is is asked of its row: the agency's, the account's, or the person's who made it."""
     recipient_id = (await service.enrol(agency())).recipient.id
     made = []
-    for role, to in ((CallerRole.AGENCY, recipient_id), (CallerRole.AGENCY, recipient_id), (CallerRole.REVIEWER, None)):
-        caller, _ = await service.database.write(
-            lambda tx, role=role, to=to: credentials.make(tx, service.desk, OPERATOR, role, to)  # type: ignore[misc] # defaults are no arguments
-        )
-        made.append(caller.id)
+    agencys, reviewers = (CallerRole.AGENCY, recipient_id), (CallerRole.REVIEWER, None)
+    for role, to in (agencys, agencys, reviewers, reviewers):
+        made.append((await give(service, role, to))[0].id)
+    made += [(await give(service, CallerRole.REVIEWER, by=by))[0].id for by in (another("other"), ROUTER)]
     found = await service.database.read(lambda tx: [separation.person(tx, one) for one in made])
-    assert found == [recipient_id, recipient_id, made[2]]
+    assert found == [recipient_id, recipient_id, OPERATOR.id, OPERATOR.id, "cal_other", ROUTER.id]
+
+
+async def test_what_the_house_made_is_the_first_operators(service: Service) -> None:
+    """The first start's, the machine's own, and what nobody knows the maker of are one person, whose account comes."""
+    first, _ = await give(service, CallerRole.OPERATOR, by=ROUTER)
+    by_hand, _ = await give(service, CallerRole.REVIEWER, by=Actor("command-line", "operator"))
+    before, _ = await give(service, CallerRole.COUNSEL)
+    await service.database.write(
+        lambda tx: tx.execute(callers.update().where(callers.c.id == before.id).values(made_by=None))
+    )
+
+    async def whose() -> frozenset[str]:
+        all_three = (first.id, by_hand.id, before.id)
+        return await service.database.read(lambda tx: separation.persons(tx, all_three))
+
+    assert await whose() == {ROUTER.id}
+    invited = await member(service, "operator@hotline.example", AccountRole.OPERATOR)
+    assert await whose() == {invited.account.id}
+    await member(service, "another@hotline.example", AccountRole.OPERATOR)
+    assert await whose() == {invited.account.id}
 
 
 async def test_what_somebody_makes_for_their_own_role_is_theirs(service: Service) -> None:

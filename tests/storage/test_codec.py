@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.fictional import SECRET, agency, grant, tip
-from tiprouter.domain.consent import Consent
+from tiprouter.domain.consent import Consent, Guardianship, InformedItem
 from tiprouter.domain.recipient import Recipient
 from tiprouter.domain.record import Record, Violence
+from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage.acknowledgements import Words
 from tiprouter.storage.codec import from_bytes, from_plain, to_bytes, to_plain
 from tiprouter.storage.vault import SealError
 
+LE = RecipientKind.LAW_ENFORCEMENT
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants naive bounds
 MAYBE = st.none() | MOMENTS
 RECORDS = st.builds(
@@ -35,6 +37,26 @@ def test_every_value_comes_back_as_it_went(value: object) -> None:
     assert from_bytes(type(value), to_bytes(value)) == value
     assert from_plain(type(value), to_plain(value)) == value
     assert to_bytes(from_bytes(type(value), to_bytes(value))) == to_bytes(value)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_consent_from_before_the_checklist_was_told_all_or_nothing(*, told: bool) -> None:
+    """Stored with a bare yes or no, and of a guardian without a name: both are read, and nothing is made up."""
+    old = to_plain(grant(LE, informed=told, guardian=Guardianship("aunt", "Example Advocate")))
+    assert old["informed"] is told
+    del old["guardian"]["ref"]
+    found = from_plain(Consent, old)
+    assert found.checklist == (tuple(InformedItem) if told else ())
+    assert found.guardian is not None
+    assert (found.guardian.ref, found.guardian.vouched) == (None, False)
+
+
+def test_a_checklist_comes_back_item_by_item() -> None:
+    """What was told is stored as the words of the vocabulary, in the order in which they were sent."""
+    two = (InformedItem.RISKS, InformedItem.PURPOSE)
+    assert to_plain(grant(LE, informed=two))["informed"] == ["risks", "purpose"]
+    found = from_bytes(Consent, to_bytes(grant(LE, informed=two)))
+    assert (found.informed, found.checklist) == (two, (InformedItem.PURPOSE, InformedItem.RISKS))
 
 
 @settings(deadline=None)

@@ -9,14 +9,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tests.storage.bare import add_alone, add_recipient
+from tests.support.fictional import agency
 from tests.support.service import START
 from tiprouter.domain.breaker import Breaker, BreakerState
 from tiprouter.domain.lanes import Lane, Places, Room
 from tiprouter.domain.pace import Pace
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Urgency
-from tiprouter.storage import lanes, lines, migrations
+from tiprouter.storage import lanes, lines, migrations, registry
 from tiprouter.storage.database import Database, open_database
+from tiprouter.storage.deliveries import claim_all
 from tiprouter.storage.deliveries_table import deliveries
 from tiprouter.workflow.choosing import BEYOND, PROBES, Chosen, choose
 
@@ -193,6 +195,66 @@ async def test_a_pace_is_one_for_all_claims_and_danger_is_exempt(database: Datab
     free_at = Pace(10).spend(None, NOW)
     (line,) = (await database.write(lambda tx: lines.at_once(tx, ["rcp_a"]))).values()
     assert line.free_at == free_at
+
+
+async def taken(database: Database, each: int = 8) -> list[str]:
+    """What one more claim begins, under leases; the house itself has no pace."""
+
+    def story(tx: Connection) -> list[str]:
+        found = choose(tx, NOW, Room(Places(16, {}), each), Pace())
+        lines.save(tx, list(found.lines.values()))
+        wanted = [(one, f"lse_{one.id}") for one in found.deliveries]
+        return sorted(claim_all(tx, wanted, NOW + SECOND)) if wanted else []
+
+    return await database.write(story)
+
+
+async def test_an_agency_that_takes_so_many_at_once_gets_no_more_from_all_claims_together(database: Database) -> None:
+    """Two at once: two claims begin two; danger goes beside them, as many; the other agency knows nothing of it."""
+
+    def rows(tx: Connection) -> None:
+        registry.put(tx, agency(id="rcp_a", revision=2, max_at_once=2), START)
+        backlog(tx, 5)
+        for number in range(3):
+            add_alone(tx, f"danger{number}", "rcp_a", urgency=Urgency.IMMINENT)
+            add_alone(tx, f"other{number}", "rcp_b")
+
+    await database.write(rows)
+    assert await taken(database) == ["danger0", "danger1", "old000", "old001", "other0", "other1", "other2"]
+    assert await taken(database) == [], "another worker counts what the first one holds"
+    done = deliveries.update().where(deliveries.c.id == "old000").values(lease=None, state=DeliveryState.DELIVERED)
+    await database.write(lambda tx: tx.execute(done))
+    assert await taken(database) == ["old002"]
+    assert await taken(database, each=1) == []
+
+
+async def test_a_limit_wider_than_a_worker_s_places_leaves_those_as_they_are(database: Database) -> None:
+    """What the agency can take protects the agency, a worker's places protect the others."""
+
+    def rows(tx: Connection) -> None:
+        registry.put(tx, agency(id="rcp_a", revision=2, max_at_once=50), START)
+        backlog(tx, 5)
+
+    await database.write(rows)
+    assert await taken(database, each=3) == ["old000", "old001", "old002"]
+
+
+async def test_an_agency_s_own_pace_stands_in_place_of_the_house_s(database: Database) -> None:
+    """Five a second, one at once, where the house has no limit; and where the house is slower it is not asked."""
+
+    def rows(tx: Connection) -> None:
+        registry.put(tx, agency(id="rcp_a", revision=2, max_per_second=5), START)
+        backlog(tx, 5)
+
+    await database.write(rows)
+    assert await taken(database) == ["old000"]
+    (line,) = (await database.write(lambda tx: lines.at_once(tx, ["rcp_a"]))).values()
+    assert line.free_at == NOW + SECOND / 5
+
+    def later(tx: Connection) -> list[str]:
+        return [one.id for one in choose(tx, NOW + SECOND / 5, Room(Places(8, {}), 4), Pace(1)).deliveries]
+
+    assert await database.write(later) == ["old001"]
 
 
 async def plans(database: Database) -> list[str]:

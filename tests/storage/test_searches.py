@@ -11,7 +11,7 @@ from tests.support.long_history import lengthen
 from tests.support.service import START, Service
 from tiprouter.domain.lateness import Lateness, lateness_of
 from tiprouter.domain.states import DeliveryState
-from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind
+from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind, RecordKind
 from tiprouter.storage import log_places, searches
 from tiprouter.storage.searches import Keys, Search
 from tiprouter.storage.tables import decisions
@@ -24,7 +24,9 @@ SEARCHES: list[Search] = [
     Search(recipient_kind=RecipientKind.LAW_ENFORCEMENT),
     Search(recipient_kind=RecipientKind.LAW_ENFORCEMENT, current=True, record_kind=RecordKind.TIP),
     Search(since=START + timedelta(seconds=1), until=START + timedelta(seconds=3)),
-    Search(basis="core.consent"),
+    Search(policy="core.consent"),
+    Search(basis=Basis.CONSENT),
+    Search(basis=Basis.NONE, outcome=Outcome.WITHHOLD),
 ]
 
 
@@ -72,7 +74,8 @@ def _meets(row: dict[str, Any], wanted: Search, agencies: dict[RecipientKind, se
         and (wanted.current is None or row["current"] is wanted.current)
         and (wanted.since is None or row["decided_at"] >= wanted.since)
         and (wanted.until is None or row["decided_at"] < wanted.until)
-        and (wanted.basis is None or wanted.basis in row["policies"])
+        and (wanted.policy is None or wanted.policy in row["policies"])
+        and (wanted.basis is None or (row["facts"] or {}).get("basis") == wanted.basis)
     )
 
 
@@ -83,7 +86,7 @@ async def test_a_page_looks_at_no_more_than_its_window(service: Service, monkeyp
     oldest = await service.database.read(
         lambda tx: list(tx.execute(sa.select(decisions.c.id).order_by(decisions.c.id.desc()).limit(50)).scalars())[-1]
     )
-    page = await service.database.read(lambda tx: searches.decision_keys(tx, Search(basis="no.such"), None, 20))
+    page = await service.database.read(lambda tx: searches.decision_keys(tx, Search(policy="no.such"), None, 20))
     assert page == Keys((), oldest)
 
 

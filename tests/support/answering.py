@@ -10,7 +10,7 @@ from tiprouter.storage import duties
 from tiprouter.storage.acknowledgements import Words
 from tiprouter.storage.duties import CallWords, LetterWords, RequestWords
 from tiprouter.workflow.acknowledging import acknowledge
-from tiprouter.workflow.evidence import Called, record_call, record_letter, record_request
+from tiprouter.workflow.evidence import Called, Wrote, record_call, record_letter, record_request
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.overdue import watch_duties
 
@@ -66,12 +66,15 @@ async def call(
     return duty
 
 
-async def write(service: Service, duty_id: str, at: datetime | None = None) -> StandingDuty:
-    """Somebody sends a report in writing; the duty after it."""
-    words = LetterWords("Example Worker", "EX-2026-0002")
-    _, duty = await service.database.write(
-        lambda tx: record_letter(tx, service.desk, REVIEWER, duty_id, at or service.clock.at, words)
-    )
+async def write(
+    service: Service,
+    duty_id: str,
+    at: datetime | None = None,
+    instead: tuple[RecipientKind | None, str | None] = (None, None),
+) -> StandingDuty:
+    """Somebody sends a report in writing; the duty after it. `instead` is who it is to in its recipient's place."""
+    wrote = Wrote(at or service.clock.at, LetterWords("Example Worker", "EX-2026-0002"), *instead)
+    _, duty = await service.database.write(lambda tx: record_letter(tx, service.desk, REVIEWER, duty_id, wrote))
     return duty
 
 

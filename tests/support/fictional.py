@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.support.service import START
-from tiprouter.domain.consent import Choice, Consent
+from tiprouter.domain.consent import Choice, Consent, Guardianship
 from tiprouter.domain.recipient import Recipient, RecipientStatus, SignatureScheme
 from tiprouter.domain.record import (
     Age,
@@ -38,6 +38,8 @@ DANGER = Violence(Answer.YES, Answer.YES, Perception.HEARD, START - timedelta(mi
 SECRET = "Zyxwv-Marker-Secret"
 BLAMELESS = (Guardian("parent", Answer.NO),)
 """Guardians whom nothing implicates: a child with them is harmed by somebody else."""
+AUNT = Guardianship("aunt", "Example Advocate", START - timedelta(hours=1))
+"""A guardian who consents, and whose word it is that nothing implicates her."""
 
 
 def agency(kind: RecipientKind = RecipientKind.LAW_ENFORCEMENT, *places: str, **changes: Any) -> Recipient:  # noqa: ANN401
@@ -114,4 +116,6 @@ def grant(*kinds: RecipientKind, **changes: Any) -> Consent:  # noqa: ANN401
         "valid_from": START - timedelta(hours=1),
         "expires_at": START + timedelta(days=30),
     }
+    if changes.get("grantor", Grantor.SELF) is not Grantor.SELF:
+        values["guardian"] = AUNT
     return Consent(**values | changes)

@@ -29,7 +29,7 @@ from tests.support.service import START, Service, open_service
 from tiprouter.domain.lateness import Lateness
 from tiprouter.domain.quarter import Quarter
 from tiprouter.domain.states import DeliveryState
-from tiprouter.domain.vocabulary import Outcome, RecipientKind, RecordKind
+from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind, RecordKind
 from tiprouter.storage import log_mentions, quarters, timeliness, withheld
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.log_mentions import Sought
@@ -106,14 +106,15 @@ def questions(known: Known) -> dict[str, tuple[Any, Search]]:
         "recipient kind": Search(recipient_kind=RecipientKind.CLEARINGHOUSE),
         "record kind": Search(record_kind=RecordKind.TIP),
         "no such record kind": Search(record_kind=RecordKind.CASE),
-        "basis": Search(basis="core.consent"),
-        "no such basis": Search(basis="no.such"),
+        "policy": Search(policy="core.consent"),
+        "no such policy": Search(policy="no.such"),
+        "basis": Search(basis=Basis.DANGER),
         "outcome": Search(outcome=Outcome.HOLD_REVIEW),
         "rare outcome": Search(outcome=Outcome.HOLD_ERROR),
         "bundle": Search(bundle=known.bundle),
         "no such bundle": Search(bundle="0" * 64),
-        "kind, outcome, basis": Search(
-            recipient_kind=RecipientKind.LAW_ENFORCEMENT, outcome=Outcome.REPORT, basis="no.such"
+        "kind, outcome, policy": Search(
+            recipient_kind=RecipientKind.LAW_ENFORCEMENT, outcome=Outcome.REPORT, policy="no.such"
         ),
     }
     found: dict[str, tuple[Any, Search]] = {f"decisions: {name}": (decisions_found, one) for name, one in alike.items()}

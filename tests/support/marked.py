@@ -52,5 +52,5 @@ def granted(mark: Marks) -> Consent:
         PROVIDER,
         witness=mark("witness"),
         safe_contact=SafeContact(mark("channel"), mark("time")),
-        guardian=Guardianship(mark("relationship"), mark("attested_by")),
+        guardian=Guardianship(mark("relationship"), mark("attested_by"), ref=mark("guardian_ref")),
     )

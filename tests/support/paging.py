@@ -5,20 +5,20 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 from tests.delivery.receiver_fixture import Behaviour, Receiver, reply, serve
 from tests.support.fictional import DANGER, agency, person, tip
-from tests.support.service import START, Service
+from tests.support.service import Service
 from tests.support.smtp import Post, post_office
 from tiprouter.delivery.mail import Mailbox, MailNotifier, MailSecurity
 from tiprouter.delivery.notifying import Hook, HookNotifier, Notifier, PageResult
 from tiprouter.delivery.sender import Sender
 from tiprouter.delivery.signing import Ed25519Secret, generate_ed25519
-from tiprouter.domain.notice import PageChannel, Routing, Severity
-from tiprouter.domain.record import Violence
-from tiprouter.domain.vocabulary import Answer, Perception
+from tiprouter.domain.notice import PageChannel, Severity
+from tiprouter.domain.record import Signaler
+from tiprouter.domain.repeating import Routing
+from tiprouter.domain.vocabulary import Relationship
 from tiprouter.receiver import verify
 from tiprouter.workflow.alarm import find_undelivered, repeat_alarms
 from tiprouter.workflow.paging import Ready, claim, finish
@@ -106,9 +106,9 @@ async def watch(service: Service) -> tuple[int, int]:
 
 
 async def hold(service: Service, number: int = 1) -> None:
-    """A tip that the policy leaves to a reviewer, because violence was only relayed: one routine notice an agency."""
-    relayed = Violence(Answer.YES, Answer.YES, Perception.RELAYED, START - timedelta(minutes=3))
-    await service.accept(tip(person(f"p{number}"), external_id=f"H-{number}", violence=relayed))
+    """A tip that the policy leaves to a reviewer, because a professional called: one routine notice an agency."""
+    professional = Signaler(Relationship.SERVICE_PROVIDER)
+    await service.accept(tip(person(f"p{number}"), external_id=f"H-{number}", signaler=professional))
 
 
 async def danger(service: Service) -> None:

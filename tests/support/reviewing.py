@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from tests.support.fictional import grant, person, tip
+from tests.support.fictional import BLAMELESS, grant, person, tip
 from tests.support.service import Service
 from tiprouter.domain.record import Record
 from tiprouter.domain.states import ReviewState
@@ -21,7 +21,7 @@ ANNA: Final = Actor("cal_reviewer_one", "reviewer")
 BERT: Final = Actor("cal_reviewer_two", "reviewer")
 WHY: Final = "Zyxwv-Marker-Secret: a fictional reason"
 LE: Final = RecipientKind.LAW_ENFORCEMENT
-WITNESS: Final = tip(person("p1", years=15, role=Role.WITNESS))
+WITNESS: Final = tip(person("p1", years=15, role=Role.WITNESS, guardians=BLAMELESS))
 """A child who only saw it: whatever anybody consented to, a human looks first."""
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from tiprouter.policy.bundle import Bundle
 from tiprouter.policy.files import shipped
 from tiprouter.policy.library import Library
 from tiprouter.storage import migrations
-from tiprouter.storage.database import Database, open_database
+from tiprouter.storage.database import Database, Transaction, open_database
 from tiprouter.storage.vault import FileKeyProvider, Vault
-from tiprouter.workflow import consenting, enrolment, governing, intake
+from tiprouter.workflow import consenting, endpoint_changes, enrolment, governing, intake
 from tiprouter.workflow.breaking import tend_lines
 from tiprouter.workflow.consenting import Given, Whose, Withdrawal
 from tiprouter.workflow.dispatch import Ready, claim, finish
@@ -37,6 +37,7 @@ from tiprouter.workflow.revisit import revisit
 
 INTAKE = Actor("cal_intake", "intake")
 OPERATOR = Actor("cal_operator", "operator")
+CONFIRMER = Actor("cal_confirmer", "operator")
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ORIGIN = "log.hotline.example/audit"
 
@@ -88,8 +89,15 @@ class Service:
     sent: list[Envelope] = field(default_factory=list)
 
     async def enrol(self, recipient: Recipient) -> Enrolled:
-        """Register a recipient."""
-        return await self.database.write(lambda tx: enrolment.register(tx, self.desk, OPERATOR, recipient))
+        """Register a recipient, confirmed by another operator where that is asked."""
+
+        def story(tx: Transaction) -> Enrolled:
+            done = enrolment.register(tx, self.desk, OPERATOR, recipient)
+            if done.waiting is None:
+                return done
+            return replace(done, recipient=endpoint_changes.confirm(tx, self.desk, CONFIRMER, done.waiting))
+
+        return await self.database.write(story)
 
     async def accept(self, record: Record) -> Accepted:
         """Accept a tip."""

@@ -3,7 +3,7 @@
 import base64
 from dataclasses import dataclass, field
 
-from tests.support.service import OPERATOR, Service
+from tests.support.service import CONFIRMER, OPERATOR, Service
 from tiprouter.domain.accounts import AccountRole, SignInWay
 from tiprouter.storage.accounts import Account, Holder
 from tiprouter.storage.database import Transaction
@@ -67,11 +67,12 @@ async def invite(
     *,
     by: Actor = OPERATOR,
 ) -> tuple[Account, str]:
-    """Invite somebody."""
+    """Invite somebody, confirmed by another operator where that is asked."""
     wanted = Wanted(role, way, Holder("Example Person", email), subject)
 
     def story(tx: Transaction) -> tuple[Account, str]:
-        return people.invite(tx, service.desk, by, wanted)
+        account, code = people.invite(tx, service.desk, by, wanted)
+        return people.confirm(tx, service.desk, CONFIRMER, account.id) if account.waits else account, code
 
     return await service.database.write(story)
 

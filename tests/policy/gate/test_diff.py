@@ -74,3 +74,17 @@ def test_a_review_that_ends_counts_as_disclosing(folder: Path, bundle: Bundle) -
     found = difference(bundle, load(folder))
     assert [change.kind for change in found.changes] == ["no longer reviewed"]
     assert found.discloses
+
+
+def test_a_second_person_that_is_no_longer_asked_counts_as_disclosing(folder: Path, bundle: Bundle) -> None:
+    """Asking for one changes no decision and is told; the way back lets one reviewer release alone."""
+    text = (folder / "core.cedar").read_text()
+    mark = '@id("review.minor-bystander")\n'
+    (folder / "core.cedar").write_text(text.replace(mark, f'{mark}@second_person("location incident")\n'))
+    asks = load(folder)
+    there, back = difference(bundle, asks), difference(asks, bundle)
+    (added,), (taken,) = there.changes, back.changes
+    assert (added.kind, added.questions) == ("newly asked of a second person", ("incident", "location"))
+    assert (taken.kind, taken.points) == ("no longer asked of a second person", added.points)
+    assert all("age: minor" in situation.words for situation in added.situations)
+    assert (there.discloses, back.discloses) == (False, True)
