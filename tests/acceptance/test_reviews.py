@@ -30,6 +30,7 @@ from tiprouter.domain.vocabulary import (
     Answer,
     Category,
     Establishable,
+    Grantor,
     Outcome,
     Perception,
     RecipientKind,
@@ -272,7 +273,7 @@ async def test_a_revision_of_the_case_makes_the_release_stale(service: Service) 
     case = replace(WITNESS, kind=RecordKind.CASE, external_id="C-1")
     accepted = await service.put_case(case, None)
     whose = Whose(person_id=accepted.stored.persons[0])
-    await service.consent(whose, replace(grant(LE), grantor=grant(LE).grantor.BOTH))
+    await service.consent(whose, grant(LE, grantor=Grantor.BOTH))
     released = await reviewers.answer(release(INCIDENT))
     assert await reviewers.outcomes() == ["DISCLOSE"]
     await service.put_case(replace(case, language="es"), 1)

@@ -255,8 +255,8 @@ FAULTS: dict[str, tuple[str, object, Story]] = {
         test_an_accused_agency_cannot_close_what_it_is_accused_in,
     ),
     "a-new-agency-waits-for-the-deadline": (
-        "tiprouter.storage.records.OWING",
-        frozenset(),
+        "tiprouter.workflow.enrolment.agency_changed",
+        lambda *_: None,
         stories.test_an_agency_that_came_meanwhile_gets_an_open_duty_at_once,
     ),
     "withheld-is-answered": (
