@@ -10,6 +10,7 @@ import structlog
 from hypothesis import settings
 
 from tests.support import postgres
+from tests.support.embedded import prepared
 from tests.support.service import Service, open_service
 
 # A test is about what comes out, never about how long it took on a busy machine; a build repeats its examples.
@@ -46,6 +47,19 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
         yield f"sqlite:///{tmp_path / 'tiprouter.db'}"
         return
     url = await postgres.new_database(request.getfixturevalue("postgres_url"))
+    yield url
+    await postgres.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """A database with the schema and nothing in it, on each of the two kinds."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'tiprouter.db'}"
+        await prepared(url)
+        yield url
+        return
+    url = await postgres.new_database(request.getfixturevalue("postgres_url"), migrated=True)
     yield url
     await postgres.drop_database(url)
 

@@ -21,16 +21,14 @@ from tests.attacks.hearing import Agency, hearing
 from tests.attacks.pipeline import ACKNOWLEDGED, AGENCIES, DONE, POINTS, STUCK, TIPS, Life, live
 from tests.attacks.pipeline_faults import FAULTS
 from tests.support import postgres
+from tests.support.embedded import prepared
 from tests.support.service import START, Clock, open_service
 from tiprouter.audit.entry import Entry, parse
-from tiprouter.storage import migrations
 from tiprouter.storage.database import Transaction, open_database
 
 EVERY = int(os.environ.get("TIPROUTER_CRASH_EVERY", "0"))
 """Set to 1 to be killed at every single point: minutes instead of seconds."""
 
-_migrated: list[bytes] = []
-"""A migrated SQLite file, as soon as there is one: copied, not made again for each point."""
 
 DISCLOSURES = len(AGENCIES) + 1
 """The child is reported to both agencies, the danger to the police; the adult without consent to nobody."""
@@ -69,13 +67,8 @@ async def fresh(postgres_url: str | None, folder: Path) -> str:
         if postgres_url is None
         else await postgres.new_database(postgres_url, migrated=True)
     )
-    if postgres_url is not None:
-        await migrations.migrate(url)
-    elif _migrated:
-        (folder / "tiprouter.db").write_bytes(_migrated[0])
-    else:
-        await migrations.migrate(url)
-        _migrated.append((folder / "tiprouter.db").read_bytes())
+    if postgres_url is None:
+        await prepared(url)
     return url
 
 

@@ -14,7 +14,7 @@ from tiprouter.domain.lanes import Lane, Places, Room
 from tiprouter.domain.pace import Pace
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Urgency
-from tiprouter.storage import deliveries, migrations
+from tiprouter.storage import deliveries
 from tiprouter.storage.database import Database, open_database
 from tiprouter.workflow.choosing import choose
 
@@ -22,10 +22,9 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(migrated_url: str) -> AsyncIterator[Database]:
     """A migrated database with three agencies, on each of the two kinds."""
-    await migrations.migrate(database_url)
-    opened = open_database(database_url)
+    opened = open_database(migrated_url)
 
     def agencies(tx: Connection) -> None:
         for name in "abc":
@@ -141,11 +140,10 @@ async def test_a_delivery_waits_for_what_came_before_it_in_its_matter(
     assert await due(database) == (["second_rcp_b"] if waits else ["second_rcp_a", "second_rcp_b"])
 
 
-async def test_a_claim_has_one_winner_among_many(database_url: str) -> None:
+async def test_a_claim_has_one_winner_among_many(migrated_url: str) -> None:
     """Six processes claim sixty deliveries at once, over and over: each delivery is claimed exactly once."""
-    await migrations.migrate(database_url)
-    first = open_database(database_url)
-    others = [open_database(database_url) for _ in range(5)] if "postgresql" in database_url else []
+    first = open_database(migrated_url)
+    others = [open_database(migrated_url) for _ in range(5)] if "postgresql" in migrated_url else []
 
     def rows(tx: Connection) -> None:
         for name in "ab":

@@ -16,7 +16,7 @@ from tiprouter.domain.lanes import Lane, Places, Room
 from tiprouter.domain.pace import Pace
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Urgency
-from tiprouter.storage import lanes, lines, migrations, registry
+from tiprouter.storage import lanes, lines, registry
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.deliveries import claim_all
 from tiprouter.storage.deliveries_table import deliveries
@@ -28,10 +28,9 @@ NOW = START + SECOND
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(migrated_url: str) -> AsyncIterator[Database]:
     """A migrated database with two agencies, on each of the two kinds."""
-    await migrations.migrate(database_url)
-    opened = open_database(database_url)
+    opened = open_database(migrated_url)
     for name in ("rcp_a", "rcp_b"):
         await opened.write(lambda tx, name=name: add_recipient(tx, name))  # type: ignore[misc]  # bound now
     yield opened

@@ -7,17 +7,16 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from tests.support import postgres
-from tiprouter.storage import migrations, outbox
+from tiprouter.storage import outbox
 from tiprouter.storage.database import Database, open_database
 
 Drain = Callable[[Connection, int], list[bytes]]
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(migrated_url: str) -> AsyncIterator[Database]:
     """A migrated database, on each of the two kinds."""
-    await migrations.migrate(database_url)
-    opened = open_database(database_url)
+    opened = open_database(migrated_url)
     yield opened
     await opened.close()
 
@@ -26,7 +25,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def shared(postgres_url: str) -> AsyncIterator[Database]:
     """A migrated PostgreSQL database."""
     url = await postgres.new_database(postgres_url, migrated=True)
-    await migrations.migrate(url)
     opened = open_database(url)
     yield opened
     await opened.close()

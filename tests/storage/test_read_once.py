@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from tests.storage.bare import add_recipient, add_record
 from tests.support.service import START
 from tiprouter.domain.vocabulary import Outcome, Urgency
-from tiprouter.storage import decisions, disclosures, migrations, registry
+from tiprouter.storage import decisions, disclosures, registry
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.disclosures import Matters
@@ -22,10 +22,9 @@ FACTS: dict[str, Any] = {"age": "adult", "consents": {"identity": "granted"}, "r
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(migrated_url: str) -> AsyncIterator[Database]:
     """A migrated database, on each of the two kinds."""
-    await migrations.migrate(database_url)
-    opened = open_database(database_url)
+    opened = open_database(migrated_url)
     yield opened
     await opened.close()
 

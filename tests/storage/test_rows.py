@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from tests.storage.bare import add_recipient, add_record
 from tests.storage.test_read_once import FACTS, decision
 from tests.support.service import START
-from tiprouter.storage import migrations, rows
+from tiprouter.storage import rows
 from tiprouter.storage.columns import named_in
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.decisions import Decision
@@ -27,10 +27,9 @@ MADE = [
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(migrated_url: str) -> AsyncIterator[Database]:
     """A migrated database, on each of the two kinds, with somebody to decide about."""
-    await migrations.migrate(database_url)
-    opened = open_database(database_url)
+    opened = open_database(migrated_url)
 
     def begin(tx: Connection) -> None:
         add_recipient(tx, "rcp_1")

@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tests.support.embedded import prepared
 from tests.support.service import START
 from tiprouter.errors import ConfigurationError
-from tiprouter.storage import migrations
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.tables import data_keys, secrets
 from tiprouter.storage.vault import NONCE_BYTES, DataKey, FileKeyProvider, Place, SealError, Vault, blind
@@ -25,7 +25,7 @@ PLAIN = b"Example Person was seen at 1 Example Street"
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """A migrated embedded database: the seals do not differ between the two kinds."""
     url = f"sqlite:///{tmp_path / 'vault.db'}"
-    await migrations.migrate(url)
+    await prepared(url)
     opened = open_database(url)
     yield opened
     await opened.close()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.support.embedded import prepared
 from tiprouter.audit.note import Signer
 from tiprouter.audit.verify import Report, verify_folder
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
@@ -20,7 +21,6 @@ from tiprouter.policy import bundle as bundles
 from tiprouter.policy.bundle import Bundle
 from tiprouter.policy.files import shipped
 from tiprouter.policy.library import Library
-from tiprouter.storage import migrations
 from tiprouter.storage.database import Database, Transaction, open_database
 from tiprouter.storage.vault import FileKeyProvider, Vault
 from tiprouter.workflow import consenting, endpoint_changes, enrolment, governing, intake
@@ -159,7 +159,7 @@ class Service:
 @asynccontextmanager
 async def open_service(url: str, folder: Path, clock: Clock | None = None) -> AsyncIterator[Service]:
     """A service on a migrated database; its keys and log stand in `folder`."""
-    await migrations.migrate(url)
+    await prepared(url)
     clock = clock or Clock()
     vault = Vault(FileKeyProvider(folder / "keys" / "kek", os.urandom), os.urandom)
     database = open_database(url)
