@@ -39,8 +39,8 @@ BY_TIME: Final = "time.passed"
 SLICE: Final = 100
 """So many records of a sweep are looked at together."""
 
-LOOKED_AT_MOST: Final = 1_000
-"""So many are looked at in one transaction, touched or not."""
+LOOKED_AT_MOST: Final = 200
+"""About so many are looked at in one transaction, touched or not: each may have to be opened, and others wait."""
 
 
 def revisit(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:

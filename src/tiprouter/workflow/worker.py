@@ -6,7 +6,8 @@
 3. It wakes when something was committed in this process, when the next delivery falls due, and at least every second.
 4. A database that does not answer is waited for, with growing pauses; nothing is sent meanwhile.
 5. Told to stop, it claims nothing more and waits for the attempts in flight.
-6. Beside it the chores are done (`workflow/chores.py`): what is due without anybody asking.
+6. Beside it the chores are done (`workflow/chores.py`): what is due without anybody asking. One that has more to do
+   rests for as long as its last part took, so that however much that is, deliveries have the database half of the time.
 7. It looks for leases that ran out, and for lines to probe, a few times a second, however often it claims; of its
    places such probes take an eighth at most, so that a thousand endpoints that die at once leave room for the living.
 8. And beside it pages go out to people (`workflow/pager.py`), and what is said to endpoints beside disclosures
@@ -262,9 +263,12 @@ class Worker:
         done = 0
         try:
             with telemetry.span("chore", chore=chore.__name__) as step:
+                begun = asyncio.get_running_loop().time()
                 while did := await self._database.write(lambda tx: chore(tx, self._desk), quietly=True):
                     self._database.changed.set()
                     done += did
+                    await asyncio.sleep(asyncio.get_running_loop().time() - begun)
+                    begun = asyncio.get_running_loop().time()
                 step.says(count=done)
         except UnavailableError as error:
             log.warning("chore", chore=chore.__name__, error=type(error).__name__)
