@@ -13,11 +13,17 @@ import typer
 bench = typer.Typer(help="Figures of this machine.", no_args_is_help=True)
 
 
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="An empty PostgreSQL database of its own; else a temporary SQLite file.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+Endpoints = Annotated[str, typer.Option(help="How many live endpoints, one shape each.")]
+Dead = Annotated[str, typer.Option(help="Percent of all endpoints that are dead, one shape each.")]
+
+
 @bench.command("withdrawal")
 def bench_withdrawal(
-    database_url: Annotated[
-        str | None, typer.Option(help="An empty PostgreSQL database of its own; else a temporary SQLite file.")
-    ] = None,
+    database_url: DatabaseUrl = None,
     rounds: Annotated[int, typer.Option(min=1, help="How many withdrawals of each shape are counted.")] = 5,
 ) -> None:
     """How long a withdrawal takes until it is committed, with 1,000 deliveries waiting. Exit 1 from 200 ms on."""
@@ -29,9 +35,7 @@ def bench_withdrawal(
 @bench.command("log")
 def bench_log(
     entries: Annotated[int, typer.Option(min=1, help="How large the log becomes.")] = 1_000_000,
-    database_url: Annotated[
-        str | None, typer.Option(help="An empty PostgreSQL database of its own; else a temporary SQLite file.")
-    ] = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """How fast the log grows, starts and proves at each power of ten."""
     from tiprouter.cli import log_bench
@@ -39,17 +43,11 @@ def bench_log(
     raise typer.Exit(log_bench.run(entries, database_url))
 
 
-DatabaseUrl = Annotated[
-    str | None, typer.Option(help="An empty PostgreSQL database of its own; else a temporary SQLite file.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
-
-
 @bench.command("deliver")
 def bench_deliver(
     *,
-    endpoints: Annotated[str, typer.Option(help="How many live endpoints, one shape each.")] = "1,64,1000",
-    dead: Annotated[str, typer.Option(help="Percent of all endpoints that are dead, one shape each.")] = "0,50",
+    endpoints: Endpoints = "1,64,1000",
+    dead: Dead = "0,50",
     deliveries: Annotated[int, typer.Option(min=1, help="How many go to live endpoints in each shape.")] = 1_000,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -64,8 +62,8 @@ def bench_deliver(
 @bench.command("journey")
 def bench_journey(
     *,
-    endpoints: Annotated[str, typer.Option(help="How many live endpoints, one shape each.")] = "1,64,1000",
-    dead: Annotated[str, typer.Option(help="Percent of all endpoints that are dead, one shape each.")] = "0,50",
+    endpoints: Endpoints = "1,64,1000",
+    dead: Dead = "0,50",
     tips: Annotated[int, typer.Option(min=1, help="How many are accepted in each way.")] = 500,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
