@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.attacks.test_erased_content import ONE, OTHER, erase_subject
 from tests.support.fictional import agency, grant, person, statement, tip
 from tests.support.service import Service
 from tiprouter.domain.record import Jurisdiction, Record
@@ -89,6 +90,25 @@ async def test_nobody_else_is_told_and_nobody_twice(service: Service) -> None:
     first, second = await held(service)
     assert await sent(service) == [("disclosure.recalled", second)]
     assert await service.rows(f"select count(*) from disclosures where recalls = '{first}'") == [(1,)]  # noqa: S608
+
+
+async def test_what_told_of_an_erased_person_too_is_recalled(service: Service) -> None:
+    """They were told of together, the other one was erased, then she withdrew: what is held of her is recalled."""
+    await service.enrol(agency(LE))
+    await service.consent(THEIRS, grant(LE))
+    given = await service.consent(HERS, grant(LE))
+    accepted = await service.put_case(case("hers", "theirs"), None)
+    await sent(service)
+    for reviewer in (ONE, OTHER):
+        await erase_subject(service, reviewer, accepted.stored.persons[1])
+    assert await sent(service) == [("disclosure.made", None)]
+    assert (await service.withdraw(given.consent.id)).delivered == 2
+    assert await sent(service) + await sent(service) == [("disclosure.recalled", one) for one in await held(service)]
+    assert [row.state for row in await service.rows("select state from disclosures where recalls is null")] == [
+        "erased",
+        "recalled",
+    ]
+    await service.check_house()
 
 
 async def test_these_stories_notice_what_they_are_for(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ A table of its own beside those of `states`; the database constraint and the dia
 
 1. One that stands is what its recipient may be told now. It ends once: another takes its place, or nothing may leave.
 2. When the person took it back and its recipient may hold it, it is recalled, whether it stood or had ended.
-3. Erasing its record takes its content; nothing comes after that.
+3. Erasing its record, or somebody it told of, takes its content, and it stays without. Its recipient may still hold
+   what it told of somebody else: when that person takes it back, a recall goes out as after any other.
 
 Its delivery has a table of its own (`states`): a disclosure that stands may long be delivered, and one that ended too.
 """
@@ -46,6 +47,7 @@ DISCLOSURE_TRANSITIONS: Mapping[tuple[DisclosureEvent, DisclosureState], Disclos
         (_E.RECALL, _S.STANDING): _S.RECALLED,
         (_E.RECALL, _S.REPLACED): _S.RECALLED,
         (_E.RECALL, _S.WITHHELD): _S.RECALLED,
+        (_E.RECALL, _S.ERASED): _S.ERASED,
         (_E.ERASE, _S.STANDING): _S.ERASED,
         (_E.ERASE, _S.REPLACED): _S.ERASED,
         (_E.ERASE, _S.WITHHELD): _S.ERASED,
@@ -61,5 +63,6 @@ def next_disclosure_state(state: DisclosureState, event: DisclosureEvent) -> Dis
 
 def disclosure_mermaid() -> str:
     """Return the table as a Mermaid state diagram for the documentation."""
-    ends = [state for state in _S if state not in {before for _, before in DISCLOSURE_TRANSITIONS}]
+    left = {before for (_, before), after in DISCLOSURE_TRANSITIONS.items() if after is not before}
+    ends = [state for state in _S if state not in left]
     return diagram(DISCLOSURE_TRANSITIONS, _S.STANDING, ends)
