@@ -1,6 +1,7 @@
 """An attempt is ended from outside: how much had left is known, and nothing leaves after."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -134,3 +135,20 @@ async def test_another_attempt_has_another_connection() -> None:
         for _ in range(2):
             assert (await sender.send(envelope(url(kept), timeout_seconds=PATIENCE))).result is AttemptResult.SUCCESS
     assert (silent.connections, kept.connections) == (1, 1)
+
+
+async def test_ending_what_is_just_running_out_of_time_ends_nobody_else() -> None:
+    """Rule 3: its time is up in the same turn of the loop, before it could say so."""
+    flight, loop = Flight(), asyncio.get_running_loop()
+    ended: list[bool] = []
+
+    async def attempt() -> None:
+        async with flight.lasting(0.01):
+            # Handed to the loop after the timeout's own call and for the same moment, so run right behind it.
+            loop.call_at(loop.time() + 0.01, lambda: ended.append(flight.abort()))
+            time.sleep(0.05)  # noqa: ASYNC251 - both are due when the loop is back
+            await asyncio.sleep(PATIENCE)
+
+    with pytest.raises(TimeoutError):
+        await attempt()
+    assert ended == [True]

@@ -61,7 +61,7 @@ class Flight:
         self.aborted = self.sent
         if self._transport is not None:
             self._transport.abort()
-        if self._limit is not None:
+        if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
         return True
 
