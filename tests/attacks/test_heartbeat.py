@@ -23,9 +23,11 @@ from tests.support.patience import PATIENCE, until
 from tests.support.service import START, Clock, Service, open_service
 from tiprouter.delivery.sender import Sender
 from tiprouter.storage import deliveries
+from tiprouter.storage.database import Transaction
 from tiprouter.workflow import worker as product
 from tiprouter.workflow.dispatch import LEASE
 from tiprouter.workflow.finishing import Answers
+from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.messenger import Messenger
 from tiprouter.workflow.pager import Pager
 from tiprouter.workflow.worker import PartEndedError, Worker
@@ -134,6 +136,26 @@ async def test_a_part_that_ends_while_the_worker_drains_is_noticed_too(
         async with asyncio.timeout(PATIENCE):
             with pytest.raises(PartEndedError, match="answers"):
                 await running
+
+
+async def test_a_chore_that_always_has_more_to_do_holds_no_other_one_up(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep of a whole nation's records takes minutes: whoever watches duties has its turn meanwhile."""
+    turns: list[str] = []
+
+    def endless(_: Transaction, __: Desk) -> int:
+        turns.append("endless")
+        return 1
+
+    def other(_: Transaction, __: Desk) -> int:
+        turns.append("other")
+        return 0
+
+    monkeypatch.setattr("tiprouter.workflow.worker.CHORES", (endless, other))
+    async with working(service, write(ARRIVED)):
+        await until(lambda: turns.count("other") > 1)
+    assert turns.count("endless") > 1
 
 
 async def test_what_a_killed_worker_held_arrives_again_within_five_seconds(tmp_path: Path) -> None:

@@ -92,9 +92,12 @@ def _erase_orphan(it: Happening, person_id: str, period: timedelta) -> None:
     said = consents.last_words(it.tx, it.vault, person_id)
     if erasure.records_with(it.tx, person_id):
         consents.age_from(it.tx, person_id, None)
+    elif not said:
+        # Erased by another worker, while this one waited for the person.
+        consents.age_from(it.tx, person_id, None)
     elif ageing.person_held(it.tx, person_id):
         consents.age_from(it.tx, person_id, it.now - period + erasure.LOOK_AGAIN)
-    elif said and (counted := counts_from(said)) + period > it.now:
+    elif (counted := counts_from(said)) + period > it.now:
         consents.age_from(it.tx, person_id, counted)
     else:
         consents.erase(it.tx, it.vault, person_id, it.now)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from tiprouter.audit import merkle, tiles
 from tiprouter.audit.proof import Proof
 from tiprouter.audit.tiles import Tile
 from tiprouter.domain.consent import Consent
@@ -43,7 +42,7 @@ from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.acknowledging import visible
 from tiprouter.workflow.happening import Actor, Desk, Happening, engine_of, happening
 from tiprouter.workflow.intake import case_index
-from tiprouter.workflow.stored_log import fetch
+from tiprouter.workflow.stored_log import fetch, inclusion
 
 T = TypeVar("T")
 ITEM = TypeVar("ITEM")
@@ -248,8 +247,7 @@ def proof(tx: Transaction, index: int, size: int | None = None) -> bytes:
     against = last if size is None else _checkpoint_of(tx, size, last.size)
     if index >= against.size:
         raise InvalidError(f"A log of {against.size} entries, counted from 0, does not hold this one.", "/size")
-    reader = tiles.hash_reader(against.size, lambda tile: fetch(tx, tile))
-    return Proof(index, tuple(merkle.inclusion_proof(index, against.size, reader)), against.note).encode()
+    return Proof(index, inclusion(tx, index, against.size), against.note).encode()
 
 
 def _checkpoint_of(tx: Transaction, size: int, newest: int) -> CheckpointRow:

@@ -6,8 +6,9 @@
 3. It wakes when something was committed in this process, when the next delivery falls due, and at least every second.
 4. A database that does not answer is waited for, with growing pauses; nothing is sent meanwhile.
 5. Told to stop, it claims nothing more and waits for the attempts in flight.
-6. Beside it the chores are done (`workflow/chores.py`): what is due without anybody asking. One that has more to do
-   rests for as long as its last part took, so that however much that is, deliveries have the database half of the time.
+6. Beside it the chores are done (`workflow/chores.py`): what is due without anybody asking, each in its turn, so that
+   none waits until another has nothing left to do. One that has more to do rests for as long as its last part took:
+   however much that is, deliveries have the database half of the time.
 7. It looks for leases that ran out, and for lines to probe, a few times a second, however often it claims; of its
    places such probes take an eighth at most, so that a thousand endpoints that die at once leave room for the living.
 8. And beside it pages go out to people (`workflow/pager.py`), and what is said to endpoints beside disclosures
@@ -43,6 +44,8 @@ from tiprouter.workflow.pager import Pager
 log = structlog.get_logger()
 
 IDLE_SECONDS: Final = 1.0
+TURN_SECONDS: Final = 0.5
+"""So long a chore goes on before the others have their turn."""
 SLOW_SECONDS: Final = 1.0
 """An attempt under way for so long is slow, and gives its place back (`domain/lanes.py`, rule 5)."""
 LOOK_AGAIN_SECONDS: Final = 0.05
@@ -255,23 +258,29 @@ class Worker:
         """Rule 6. What keeps it from ending is cancelled; what ends it ends the worker."""
         while True:
             with telemetry.span("tend"):
-                for chore in CHORES:
-                    await self._do(chore)
-            await asyncio.sleep(IDLE_SECONDS)
+                more = [await self._do(chore) for chore in CHORES]
+            if not any(more):
+                await asyncio.sleep(IDLE_SECONDS)
 
-    async def _do(self, chore: Chore) -> None:
-        done = 0
+    async def _do(self, chore: Chore) -> bool:
+        """A chore's turn: until it has nothing to do, or its time is up and it goes on after the others."""
+        loop, done = asyncio.get_running_loop(), 0
+        ends = loop.time() + TURN_SECONDS
         try:
             with telemetry.span("chore", chore=chore.__name__) as step:
-                begun = asyncio.get_running_loop().time()
-                while did := await self._database.write(lambda tx: chore(tx, self._desk), quietly=True):
+                while (begun := loop.time()) < ends:
+                    did = await self._database.write(lambda tx: chore(tx, self._desk), quietly=True)
+                    if not did:
+                        step.says(count=done)
+                        return False
                     self._database.changed.set()
                     done += did
-                    await asyncio.sleep(asyncio.get_running_loop().time() - begun)
-                    begun = asyncio.get_running_loop().time()
+                    await asyncio.sleep(loop.time() - begun)
                 step.says(count=done)
         except UnavailableError as error:
             log.warning("chore", chore=chore.__name__, error=type(error).__name__)
+            return False
+        return True
 
     async def _wait(self) -> None:
         """Until something was committed, something falls due, or a second has passed (rule 3)."""
