@@ -151,11 +151,6 @@ def encode_bundle(entries: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def encode_entry(entry: bytes) -> bytes:
-    """Return one entry behind its length, as it stands in a bundle."""
-    return _length(len(entry)) + entry
-
-
 @lru_cache(maxsize=4_096)
 def _length(size: int) -> bytes:
     """Rule 3's two bytes; few lengths occur, and each often."""

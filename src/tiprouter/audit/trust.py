@@ -16,7 +16,6 @@ from tiprouter.audit.note import Algorithm, NoteError, Signature, Verifier
 from tiprouter.errors import TiprouterError
 
 NONE: Final = "none"
-POLICY_BYTES_MAX: Final = 100_000
 
 
 class TrustError(TiprouterError):
