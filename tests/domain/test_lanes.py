@@ -97,6 +97,31 @@ def test_what_is_slow_gives_its_place_back_up_to_a_bound() -> None:
     assert Room(Places(4, {}), 4, many, {Lane.FIRST: 4 * SLOW_FOR_EACH + 3}).taken()[Lane.FIRST] == 3
 
 
+def test_a_stranger_gets_one_attempt_and_strangers_a_little_before_others_and_half_after() -> None:
+    """Rule 6: of 64 places two in each lane, 32 at most; danger asks nobody; where no names are given all are known."""
+    held = {("quiet", Lane.FIRST): 1, ("known", Lane.FIRST): 3}
+    room = Room(Places.share(64), 8, held, known={"known"}, strange={Lane.FIRST: 1})
+    assert not room.open_to("quiet", Lane.FIRST, held)
+    assert not room.open_to("quiet", Lane.RETRY, held)
+    assert room.open_to("quiet", Lane.IMMINENT, held)
+    assert room.open_to("known", Lane.FIRST, held)
+    assert room.open_to("other", Lane.FIRST, held)
+    assert (room.before_others(Lane.FIRST), room.before_others(Lane.RETRY), room.after_others()) == (1, 2, 31)
+    assert Room(Places.share(64), 8, held).open_to("quiet", Lane.FIRST, held)
+
+
+def test_strangers_that_never_answer_leave_half_of_what_may_be_slow() -> None:
+    """Rule 6: however many have given their places back, so many and no more are waited for; one place is enough."""
+    many = {(f"quiet{number}", Lane.FIRST): 1 for number in range(4 * SLOW_FOR_EACH // 2 - 1)}
+    slow = {Lane.FIRST: len(many)}
+    room = Room(Places(4, {}), 4, many, slow, frozenset())
+    assert (room.before_others(Lane.FIRST), room.after_others()) == (1, 1)
+    room = Room(Places(4, {}), 4, many | {("last", Lane.RETRY): 1}, slow, frozenset())
+    assert (room.before_others(Lane.FIRST), room.after_others()) == (0, 0)
+    single = Room(Places(1, {}), 4, known=frozenset())
+    assert (single.before_others(Lane.RETRY), single.after_others()) == (1, 1)
+
+
 @pytest.mark.parametrize("limit", [1, 5, 19, 20, 250])
 def test_no_second_holds_more_than_an_agency_s_own_pace(limit: int) -> None:
     """Its own number in the house's place, whichever is the smaller; without one the house's."""

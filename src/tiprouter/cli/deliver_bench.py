@@ -7,8 +7,8 @@
 3. The dead have been so for an hour: each breaker is as its own rules leave it after an hour of failures.
 4. At half of that rate, deliveries are handed over one by one, each by a commit of its own, and timed from before that
    commit until their answer is durable.
-5. Then the same once more with the dead ones met for the first time: nothing is known of them, and as many attempts go
-   to them as to the living until something is. Where none is dead that would be the same figure, and is not taken.
+5. Then the same once more with the dead ones met for the first time: nothing is known of them, while the living have
+   answered just before. Where none is dead that would be the same figure, and is not taken.
 6. Beside it stands the bare limit (`cli/bench_sink.py`, rule 4), with the same body to the same sink. Computing is this
    process's own, all of it, by delivery to a live endpoint.
 """

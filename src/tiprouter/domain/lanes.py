@@ -11,11 +11,16 @@
 5. An attempt that is slow gives its place back and goes on beside the others, so that agencies that never answer hold
    nobody up: of slow ones `SLOW_FOR_EACH` may be under way for each place, and more than that take places again. To
    its own recipient it counts as before.
+6. A recipient that has not answered lately, or not yet what it was sent, is a stranger: it may be dead. One standard
+   attempt at a time goes to it. In each lane some few places are strangers' own (`before_others`); else what is for
+   them comes after what is for others, and takes half of the places at most, slow ones half of what may be slow. So
+   finding out who is dead costs those that answer next to nothing. Danger asks nobody whether they answered.
 
 Not promised: places across processes. Each worker has its own; what all share is the pace (`domain/pace.py`).
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from types import MappingProxyType
@@ -44,6 +49,8 @@ KEPT: Final[Mapping[Lane, int]] = MappingProxyType({Lane.IMMINENT: 10, Lane.AGAI
 
 SLOW_FOR_EACH: Final = 8
 """So many slow attempts may be under way for each place (rule 5)."""
+PLACES_FOR_EACH_STRANGER: Final = 32
+"""Of so many places one is strangers' own, in each lane, and one at least (rule 6)."""
 
 
 def lane_of(urgency: Urgency, attempts: int) -> Lane:
@@ -75,13 +82,16 @@ class Places:
 class Room:
     """What a claim may take: a worker's places, `each` to one recipient, and what the worker holds already.
 
-    `slow` is how much of that is slow, by lane (rule 5).
+    `slow` is how much of that is slow, by lane (rule 5). `known` have answered lately, None is everybody; of what is
+    held for strangers so much as `strange` is not slow, by lane (rule 6).
     """
 
     places: Places
     each: int
     held: Mapping[tuple[str, Lane], int] = field(default_factory=dict)
     slow: Mapping[Lane, int] = field(default_factory=dict)
+    known: AbstractSet[str] | None = None
+    strange: Mapping[Lane, int] = field(default_factory=dict)
 
     def taken(self) -> dict[Lane, int]:
         """How many places are taken in each lane."""
@@ -95,8 +105,24 @@ class Room:
         return found
 
     def open_to(self, recipient_id: str, lane: Lane, held: Mapping[tuple[str, Lane], int]) -> bool:
-        """Whether one more attempt of this lane may go to a recipient (rule 4)."""
+        """Whether one more attempt of this lane may go to a recipient (rules 4, 6)."""
         beside = DANGER if lane in DANGER else frozenset(Lane) - DANGER
-        if sum(held.get((recipient_id, other), 0) for other in beside) >= self.each:
+        each = 1 if self.is_strange(recipient_id, lane) else self.each
+        if sum(held.get((recipient_id, other), 0) for other in beside) >= each:
             return False
         return lane not in _TRIED or held.get((recipient_id, lane), 0) < max(self.each // 2, 1)
+
+    def is_strange(self, recipient_id: str, lane: Lane) -> bool:
+        """Whether an attempt of this lane to a recipient is one to a stranger (rule 6)."""
+        return self.known is not None and lane not in DANGER and recipient_id not in self.known
+
+    def before_others(self, lane: Lane) -> int:
+        """How many more attempts to strangers may begin before what is for others (rule 6)."""
+        own = max(self.places.total // PLACES_FOR_EACH_STRANGER, 1)
+        return min(max(own - self.strange.get(lane, 0), 0), self.after_others())
+
+    def after_others(self) -> int:
+        """How many more may begin at all (rule 6)."""
+        under_way = sum(count for (name, lane), count in self.held.items() if self.is_strange(name, lane))
+        fresh = max(self.places.total // 2, 1) - sum(self.strange.values())
+        return max(min(fresh, self.places.total * SLOW_FOR_EACH // 2 - under_way), 0)

@@ -46,6 +46,9 @@ _CLAIM: Final = (
 _LEASES: Final = sa.select(deliveries.c.id, deliveries.c.lease).where(
     deliveries.c.id.in_(sa.bindparam("ids", expanding=True))
 )
+_HELD: Final = sa.and_(deliveries.c.lease.is_not(None), named_in(deliveries.c.lease, "leases"))
+_RENEW: Final = deliveries.update().where(_HELD).values(lease_until=sa.bindparam("until"))
+_STANDING: Final = sa.select(deliveries.c.lease).where(_HELD, deliveries.c.state == DeliveryState.CLAIMED)
 _LOAD: Final = sa.select(deliveries).where(deliveries.c.id == sa.bindparam("which")).with_for_update()
 _OF_DISCLOSURES: Final = (
     sa.select(deliveries)
@@ -167,15 +170,12 @@ def _claimed(delivery: Delivery, lease: str, lease_until: datetime) -> dict[str,
 
 def renew(tx: Connection, leases: Sequence[str], lease_until: datetime) -> None:
     """Keep the leases this worker still holds."""
-    tx.execute(deliveries.update().where(deliveries.c.lease.in_(leases)).values(lease_until=lease_until))
+    tx.execute(_RENEW, {"leases": leases, "until": lease_until})
 
 
 def standing(tx: Connection, leases: Sequence[str]) -> set[str]:
     """Those of these leases that are held still, and under which something is to be sent: it was not cancelled."""
-    query = sa.select(deliveries.c.lease).where(
-        deliveries.c.lease.in_(leases), deliveries.c.state == DeliveryState.CLAIMED
-    )
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(_STANDING, {"leases": leases}).scalars())
 
 
 def expired(tx: Connection, now: datetime, limit: int) -> list[Delivery]:

@@ -9,6 +9,7 @@ from tiprouter.domain.lanes import Lane
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import AttemptKind, Urgency
 from tiprouter.storage.columns import Id, Moment, metadata, one_of
+from tiprouter.storage.log_tables import told
 
 WAITS = sa.text("state IN ('announced', 'queued', 'retrying')")
 """Nobody holds it, and it has not ended. Spelt out, so that the planner sees the partial indexes of these words."""
@@ -138,7 +139,7 @@ deliveries = sa.Table(
 attempts = sa.Table(
     "attempts",
     metadata,
-    sa.Column("id", Id, primary_key=True),
+    sa.Column("id", Id, told(), primary_key=True),
     sa.Column("delivery_id", Id, sa.ForeignKey("deliveries.id"), nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("started_at", Moment, nullable=False),

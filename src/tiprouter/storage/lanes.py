@@ -4,6 +4,7 @@
    depend on how long the lanes are, and one lane's backlog hides nothing of another's.
 2. Where a recipient's backlog fills a lane's window, `heads` shows the longest due of every other recipient: one step
    in an index for each that has something in that lane, whatever the length of its backlog.
+   `heads_of` shows the same of recipients that are named: what it costs does not depend on who else waits.
 3. What is behind another of its matter is passed over.
 4. What is parked is in no lane: it waits for its recipient's line, and is found by recipient alone, and only where
    that line may be probed now. A line for which nothing waits hides no other's.
@@ -21,6 +22,7 @@ from sqlalchemy.engine import Connection
 
 from tiprouter.domain.lanes import Lane
 from tiprouter.domain.vocabulary import Urgency
+from tiprouter.storage.columns import named_in
 from tiprouter.storage.deliveries import Delivery, behind_another, due_state, from_row, with_record
 from tiprouter.storage.lines_table import lines
 from tiprouter.storage.tables import deliveries
@@ -55,6 +57,14 @@ def heads(tx: Connection, now: datetime, lane: Lane, without: Collection[str], l
     """The longest due of every recipient in a lane but for some, the longest due first (rule 2)."""
     asked = {"lane": lane, "now": now, "without": sorted(without), "most": limit}
     return [_standing(row) for row in tx.execute(_heads(), asked)]
+
+
+def heads_of(
+    tx: Connection, now: datetime, lane: Lane, whose: Collection[str], limit: int, behind: int = 0
+) -> list[Standing]:
+    """The longest due of each of these recipients in a lane, behind so many others of its own (rule 2)."""
+    asked = {"lane": lane, "now": now, "whose": sorted(whose), "most": limit, "behind": behind}
+    return [_standing(row) for row in tx.execute(_heads_of(), asked)] if whose else []
 
 
 def probes(tx: Connection, now: datetime, limit: int) -> list[Standing]:
@@ -156,24 +166,40 @@ def _heads() -> sa.Select[Any]:
 
 
 @functools.lru_cache
+def _heads_of() -> sa.Select[Any]:
+    of_lane = _in(deliveries, sa.bindparam("lane"))
+    query = _first_by_line(of_lane, _ORDER, named_in(lines.c.recipient_id, "whose"), sa.bindparam("behind"))
+    return query.order_by(query.selected_columns.next_at, query.selected_columns.id)
+
+
+@functools.lru_cache
 def _probes() -> sa.Select[Any]:
+    may_be_probed = sa.and_(lines.c.probe_at.is_not(None), lines.c.probe_at <= sa.bindparam("now"))
+    parked = (due_state(), deliveries.c.parked)
+    query = _first_by_line(parked, (deliveries.c.lane, *_ORDER), may_be_probed, sa.literal(0))
+    return query.order_by(lines.c.probe_at)
+
+
+def _first_by_line(
+    which: Sequence[sa.ColumnElement[bool]],
+    order: Sequence[sa.ColumnElement[Any]],
+    by: sa.ColumnElement[bool],
+    behind: sa.ColumnElement[int],
+) -> sa.Select[Any]:
+    """What of these deliveries would go first, in this order and behind so many, by each of these lines."""
     first = (
         sa.select(deliveries.c.id)
-        .where(deliveries.c.recipient_id == lines.c.recipient_id, due_state(), deliveries.c.parked)
+        .where(deliveries.c.recipient_id == lines.c.recipient_id, *which)
         .where(deliveries.c.next_at <= sa.bindparam("now"), ~behind_another())
-        .order_by(deliveries.c.lane, *_ORDER)
+        .order_by(*order)
         .limit(1)
+        .offset(behind)
         .correlate(lines)
         .scalar_subquery()
     )
     shown = deliveries.alias("shown")
-    return (
-        sa.select(shown.c.id, shown.c.recipient_id, shown.c.lane, shown.c.next_at)
-        .join_from(lines, shown, shown.c.id == first)
-        .where(lines.c.probe_at.is_not(None), lines.c.probe_at <= sa.bindparam("now"))
-        .order_by(lines.c.probe_at)
-        .limit(sa.bindparam("most"))
-    )
+    query = sa.select(shown.c.id, shown.c.recipient_id, shown.c.lane, shown.c.next_at)
+    return query.join_from(lines, shown, shown.c.id == first).where(by).limit(sa.bindparam("most"))
 
 
 @functools.lru_cache

@@ -1,6 +1,9 @@
 """Which of what is due is tried now?
 
 1. Lane by lane, danger first, the longest due first; as many as the worker's places leave room for (`domain/lanes.py`).
+   Of what is standard a little that is for strangers goes first, then what is for recipients that answered lately, and
+   more for strangers where that leaves places. Where strangers' backlog fills what is looked at, each of the others is
+   asked for by name.
 2. Nothing goes to a recipient whose places are all taken, whose pace is used up (danger is exempt from that), or whose
    line another process holds at this moment. It stays due, and hides nobody else's: `storage/lanes.py`, rule 2.
    Where a recipient says itself what it can take, its pace is that, and of standard attempts no more are under way than
@@ -54,14 +57,7 @@ def choose(tx: Transaction, now: datetime, room: Room, pace: Pace, probes: int =
     waiting = lanes.probes(tx, now, probes)
     choice.meet([*(one for some in looked.values() for one in some), *waiting])
     for lane, window in looked.items():
-        full, parked = len(window) >= choice.limit(lane) > 0, len(choice.parked)
-        choice.consider([*(one for one in waiting if one.lane is lane), *window])
-        left = choice.left(lane)
-        # Where some of it was parked the next look shows more of the same window, for a fraction of the price.
-        if full and left and len(choice.parked) == parked:
-            others = lanes.heads(tx, now, lane, choice.passed, left)
-            choice.meet(others)
-            choice.consider(others)
+        choice.serve(lane, [one for one in waiting if one.lane is lane], window)
     return choice.made()
 
 
@@ -82,6 +78,8 @@ class _Choice:
     parked: dict[str, bool] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
     under_way: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    strangers: int = 0
+    strangers_max: int = 0
 
     def left(self, lane: Lane) -> int:
         """How many more of a lane there are places for."""
@@ -91,6 +89,37 @@ class _Choice:
         """How many of a lane are looked at."""
         left = self.room.places.room(lane, self.room.taken())
         return left + BEYOND if left else 0
+
+    def serve(self, lane: Lane, waiting: Sequence[Standing], window: Sequence[Standing]) -> None:
+        """Choose from one lane: probes, and what its window shows (rule 1)."""
+        full, parked = len(window) >= self.limit(lane) > 0, len(self.parked)
+        strange = [one for one in window if self.room.is_strange(one.recipient_id, lane)]
+        others = [one for one in window if not self.room.is_strange(one.recipient_id, lane)] if strange else window
+        self.strangers_max = self.strangers + self.room.before_others(lane)
+        self.consider([*waiting, *strange, *others])
+        # Where some of it was parked the next look shows more of the same window, for a fraction of the price.
+        full = full and len(self.parked) == parked
+        if full and strange:
+            self._consider_known(lane)
+        self.strangers_max = self.room.after_others()
+        self.consider(strange)
+        if full and (not strange or self.strangers < self.strangers_max) and (left := self.left(lane)):
+            self._consider_also(lanes.heads(self.tx, self.now, lane, self.passed, left))
+
+    def _consider_known(self, lane: Lane) -> None:
+        """Consider the longest due of each that answered lately, and the next of each while there is room."""
+        whose = set(self.room.known or ())
+        for behind in range(self.room.each):
+            left, whose = self.left(lane), whose - self.passed
+            if left and whose:
+                # What was picked already still stands in the database as the longest due.
+                found = lanes.heads_of(self.tx, self.now, lane, whose, left + len(self.picked), behind)
+                self._consider_also(found)
+                whose = {one.recipient_id for one in found}
+
+    def _consider_also(self, found: Sequence[Standing]) -> None:
+        self.meet(found)
+        self.consider(found)
 
     def meet(self, found: Iterable[Standing]) -> None:
         """Hold the lines that these would go by."""
@@ -114,13 +143,20 @@ class _Choice:
         waits = line.breaker.shut_out and one.lane not in DANGER
         if not line.sends or gone or (waits and not self._may_probe(line)):
             self.parked[one.id] = line.sends and gone
-        elif self._has_room(one, line):
+        elif self._has_room(one, line) and (waits or self._may_be_strange(one)):
             self._pick(one, line)
             if waits:
                 self.probes[line.recipient_id] = one.id
 
     def _may_probe(self, line: Line) -> bool:
         return line.breaker.probes(self.now) and line.recipient_id not in self.probes
+
+    def _may_be_strange(self, one: Standing) -> bool:
+        """Whether it is to no stranger, or to one of so many; a probe is counted as that (rule 4)."""
+        if not self.room.is_strange(one.recipient_id, one.lane):
+            return True
+        self.strangers += (may := self.strangers < self.strangers_max)
+        return may
 
     def _has_room(self, one: Standing, line: Line) -> bool:
         """Rules 1 and 2."""

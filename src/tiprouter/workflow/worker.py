@@ -17,6 +17,8 @@
    is in flight half a lease to end, and raises, so that whoever runs it starts it again.
 10. An attempt whose delivery was cancelled meanwhile, or whose lease was lost, is aborted: soon after the commit where
    the bell rings (`Database.changed`), and at the next renewal of its lease where it does not.
+11. It remembers for five minutes who answered what it sent. Whoever fails, or is slow, is a stranger again until the
+    next answer (`domain/lanes.py`, rule 6). Each worker finds out for itself.
 """
 
 import asyncio
@@ -27,6 +29,7 @@ from typing import Any, Final
 import structlog
 
 from tiprouter import telemetry
+from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.delivery.flight import Flight
 from tiprouter.delivery.sender import Sender
 from tiprouter.domain.lanes import Lane, Places, Room, lane_of
@@ -46,8 +49,10 @@ log = structlog.get_logger()
 IDLE_SECONDS: Final = 1.0
 TURN_SECONDS: Final = 0.5
 """So long a chore goes on before the others have their turn."""
-SLOW_SECONDS: Final = 1.0
+SLOW_SECONDS: Final = 0.5
 """An attempt under way for so long is slow, and gives its place back (`domain/lanes.py`, rule 5)."""
+KNOWN_SECONDS: Final = 300.0
+"""So long ago is lately (rule 11)."""
 LOOK_AGAIN_SECONDS: Final = 0.05
 SWEEP_SECONDS: Final = 0.25
 HEED_SECONDS: Final = 0.05
@@ -84,6 +89,8 @@ class Worker:
         self._held: dict[asyncio.Task[None], Ready] = {}
         self._flights: dict[str, Flight] = {}
         self._slow: set[asyncio.Task[None]] = set()
+        self._strange: set[asyncio.Task[None]] = set()
+        self._answered: dict[str, float] = {}
         self._stopping = asyncio.Event()
         self._sweep_at = 0.0
         self._swept = True
@@ -136,8 +143,7 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Start what can be started; whether anything was."""
-        slow = Counter(_place(ready)[1] for task, ready in self._held.items() if task in self._slow)
-        room = Room(self._places, self._each, Counter(map(_place, self._held.values())), slow)
+        room = self._room()
         if not any(self._places.room(lane, room.taken()) for lane in Lane):
             # A second at most: some of them may be slow by then, and have given their places back.
             await asyncio.wait(self._held, timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -156,11 +162,26 @@ class Worker:
                 self._flights[ready.lease] = Flight()
                 task = asyncio.create_task(self._deliver(ready))
                 self._held[task] = ready
+                if room.is_strange(*_place(ready)) and not ready.probes:
+                    self._strange.add(task)
                 task.add_done_callback(self._let_go)
-                asyncio.get_running_loop().call_later(SLOW_SECONDS, self._set_aside, task)
+                loop = asyncio.get_running_loop()
+                loop.call_later(SLOW_SECONDS, self._set_aside, task, loop.time())
         if claimed and bell.is_set():
             self._database.changed.set()  # what was cancelled since they were claimed was not theirs yet (rule 10)
         return bool(claimed)
+
+    def _room(self) -> Room:
+        """What may begin now."""
+        lately = asyncio.get_running_loop().time() - KNOWN_SECONDS
+        self._answered = {name: at for name, at in self._answered.items() if at > lately}
+        held, slow, strange = Counter[tuple[str, Lane]](), Counter[Lane](), Counter[Lane]()
+        for task, ready in self._held.items():
+            place = _place(ready)
+            held[place] += 1
+            slow[place[1]] += task in self._slow
+            strange[place[1]] += task in self._strange and task not in self._slow
+        return Room(self._places, self._each, held, slow, frozenset(self._answered), strange)
 
     def _sweeps(self) -> bool:
         """Whether it is time for what is looked for a few times a second (rule 7)."""
@@ -175,14 +196,25 @@ class Worker:
         held = sum(ready.probes for task, ready in self._held.items() if task not in self._slow)
         return max(self._places.total // PLACES_FOR_EACH_PROBE, 1) - held
 
-    def _set_aside(self, task: asyncio.Task[None]) -> None:
+    def _set_aside(self, task: asyncio.Task[None], begun: float) -> None:
         if task in self._held:
             self._slow.add(task)
+            whose = self._held[task].recipient_id
+            if self._answered.get(whose, begun) < begun:
+                del self._answered[whose]
             self._database.changed.set()
+
+    def _hear(self, recipient_id: str, result: AttemptResult) -> None:
+        """Rule 11; an attempt that was aborted says nothing."""
+        if result is AttemptResult.SUCCESS:
+            self._answered[recipient_id] = asyncio.get_running_loop().time()
+        elif result is not AttemptResult.ABORTED:
+            self._answered.pop(recipient_id, None)
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
         ready = self._held.pop(task)
         self._slow.discard(task)
+        self._strange.discard(task)
         self._flights.pop(ready.lease, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             # Its lease runs out, and it is made again.
@@ -194,6 +226,7 @@ class Worker:
         with telemetry.span("deliver", lane=lane, kind=ready.attempt.kind.value):
             with telemetry.span("attempt", lane=lane) as step:
                 attempted = await self._sender.send(ready.envelope, self._flights[ready.lease])
+                self._hear(ready.recipient_id, attempted.result)
                 step.says(result=attempted.result.value, code=telemetry.code_of(attempted.status))
             telemetry.attempted(
                 lane, ready.attempt.kind.value, attempted.result.value, attempted.status, attempted.duration_ms / 1_000
