@@ -25,6 +25,7 @@ ABSENT = {
     "disclosure_id": "dis_01KJQH0CC0BX86ENBVMH4TY5PG",
     "delivery_id": "msg_01KJQH0CC0BX86ENBVMH4TY5PG",
     "grant_id": "grt_01KJQH0CC0BX86ENBVMH4TY5PG",
+    "word_id": "wrd_01KJQH0CC0BX86ENBVMH4TY5PG",
     "replay_id": "rpl_01KJQH0CC0BX86ENBVMH4TY5PG",
     "notice_id": "ntc_01KJQH0CC0BX86ENBVMH4TY5PG",
     "review_id": "rvw_01KJQH0CC0BX86ENBVMH4TY5PG",

@@ -10,6 +10,7 @@ import pytest
 from tests.api.calling import Api, agency, tip, until
 from tests.api.governed import approve, at_bundle, colleague, handed_on, own_files, problem, propose, setting, told
 from tests.support.governing import COUNSEL, approved, gate_report
+from tests.support.second_words import agree
 from tests.support.service import OPERATOR, bundle
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy.bundle import Bundle
@@ -17,6 +18,7 @@ from tiprouter.policy.gate import check
 from tiprouter.policy.gate.diff import Difference, difference
 from tiprouter.policy.gate.extras import GateUnavailableError
 from tiprouter.workflow import governing
+from tiprouter.workflow.happening import Actor
 
 SURVIVOR_LED, TIP_SHARING = bundle().digest, bundle("tip-sharing").digest
 
@@ -74,6 +76,8 @@ async def test_the_whole_life_of_a_bundle(either: Api) -> None:
     assert (after["outcome"], after["categories"]) == ("DISCLOSE", ["incident", "location"])
     assert (after["bundle"], after["cause"]) == (TIP_SHARING, "bundle.activated")
 
+    assert problem(await api.send("operator", "POST", "/v1/bundles/rollback")) == (409, "second-word-needed")
+    await agree(api, "operator", "counsel", "roll-back")
     rolled = (await api.send("operator", "POST", "/v1/bundles/rollback")).json()
     assert (rolled["bundle"]["digest"], rolled["bundle"]["state"]) == (SURVIVOR_LED, "active")
     assert rolled["retired"] == TIP_SHARING
@@ -225,7 +229,7 @@ async def test_a_bundle_proposed_again_stays_where_it_is_until_it_retired(api: A
     service = api.service
     await approved(service, "tip-sharing")
     await service.database.write(lambda tx: governing.activate(tx, service.desk, OPERATOR, digest))
-    await service.database.write(lambda tx: governing.roll_back(tx, service.desk, OPERATOR))
+    await service.database.write(lambda tx: governing.roll_back(tx, service.desk, Actor("command-line", "operator")))
     again = (await propose(api)).json()
     assert (again["state"], again["gate"]) == ("draft", None)
 

@@ -5,8 +5,10 @@ import json
 
 from tests.acceptance.test_endpoints import PRIVATE
 from tests.api.calling import Api, agency
+from tests.api.governed import problem
 from tests.support.endpoints import hear, said_to_endpoints
 from tests.support.giving import another, give
+from tests.support.second_words import agree
 from tests.support.service import OPERATOR
 from tiprouter.api.schemas.webhooks import EndpointChallenge, EndpointChanging, EndpointTest
 from tiprouter.domain import redaction
@@ -64,6 +66,9 @@ async def test_a_private_or_weak_key_is_refused_and_nothing_is_stored(api: Api) 
 async def test_a_signing_key_is_rotated(api: Api) -> None:
     """The new public key is told and shown; a shared secret is told once."""
     path = await registered(api)
+    refused = await api.send("operator", "POST", f"{path}/signing-keys", {"overlap_days": 7})
+    assert problem(refused) == (409, "second-word-needed")
+    await agree(api, "operator", "custodian", "key", path.split("/")[-1])
     done = await api.send("operator", "POST", f"{path}/signing-keys", {"overlap_days": 7})
     assert done.status_code == 201
     assert (await api.send("operator", "GET", path)).json()["verification_key"] == done.json()["verification_key"]

@@ -18,7 +18,7 @@ from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.delivery.sender import Sender
 from tiprouter.domain.redaction import reopen
 from tiprouter.domain.states import DeliveryState
-from tiprouter.storage import deliveries, outbox
+from tiprouter.storage import deliveries, outbox, rows, tables
 from tiprouter.storage.database import Transaction
 from tiprouter.workflow import dispatch, finishing
 from tiprouter.workflow.finishing import Answers
@@ -268,7 +268,7 @@ def entries_taken_out_first(at: At) -> Late:
         database = inside(sequencer, "_database")
         taken = await database.write(lambda tx: outbox.drain(tx, 10_000))
         at("taken out")
-        await database.write(lambda tx: outbox.add(tx, taken))
+        await database.write(lambda tx: rows.add(tx, tables.outbox, {"entry": taken}))
         await drain(sequencer)
 
     _plant(Sequencer, "drain", apart)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,12 +24,12 @@ from tiprouter.storage.acknowledgements import Words
 from tiprouter.storage.answers import Asked
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.vault import DataKey, ErasedError, Vault
-from tiprouter.workflow import erasing, holding, inquiry
+from tiprouter.workflow import ageing, erasing, holding, inquiry, revisit
 from tiprouter.workflow.acknowledging import acknowledge
 from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.dispatch import Ready, finish
 from tiprouter.workflow.erasing import Erased, HeldError, SamePersonError
-from tiprouter.workflow.happening import Actor
+from tiprouter.workflow.happening import ROUTER, Actor, happening
 
 LE, PROVIDER, CPS = (
     RecipientKind.LAW_ENFORCEMENT,
@@ -131,6 +131,22 @@ async def test_nothing_of_an_erased_person_can_be_read(service: Service) -> None
     decided = await service.rows("select id from decisions where current")
     assert decided == []
     assert len(await service.rows("select id from decisions")) > 0
+
+
+async def test_what_another_machine_found_before_it_was_erased_is_let_be(service: Service) -> None:
+    """A sweep had the record on its list, the orphans' chore her consents: both come too late, and say nothing."""
+    record_id, her = await erased_alone(service)
+    before = await service.rows("select (select count(*) from notices), (select count(*) from outbox)")
+
+    def late(tx: Transaction) -> None:
+        with happening(tx, service.desk, ROUTER, deciding=True) as it:
+            revisit.decide_again(it, record_id, "recipient.changed")
+            ageing._erase_orphan(it, her, timedelta(days=1))  # noqa: SLF001 - what follows the lock, without the race
+
+    await service.database.write(late)
+    assert await service.rows("select (select count(*) from notices), (select count(*) from outbox)") == before
+    assert await service.rows("select id from records where due_at is not null") == []
+    await nobody_reads_her(service)
 
 
 async def test_whoever_asks_for_the_erased_is_told_that_it_is_erased(service: Service) -> None:

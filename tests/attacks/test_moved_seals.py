@@ -71,7 +71,7 @@ async def test_no_sealed_value_opens_anywhere_but_at_home(tmp_path: Path) -> Non
         keys = await service.database.read(lambda tx: keys_in(tx, service))
     assert len({place.table for place, _ in values}) >= 6
     for home, sealed in values:
-        assert sealed[:1] == b"\x02", f"{home.table} is sealed in an old form"
+        assert sealed[:1] in (b"\x02", b"\x03"), f"{home.table} is sealed in an old form"
         (own,) = [key for key in keys if opens(key, sealed, home)]
         assert [place for place, _ in values if opens(own, sealed, place)] == [home]
         assert not opens(DataKey(own.owner, KEY, own.version), sealed, home)
@@ -86,6 +86,17 @@ async def test_what_was_sealed_before_versions_still_opens_at_home(tmp_path: Pat
     assert not opens(key, b"\x02" + old[1:], place)
     assert not opens(key, b"\x01" + key.seal(b"words", place, NONCE)[1:], place)
     assert not opens(key, old, Place("revisions", "tip_1#2", "sealed"))
+
+
+async def test_a_salt_is_sealed_with_its_value_and_neither_is_taken_for_the_other() -> None:
+    """Both come back, the value alone where only it is asked for; another first byte opens nothing."""
+    place, key, salt = Place("grants", "grt_1", "sealed"), DataKey("tip_1", KEY), b"\x07" * 16
+    salted, plain = key.seal(b"words", place, NONCE, salt), key.seal(b"words", place, NONCE)
+    assert key.opening(salted, place) == (salt, b"words")
+    assert key.opening(plain, place) == (b"", b"words")
+    assert key.open(salted, place) == b"words"
+    assert not opens(key, b"\x02" + salted[1:], place)
+    assert not opens(key, b"\x03" + plain[1:], place)
 
 
 names = st.text(

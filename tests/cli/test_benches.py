@@ -65,6 +65,18 @@ def test_tips_are_measured_beside_a_bare_endpoint_and_bare_commits(tiprouter: Co
     assert commits["per second"] > 0
 
 
+def test_the_same_story_is_told_with_and_without_its_entries(tiprouter: CommandLine) -> None:
+    """A tip's record and eight decisions; a consent's own entry and what follows it: each beside the same without."""
+    tip, consent = figures(tiprouter, "entry", "--rounds", 3)
+    assert (tip["story"], tip["entries"], consent["story"]) == ("tip", 9, "consent")
+    assert consent["entries"] > 8
+    for row in (tip, consent):
+        for of in ("", "CPU "):
+            some, none = row[f"{of}ms with"], row[f"{of}ms without"]
+            assert min(some, none) > 0
+            assert row[f"{of}slower %"] == pytest.approx(100 * (some / none - 1), abs=1)
+
+
 def test_slow_callers_are_timed_beside_their_deadlines_and_honest_ones(tiprouter: CommandLine) -> None:
     """A row for each kind of slow caller, all of them dropped, and one each for the honest, alone and beside."""
     chosen = ("--slow", 11, "--rate", 2, "--head-seconds", 0.5, "--body-seconds", 1)

@@ -3,7 +3,7 @@
 from tiprouter.domain.consent import Consent
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Implicated, Record
-from tiprouter.domain.routing import candidates
+from tiprouter.domain.routing import Directory, candidates
 
 from .examples import CHILDREN, POLICE, PROVIDER, agency, grant, place, record, refusal
 
@@ -15,7 +15,7 @@ REGISTRY = (HERE, ELSEWHERE, NATION, COUNTY)
 
 
 def _ids(*consents: Consent, about: Record | None = None, registry: tuple[Recipient, ...] = REGISTRY) -> list[str]:
-    return [recipient.id for recipient in candidates(about or record(), consents, registry)]
+    return [recipient.id for recipient in candidates(about or record(), consents, Directory(registry))]
 
 
 def test_who_serves_or_may_serve_is_asked() -> None:

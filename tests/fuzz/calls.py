@@ -62,6 +62,7 @@ _MEANT: Final[dict[str, tuple[str, ...]]] = {
     "replay_id": ("rpl",),
     "notice_id": ("ntc", "sno"),
     "grant_id": ("grt",),
+    "word_id": ("wrd",),
     "credential_id": ("cal",),
     "client_id": ("clt",),
     "account_id": ("acc",),

@@ -13,6 +13,7 @@ from tiprouter.domain.endpoint_states import change_mermaid, endpoint_mermaid
 from tiprouter.domain.grant_states import grant_mermaid
 from tiprouter.domain.question import question_mermaid
 from tiprouter.domain.replay_states import replay_mermaid
+from tiprouter.domain.second_word_states import second_word_mermaid
 from tiprouter.domain.states import bundle_mermaid, duty_mermaid, mermaid, review_mermaid
 from tiprouter.domain.subject_states import consent_mermaid, subject_notice_mermaid
 from tiprouter.policy import bundle as bundles
@@ -92,6 +93,7 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
         replay_mermaid(),
         account_mermaid(),
         grant_mermaid(),
+        second_word_mermaid(),
     ],
     ids=[
         "delivery",
@@ -108,6 +110,7 @@ def test_every_rule_that_a_policy_cites_exists(bundle: str) -> None:
         "replay",
         "account",
         "grant",
+        "second word",
     ],
 )
 def test_the_diagrams_are_the_state_tables(diagram: str) -> None:

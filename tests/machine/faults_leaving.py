@@ -196,7 +196,7 @@ def one_person_moves_an_endpoint() -> list[Any]:
 
     def at_once(tx: Any, desk: Any, actor: Any, wish: Any) -> Any:  # noqa: ANN401 - as the story's
         change = propose(tx, desk, actor, wish)
-        registry.put(tx, replace(change.wanted, revision=change.revision + 1), desk.now())
+        registry.put(tx, replace(change.wanted, revision=change.revision + 1), desk.now(), change.id)
         return change
 
     return [put(endpoint_changes, "propose", at_once)]

@@ -79,6 +79,7 @@ GET    /v1/grants                                       -   +   +   -   -   +   
 GET    /v1/grants/{grant_id}                            --- ++- +-- --- --- ++- --- uuu
 GET    /v1/grants/{grant_id}/matter                     --- --- +-- --- --- --- --- uuu
 GET    /v1/matters/{record_id}/audit-bundle             --- ++- ++- --- --- --- --- uuu
+GET    /v1/second-words                                 -   +   +   +   -   +   +   u
 
 # who may call
 GET    /v1/credentials                                  -   -   -   +   -   -   -   u
@@ -135,6 +136,9 @@ POST   /v1/decisions/replay                             -   -   +   -   -   +   
 POST   /v1/grants                                       -   -   +   -   -   +   -   u
 POST   /v1/grants/{grant_id}/approve                    --- ++- --- --- --- ++- --- uuu
 POST   /v1/grants/{grant_id}/revoke                     --- ++- +-- --- --- ++- --- uuu
+POST   /v1/second-words                                 -   +   +   +   -   +   -   u
+POST   /v1/second-words/{word_id}/say                   --- +-- +-- -+- --- +-- -+- uuu
+POST   /v1/second-words/{word_id}/withdraw              --- +-- +-- -+- --- +-- -+- uuu
 POST   /v1/consents/{consent_id}/withdraw               ++- ++- --- --- --- --- --- uuu
 POST   /v1/records/{record_id}/hold                     --- ++- --- --- --- --- --- uuu
 POST   /v1/records/{record_id}/release                  --- ++- --- --- --- --- --- uuu

@@ -14,6 +14,7 @@ from typing import Any, Final
 from tests.api.calling import MARKER, Api, agency, at, case, grant, running, tip
 from tests.api.governed import own_files
 from tests.support.questioning import ED25519
+from tests.support.second_words import agree, ask
 from tests.support.service import open_service
 from tests.support.staff import CHEAP, member
 from tiprouter.api.limiter import Bounds
@@ -206,6 +207,11 @@ async def _looked_into(api: Api, things: Things, number: int) -> None:
     for role in ("reviewer", "counsel"):
         await told(api, role, "POST", f"/v1/grants/{asked['id']}/approve")
     things.add(grant_id=asked["id"])
+    if number:
+        things.add(word_id=await ask(api, "operator", "key", recipient_id))
+    else:
+        await agree(api, "auditor", "reviewer", "export", things.ids["record_id"][0])
+        things.add(word_id=await ask(api, "reviewer", "export", things.ids["record_id"][0]))
 
 
 async def _callers(api: Api, things: Things) -> None:

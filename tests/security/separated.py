@@ -9,6 +9,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+import pytest
+
 from tests.support import governing as policy
 from tests.support import granting as auditing
 from tests.support import recovering
@@ -16,7 +18,8 @@ from tests.support.fictional import BLAMELESS, agency, grant, person, tip
 from tests.support.giving import another, give
 from tests.support.reviewing import LE, release
 from tests.support.service import Service, bundle
-from tiprouter.domain.accounts import AccountEvent
+from tiprouter.domain.accounts import AccountEvent, AccountRole
+from tiprouter.domain.second_word_states import ByTwo
 from tiprouter.domain.states import BundleState, DeliveryState
 from tiprouter.domain.vocabulary import Category, Grantor, Role
 from tiprouter.storage import bundles
@@ -25,11 +28,14 @@ from tiprouter.workflow import (
     credentials,
     endpoint_changes,
     erasing,
+    exporting,
     governing,
     granting,
+    key_rotation,
     people,
     replaying,
     reviewing,
+    second_words,
 )
 from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.credentials import CallerRole
@@ -143,6 +149,45 @@ async def credential_confirmed(service: Service, two: Two) -> bool:
     return await _said(service, lambda tx: credentials.confirm(tx, service.desk, two.then(service), made.id))
 
 
+async def key_replaced(service: Service, two: Two) -> bool:
+    """Another key signs what goes to an agency."""
+    to = (await service.enrol(agency())).recipient.id
+    rotating = partial(
+        key_rotation.rotate_key, desk=service.desk, actor=two.first, recipient_id=to, overlap=timedelta()
+    )
+    return await _by_two(service, two, (ByTwo.KEY, to), lambda: service.database.write(rotating))
+
+
+async def matter_exported(service: Service, two: Two) -> bool:
+    """One matter leaves as a file."""
+    record_id = (await service.accept(tip(person(f"x{two.number}"), external_id=f"X-{two.number}"))).stored.id
+    await service.sequencer.drain()
+    exporting_it = partial(exporting.export, service.database, service.desk, two.first, record_id)
+    return await _by_two(service, two, (ByTwo.EXPORT, record_id), exporting_it)
+
+
+async def rolled_back(service: Service, two: Two) -> bool:
+    """The bundle before returns."""
+    if await service.database.read(bundles.active) != bundle("tip-sharing").digest:
+        assert await bundle_approved(service, Two(policy.COUNSEL, policy.SECOND_COUNSEL, "", 0))
+    returning = partial(governing.roll_back, desk=service.desk, actor=two.first)
+    return await _by_two(service, two, (ByTwo.ROLL_BACK, None), lambda: service.database.write(returning))
+
+
+async def _by_two(
+    service: Service, two: Two, word: tuple[ByTwo, str | None], deed: Callable[[], Awaitable[object]]
+) -> bool:
+    """The first asks, the second says yes, and only then the first does it, where there is a third person."""
+    await give(service, CallerRole.OPERATOR, by=another("third"))
+    asked = await service.database.write(lambda tx: second_words.ask(tx, service.desk, two.first, *word))
+    with pytest.raises(second_words.SecondWordNeededError):
+        await deed()
+    if not await _said(service, lambda tx: second_words.say(tx, service.desk, two.then(service), asked.id)):
+        return False
+    await deed()
+    return True
+
+
 async def _said(service: Service, second: Callable[[Transaction], object]) -> bool:
     try:
         await service.database.write(second)
@@ -160,5 +205,21 @@ STORIES: Final[Mapping[Act, Callable[[Service, Two], Awaitable[bool]]]] = {
     Act.ERASURE: record_erased,
     Act.ACCOUNT: account_suspended,
     Act.CALLER: credential_confirmed,
+    Act.KEY: key_replaced,
+    Act.EXPORT: matter_exported,
+    Act.ROLL_BACK: rolled_back,
+}
+ROLE_OF: Final[Mapping[Act, AccountRole]] = {
+    Act.BUNDLE: AccountRole.COUNSEL,
+    Act.ENDPOINT: AccountRole.OPERATOR,
+    Act.REPLAY: AccountRole.OPERATOR,
+    Act.RELEASE: AccountRole.REVIEWER,
+    Act.GRANT: AccountRole.REVIEWER,
+    Act.ERASURE: AccountRole.REVIEWER,
+    Act.ACCOUNT: AccountRole.OPERATOR,
+    Act.CALLER: AccountRole.OPERATOR,
+    Act.KEY: AccountRole.OPERATOR,
+    Act.EXPORT: AccountRole.AUDITOR,
+    Act.ROLL_BACK: AccountRole.COUNSEL,
 }
 LONG_AGO: Final = timedelta(minutes=16)

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from tests.api.calling import MARKER, Api, running, tip
 from tests.security.authorisation import TABLE
 from tests.security.driving import ELSEWHERE, invitations
+from tests.support.second_words import agree
 from tests.support.service import OPERATOR, open_service
 from tiprouter.api import headers
 from tiprouter.api.limiter import Bounds
@@ -64,6 +65,7 @@ async def test_the_name_of_a_file_is_ours(api: Api) -> None:
     """An audit bundle is an attachment by the record's id, whatever else a caller asks for."""
     kept = (await api.send("intake", "POST", "/v1/tips", tip())).json()
     await api.service.sequencer.drain()
+    await agree(api, "reviewer", "auditor", "export", kept["id"])
     asked = f"/v1/matters/{kept['id']}/audit-bundle?filename={MARKER}.html"
     answer = await api.send("reviewer", "GET", asked, headers={"Content-Disposition": f'filename="{MARKER}"'})
     assert answer.status_code == 200, answer.text

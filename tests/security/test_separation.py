@@ -8,7 +8,7 @@ import pytest
 from tests.api.calling import running
 from tests.attacks.agreement import entries_of
 from tests.security.furnished import CLIENT_KEY
-from tests.security.separated import LONG_AGO, STORIES, Two
+from tests.security.separated import LONG_AGO, ROLE_OF, STORIES, Two
 from tests.support.fictional import agency
 from tests.support.giving import another, give
 from tests.support.service import OPERATOR, Service
@@ -25,16 +25,6 @@ from tiprouter.workflow.happening import ROUTER, Actor
 from tiprouter.workflow.separation import SECOND_WORDS, Act, OnePersonError
 from tiprouter.workflow.standing import StepUpNeededError
 
-ROLE_OF = {
-    Act.BUNDLE: AccountRole.COUNSEL,
-    Act.ENDPOINT: AccountRole.OPERATOR,
-    Act.REPLAY: AccountRole.OPERATOR,
-    Act.RELEASE: AccountRole.REVIEWER,
-    Act.GRANT: AccountRole.REVIEWER,
-    Act.ERASURE: AccountRole.REVIEWER,
-    Act.ACCOUNT: AccountRole.OPERATOR,
-    Act.CALLER: AccountRole.OPERATOR,
-}
 _BY_HAND = re.compile(r"(proposed|requested|decided|asked|approved|confirmed)_by (==|!=|in|not in) (it\.)?actor\.id")
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy.engine import Connection
 
@@ -18,7 +19,7 @@ from tiprouter.storage.tables import disclosures, matters, records
 
 def add_recipient(tx: Connection, name: str) -> None:
     """One registered agency."""
-    registry.put(tx, agency(RecipientKind.LAW_ENFORCEMENT, id=name, revision=1), START)
+    registry.put(tx, agency(RecipientKind.LAW_ENFORCEMENT, id=name, revision=1), START, f"mrk_{uuid4().hex}")
     endpoints.open_row(tx, Endpoint(name, EndpointState.VERIFIED, START, None, None, START, None))
 
 

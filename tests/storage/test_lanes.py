@@ -212,7 +212,7 @@ async def test_an_agency_that_takes_so_many_at_once_gets_no_more_from_all_claims
     """Two at once: two claims begin two; danger goes beside them, as many; the other agency knows nothing of it."""
 
     def rows(tx: Connection) -> None:
-        registry.put(tx, agency(id="rcp_a", revision=2, max_at_once=2), START)
+        registry.put(tx, agency(id="rcp_a", revision=2, max_at_once=2), START, "mrk_max_at_once=2")
         backlog(tx, 5)
         for number in range(3):
             add_alone(tx, f"danger{number}", "rcp_a", urgency=Urgency.IMMINENT)
@@ -231,7 +231,7 @@ async def test_a_limit_wider_than_a_worker_s_places_leaves_those_as_they_are(dat
     """What the agency can take protects the agency, a worker's places protect the others."""
 
     def rows(tx: Connection) -> None:
-        registry.put(tx, agency(id="rcp_a", revision=2, max_at_once=50), START)
+        registry.put(tx, agency(id="rcp_a", revision=2, max_at_once=50), START, "mrk_max_at_once=50")
         backlog(tx, 5)
 
     await database.write(rows)
@@ -242,7 +242,7 @@ async def test_an_agency_s_own_pace_stands_in_place_of_the_house_s(database: Dat
     """Five a second, one at once, where the house has no limit; and where the house is slower it is not asked."""
 
     def rows(tx: Connection) -> None:
-        registry.put(tx, agency(id="rcp_a", revision=2, max_per_second=5), START)
+        registry.put(tx, agency(id="rcp_a", revision=2, max_per_second=5), START, "mrk_max_per_second=5")
         backlog(tx, 5)
 
     await database.write(rows)
@@ -254,6 +254,76 @@ async def test_an_agency_s_own_pace_stands_in_place_of_the_house_s(database: Dat
         return [one.id for one in choose(tx, NOW + SECOND / 5, Room(Places(8, {}), 4), Pace(1)).deliveries]
 
     assert await database.write(later) == ["old001"]
+
+
+async def of_some(database: Database, *known: str, lane: Lane = Lane.FIRST, **held: int) -> list[str]:
+    """What is chosen by eight places, in order, where these answered lately; so many attempts to others are held."""
+    mine = {(name, lane): count for name, count in held.items()}
+    room = Room(Places(8, {}), 4, mine, known=frozenset(known), strange={lane: len(held)})
+    found = await database.write(lambda tx: choose(tx, NOW, room, Pace()))
+    return [one.id for one in found.deliveries]
+
+
+@pytest.mark.parametrize("changes", [{}, RETRIED], ids=["first", "retry"])
+async def test_a_backlog_of_strangers_stands_before_nobody_who_answers(
+    database: Database, changes: dict[str, Any]
+) -> None:
+    """One attempt to each of two strangers, and to who answered lately as many as it may have, though all is newer."""
+    await database.write(lambda tx: add_recipient(tx, "rcp_c"))
+
+    def rows(tx: Connection) -> None:
+        backlog(tx, BEYOND + 20, **changes)
+        add_alone(tx, "strange", "rcp_c", next_at=START - 61 * SECOND, **changes)
+        for number in range(6):
+            add_alone(tx, f"other{number}", "rcp_b", **changes)
+
+    await database.write(rows)
+    mine, lane = [f"other{number}" for number in range(2 if changes else 4)], Lane.RETRY if changes else Lane.FIRST
+    assert await of_some(database) == ["strange", "old000", "other0"], "nobody is known: one for each"
+    assert await of_some(database, "rcp_b") == ["strange", *mine, "old000"]
+    assert await of_some(database, "rcp_b", lane=lane, rcp_a=1) == [*mine, "strange"]
+    assert await of_some(database, "rcp_b", lane=lane, rcp_a=1, rcp_c=1) == mine
+    everybody = await of_some(database, "rcp_a", "rcp_b", "rcp_c")
+    assert everybody[:3] == ["strange", "old000", "old001"], "of those that answered the longest due goes first"
+
+
+async def test_strangers_have_a_place_of_their_own_where_everybody_else_crowds(database: Database) -> None:
+    """Far more is due for who answers than there are places for: one stranger is tried all the same."""
+
+    def rows(tx: Connection) -> None:
+        backlog(tx, 7)
+        add_alone(tx, "new", "rcp_b")
+        add_alone(tx, "newer", "rcp_b")
+
+    await database.write(rows)
+    room = Room(Places(4, {}), 4, known=frozenset({"rcp_a"}))
+    found = await database.write(lambda tx: choose(tx, NOW, room, Pace()))
+    assert [one.id for one in found.deliveries] == ["new", "old000", "old001", "old002"]
+
+
+async def test_danger_asks_nobody_whether_they_answered(database: Database) -> None:
+    """To a stranger as many go at once as to anybody."""
+
+    def rows(tx: Connection) -> None:
+        for number in range(4):
+            add_alone(tx, f"danger{number}", "rcp_a", urgency=Urgency.IMMINENT)
+
+    await database.write(rows)
+    assert len(await of_some(database, rcp_b=1)) == 4
+
+
+async def test_what_waits_for_a_shut_line_is_parked_though_no_stranger_may_go(database: Database) -> None:
+    """Those that failed lately are strangers; with all their places taken what is theirs still leaves the lane."""
+
+    def shut(tx: Connection) -> None:
+        backlog(tx, 6)
+        (line,) = lines.at_once(tx, ["rcp_a"]).values()
+        breaker = Breaker(BreakerState.OPEN, 5, 1, START, NOW + 60 * SECOND)
+        lines.save(tx, [lines.Line("rcp_a", line.revision, breaker, None, release=False)])
+
+    await database.write(shut)
+    room = Room(Places(4, {}), 4, known=frozenset(), strange={Lane.FIRST: 2})
+    assert (await database.write(lambda tx: choose(tx, NOW, room, Pace()))).parked == 6
 
 
 async def plans(database: Database) -> list[str]:
@@ -270,6 +340,7 @@ async def plans(database: Database) -> list[str]:
         sa.event.listen(tx, "before_cursor_execute", listen)
         lanes.windows(tx, NOW, dict.fromkeys(Lane, 5))
         lanes.heads(tx, NOW, Lane.RETRY, (), 5)
+        lanes.heads_of(tx, NOW, Lane.RETRY, ("rcp_a", "rcp_b"), 5)
         lanes.probes(tx, NOW, 5)
         sa.event.remove(tx, "before_cursor_execute", listen)
         explain = "EXPLAIN QUERY PLAN " if tx.dialect.name == "sqlite" else "EXPLAIN "
@@ -286,11 +357,12 @@ async def plans(database: Database) -> list[str]:
 async def test_each_lane_is_read_by_its_own_index_in_order(database: Database) -> None:
     """No step of a claim's look reads a table whole or sorts a backlog."""
     await database.write(lambda tx: backlog(tx, 3))
-    windows, heads, probes = await plans(database)
+    windows, heads, heads_of, probes = await plans(database)
     assert "ix_deliveries_lane" in windows
     assert "ix_deliveries_lane_each" in heads
     assert "ix_deliveries_parked" in probes
-    for plan in (windows, heads, probes):
+    assert "ix_deliveries_lane_each" in heads_of
+    for plan in (windows, heads, heads_of, probes):
         assert "SCAN deliveries" not in plan.replace("USING", "")
         assert "Seq Scan on deliveries" not in plan
     assert "TEMP B-TREE" not in windows

@@ -29,6 +29,7 @@ from tiprouter.domain.recipient import DeliveryMode
 from tiprouter.domain.recovery import Became, RetryReason
 from tiprouter.domain.replay_states import ReplayState
 from tiprouter.domain.routing import Reach
+from tiprouter.domain.second_word_states import ByTwo, SecondWordState
 from tiprouter.domain.states import BundleState, DeliveryState, DutyPhase, ReviewState
 from tiprouter.domain.storable import storable
 from tiprouter.domain.subject_states import ConsentPhase, SubjectNoticeState
@@ -92,6 +93,8 @@ CHECKED: dict[tuple[str, str], type[StrEnum]] = {
     ("replay_items", "found"): DeliveryState,
     ("replay_items", "became"): Became,
     ("grants", "state"): GrantState,
+    ("second_words", "act"): ByTwo,
+    ("second_words", "state"): SecondWordState,
     ("sweeps", "reach"): Reach,
     ("questions", "urgency"): Urgency,
     ("questions", "state"): QuestionState,

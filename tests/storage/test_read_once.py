@@ -1,5 +1,6 @@
 """What is read once and kept is never taken for something else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,12 +11,14 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from tests.storage.bare import add_recipient, add_record
+from tests.support import postgres
 from tests.support.service import START
 from tiprouter.domain.vocabulary import Outcome, Urgency
 from tiprouter.storage import decisions, disclosures, registry
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.disclosures import Matters
+from tiprouter.storage.log_tables import log_told
 from tiprouter.storage.tables import persons
 
 FACTS: dict[str, Any] = {"age": "adult", "consents": {"identity": "granted"}, "rows": []}
@@ -27,6 +30,16 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
     opened = open_database(migrated_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def shared(postgres_url: str) -> AsyncIterator[Database]:
+    """A migrated PostgreSQL database."""
+    url = await postgres.new_database(postgres_url, migrated=True)
+    opened = open_database(url)
+    yield opened
+    await opened.close()
+    await postgres.drop_database(url)
 
 
 def decision(number: int, **changes: Any) -> Decision:  # noqa: ANN401 - fields of the decision
@@ -68,6 +81,7 @@ async def test_decisions_come_back_as_they_were_stored(database: Database) -> No
         add_recipient(tx, "rcp_1")
         add_record(tx, "tip_1")
         tx.execute(persons.insert(), {"id": "per_1", "external": "x", "created_at": START})
+        tx.execute(log_told.insert(), [{"subject": one.id} for one in made])
         decisions.add(tx, made)
         decisions.retire(tx, ["dec_2"])
         return (
@@ -88,11 +102,11 @@ async def test_a_recipient_that_changed_is_read_as_it_is_now(database: Database)
 
     def story(tx: Connection) -> None:
         add_recipient(tx, "rcp_1")
-        first = registry.everyone(tx)[0]
+        first = next(iter(registry.everyone(tx)))
         names.append([one.name for one in registry.everyone(tx)])
         for name in ("Example Agency One", "Example Agency Two"):
             undone = tx.begin_nested()
-            registry.put(tx, replace(first, name=name, revision=2), START)
+            registry.put(tx, replace(first, name=name, revision=2), START, f"mrk_{name}")
             names.append([one.name for one in registry.everyone(tx)])
             undone.rollback()
         names.append([one.name for one in registry.everyone(tx)])
@@ -100,6 +114,23 @@ async def test_a_recipient_that_changed_is_read_as_it_is_now(database: Database)
     await database.write(story)
     assert names[1:3] == [["Example Agency One"], ["Example Agency Two"]]
     assert names[0] == names[3]
+
+
+async def test_of_two_who_change_the_registry_at_once_both_are_seen(shared: Database) -> None:
+    """Whoever comes second waits for the first one's mark, and leaves one that stands for both."""
+    names: dict[str, list[str]] = {}
+
+    def comes(name: str, then: str, tx: Connection) -> None:
+        add_recipient(tx, name)
+        names[name] = [one.id for one in registry.everyone(tx)]
+        tx.exec_driver_sql(then)
+
+    first = asyncio.ensure_future(shared.write(partial(comes, "rcp_1", "select pg_sleep(0.3)")))
+    await asyncio.sleep(0.1)
+    await shared.write(partial(comes, "rcp_2", "select 1"))
+    await first
+    assert names == {"rcp_1": ["rcp_1"], "rcp_2": ["rcp_1", "rcp_2"]}
+    assert [one.id for one in await shared.read(registry.everyone)] == ["rcp_1", "rcp_2"]
 
 
 async def test_a_record_and_a_recipient_have_one_matter(database: Database) -> None:

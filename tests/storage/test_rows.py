@@ -16,6 +16,7 @@ from tiprouter.storage import rows
 from tiprouter.storage.columns import named_in
 from tiprouter.storage.database import Database, open_database
 from tiprouter.storage.decisions import Decision
+from tiprouter.storage.log_tables import log_told
 from tiprouter.storage.tables import decisions, outbox, persons
 
 MADE = [
@@ -46,6 +47,7 @@ async def test_every_value_is_stored_as_alone(database: Database) -> None:
 
     def story(tx: Connection) -> list[list[Any]]:
         together = [replace(one, id=f"{one.id}_a") for one in MADE]
+        tx.execute(log_told.insert(), [{"subject": f"{one.id}_{way}"} for one in MADE for way in "ab"])
         rows.add(tx, decisions, rows.columns_of(Decision.__slots__, together))
         for one in MADE:
             alone = {name: getattr(one, name) for name in Decision.__slots__} | {"id": f"{one.id}_b"}

@@ -36,6 +36,7 @@ def many(tx: Connection) -> None:
         (usual if number % EACH else rare) | {"id": f"dec_{number:026}", "record_id": one, "outcome": "WITHHOLD"}
         for number, one in enumerate(ids)
     ]
+    tx.execute(metadata.tables["log_told"].insert(), [{"subject": one["id"]} for one in decided])
     tx.execute(decisions.insert(), decided)
     tx.exec_driver_sql("analyze")
 

@@ -28,14 +28,14 @@ def sealed_columns() -> list[tuple[sa.Table, sa.Column[Any]]]:
 def _opened(tx: Connection, service: Service) -> list[bytes]:
     # The thief has the key file, and so every key that is not destroyed.
     keys = [service.desk.vault.unwrap(row.owner, row) for row in tx.execute(sa.select(data_keys)) if row.wrapped]
-    found = []
+    found: list[bytes] = []
     for table, column in sealed_columns():
         named = [table.c[name] for name in NAMES.get(table.name, ("id",))]
         for row in tx.execute(sa.select(column, *named).where(column.is_not(None))):
             place = Place(table.name, "#".join(str(part) for part in row[1:]), "sealed")
             for key in keys:
                 try:
-                    found.append(key.open(row[0], place))
+                    found += key.opening(row[0], place)
                 except SealError:
                     continue
     return found

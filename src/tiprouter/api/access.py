@@ -33,17 +33,20 @@ from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.presenting import Presented
 
-_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR, _AGENCY, _COUNSEL = (
+_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR, _AGENCY, _COUNSEL, _CUSTODIAN = (
     CallerRole.INTAKE,
     CallerRole.REVIEWER,
     CallerRole.AUDITOR,
     CallerRole.OPERATOR,
     CallerRole.AGENCY,
     CallerRole.COUNSEL,
+    CallerRole.CUSTODIAN,
 )
 _PEOPLE: Final = frozenset(map(CallerRole, AccountRole))
 _STAFF: Final = frozenset({_INTAKE, _REVIEWER, _AUDITOR, _OPERATOR})
 _POLICY_READERS: Final = frozenset({_COUNSEL, _OPERATOR, _AUDITOR, _REVIEWER})
+_SAYERS: Final = frozenset({_OPERATOR, _CUSTODIAN, _COUNSEL, _REVIEWER, _AUDITOR})
+"""Who may say a second word of some act; of which, `workflow/second_words.py` says."""
 PUBLIC: Final[frozenset[CallerRole]] = frozenset()
 """The row of a route that asks for no credential."""
 
@@ -142,6 +145,10 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("POST", "/v1/grants/{grant_id}/revoke"): frozenset({_AUDITOR, _COUNSEL, _REVIEWER}),
         ("GET", "/v1/grants/{grant_id}/matter"): frozenset({_AUDITOR}),
         ("GET", "/v1/matters/{record_id}/audit-bundle"): frozenset({_AUDITOR, _REVIEWER}),
+        ("GET", "/v1/second-words"): _SAYERS,
+        ("POST", "/v1/second-words"): frozenset({_OPERATOR, _COUNSEL, _REVIEWER, _AUDITOR}),
+        ("POST", "/v1/second-words/{word_id}/say"): _SAYERS,
+        ("POST", "/v1/second-words/{word_id}/withdraw"): _SAYERS,
         ("GET", "/v1/audit/tile/entries/{path}"): frozenset({_AUDITOR}),
         ("GET", "/v1/audit/tile/{level}/{path}"): PUBLIC,
         ("GET", "/checkpoint"): PUBLIC,

@@ -236,9 +236,10 @@ _MAY_CONFLICT: Final = frozenset(
         ("DELETE", "/v1/sessions/{session_id}"),
         ("POST", "/v1/sign-out"),
         ("DELETE", "/v1/people/{account_id}"),
+        ("GET", "/v1/matters/{record_id}/audit-bundle"),
     }
 )
-"""What is asked under no Idempotency-Key and may be refused for what happened before; an API key has no session."""
+"""What is asked under no Idempotency-Key and may be refused for what happened or did not; an API key has no session."""
 
 _ERASABLE: Final = frozenset(
     {

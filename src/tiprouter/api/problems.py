@@ -32,6 +32,7 @@ from tiprouter.workflow import (
     questions,
     recovery,
     replaying,
+    second_words,
     separation,
 )
 from tiprouter.workflow.acknowledging import RepeatedError, UntrustedError
@@ -135,6 +136,13 @@ TABLE: Final[Mapping[type[Exception], Kind]] = {
     replaying.SamePersonError: Kind(409, "replay-same-person", "A second credential must confirm"),
     granting.GrantEndedError: Kind(409, "grant-ended", "The grant does not wait for this"),
     granting.NotAnotherError: Kind(409, "grant-same-person", "Two other credentials must approve"),
+    second_words.SecondWordNeededError: Kind(409, "second-word-needed", "Another person must say yes first"),
+    second_words.WordEndedError: Kind(409, "second-word-ended", "It does not wait for this"),
+    second_words.KeyAskedByYouError: Kind(409, "key-same-person", "Another person must say yes to a key"),
+    second_words.ExportAskedByYouError: Kind(409, "export-same-person", "Another person must say yes to an export"),
+    second_words.RollBackAskedByYouError: Kind(
+        409, "roll-back-same-person", "Another person must say yes to a roll-back"
+    ),
     endpoint_changes.ChangeWaitsError: Kind(409, "change-waits", "Another change waits"),
     endpoint_changes.ChangeEndedError: Kind(409, "change-ended", "The change does not wait for this"),
     endpoint_changes.OneCredentialError: Kind(409, "change-same-person", "A second credential must confirm"),

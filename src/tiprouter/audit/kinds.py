@@ -110,6 +110,9 @@ class Kind(StrEnum):
     CLIENT_REGISTERED = "client.registered"
     CLIENT_KEYS = "client.keys"
     CALLER_CONFIRMED = "caller.confirmed"
+    WORD_ASKED = "word.asked"
+    WORD_SAID = "word.said"
+    WORD_WITHDRAWN = "word.withdrawn"
 
 
 _RECORD = "record record_kind revision persons commitment received_at source cause"
@@ -169,7 +172,7 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.NOTICE_REPEATED: _fields("notice reason subject record number channels"),
     Kind.PAGE_STARTED: _fields("page notice channel number repeat digest"),
     Kind.PAGE_FINISHED: _fields("page notice channel number result status state next_at"),
-    Kind.KEY_CREATED: _fields("key prefix algorithm purpose role recipient until holder waits alone"),
+    Kind.KEY_CREATED: _fields("key prefix algorithm purpose role recipient until holder waits alone word"),
     Kind.KEY_REVOKED: _fields("key purpose recipient until"),
     # Ids of key-encryption keys, which are digests; of the keys that they wrap only how many.
     Kind.KEK_ROTATED: _fields("kek replaces"),
@@ -178,7 +181,7 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.BUNDLE_PROPOSED: _fields("bundle name"),
     Kind.BUNDLE_CHECKED: _fields("bundle result points failed"),
     Kind.BUNDLE_APPROVED: _fields("bundle against newly_discloses approvals"),
-    Kind.BUNDLE_ACTIVATED: _fields("bundle name replaces cause approvers engine decided waiting"),
+    Kind.BUNDLE_ACTIVATED: _fields("bundle name replaces cause approvers engine decided waiting alone word"),
     Kind.REVIEW_OPENED: _fields("review decision record person recipient outcome lane deadline"),
     Kind.REVIEW_CLAIMED: _fields("review record until"),
     Kind.REVIEW_DECIDED: _fields("review decision record person recipient answer categories state commitment"),
@@ -234,7 +237,11 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.GRANT_READ: _fields("grant record auditor count"),
     Kind.GRANT_REVOKED: _fields("grant record auditor state"),
     Kind.GRANT_EXPIRED: _fields("grant record auditor state"),
-    Kind.EXPORT_MADE: _fields("record size entries digest"),
+    Kind.EXPORT_MADE: _fields("record size entries digest alone word"),
+    # What one person asked another's word for: which act of `workflow/separation.py`, done to what.
+    Kind.WORD_ASKED: _fields("word act subject until"),
+    Kind.WORD_SAID: _fields("word act subject proposer"),
+    Kind.WORD_WITHDRAWN: _fields("word act subject state"),
 }
 
 # Tokens without which the log could not be followed afterwards (rule 6).

@@ -2,14 +2,15 @@
 
 1. An audit bundle is files by name: the matter's entries, byte for byte, and a proof of each (C2SP tlog-proof); the
    checkpoint they lead to, with its cosignatures; the log's first key; `matter.json` with the facts that decisions rest
-   on and the names of the fields that were disclosed; `VERIFY.md`; and the manifest.
+   on and the names of the fields that were disclosed; `VERIFY.md`; the manifest; and, only for whoever holds a grant
+   that opens the matter, `openings.json` (`matter_openings.py`).
 2. The manifest is canonical JSON: format, record, checkpoint, and path, length and SHA-256 of each other file, by path.
 3. `manifest.note` is a signed note (C2SP signed-note) by the log's key over three lines: format, origin, SHA-256 of the
    manifest. It is no checkpoint: its second line is no size and there is no root.
 4. As one file it is a ZIP archive without compression, its members by name, every time the same bytes for the same
    files. It is read only as it is written: any other spelling of the same files is refused.
-5. There are ids, closed vocabulary, counts, times and commitments in it, nobody's words, no payload and no digest of
-   one: a bundle outlives an erasure, and a guess must not be testable against it.
+5. But for `openings.json` there are ids, closed vocabulary, counts, times and commitments in it, nobody's words, no
+   payload and no digest of one: a bundle outlives an erasure, and a guess must not be testable against it.
 
 Not promised here: that anything in it is true or whole; see `matter_verify`.
 """
@@ -35,12 +36,13 @@ FORMAT: Final = "tiprouter-audit-bundle/v1"
 MANIFEST: Final = "manifest.json"
 SIGNED: Final = "manifest.note"
 MATTER: Final = "matter.json"
+OPENINGS: Final = "openings.json"
 GUIDE: Final = "VERIFY.md"
 MEDIA_TYPE: Final = "application/zip"
 ENTRIES_MAX: Final = 30_000
 BYTES_MAX: Final = 512 * 1024 * 1024
 
-_FIXED: Final = frozenset({CHECKPOINT, VKEY, MATTER, GUIDE})
+_FIXED: Final = frozenset({CHECKPOINT, VKEY, MATTER, OPENINGS, GUIDE})
 _PART: Final = re.compile(r"(entries|proofs)/([0-9]{15})\.(json|tlog-proof)", re.ASCII)
 _SUFFIXES: Final = {"entries": "json", "proofs": "tlog-proof"}
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -61,7 +63,11 @@ By hand: `manifest.note` is a C2SP signed note by the log's key; its third line 
 has the SHA-256 of every other file. `entries/N.json` is entry N of the log; its leaf is SHA-256(0x00 || the bytes).
 `proofs/N.tlog-proof` (C2SP tlog-proof) leads from there to the root in `checkpoint` (C2SP tlog-checkpoint).
 `matter.json` opens the commitments of decisions: HMAC-SHA-256(salt, facts), the facts as canonical JSON, is what the
-entry of the decision says under `facts`. The names of disclosed fields are the service's word; no value is in here.
+entry of the decision says under `facts`. The names of disclosed fields are the service's word.
+Without `openings.json` no value is in here. Only a bundle made under a grant has it, and it holds what people wrote:
+keep such a bundle from others, and destroy it when the grant ends. An opening is base64url of the JSON array of salt
+(base64url), member and value; HMAC-SHA-256(salt, value) is what the entry says under that member. Of a disclosure the
+value is the SHA-256 of its payload. Null cannot be opened any more.
 
 A bundle shows that what is in it stands in the log. That nothing is missing, only the whole log shows.
 """
@@ -75,11 +81,20 @@ class BundleFileError(TiprouterError):
         self.file = file
 
 
+class EntryFaultError(BundleFileError):
+    """What a bundle says of one entry cannot be so."""
+
+    def __init__(self, message: str, index: int, file: str | None = None) -> None:
+        super().__init__(message, entry_path(index) if file is None else file)
+        self.entry = index
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What goes into a bundle: the entries by index, the proof path of each, the signed checkpoint `note`.
 
-    `vkey` is the key that the log was opened with; `matter` is what `matter.json` says.
+    `vkey` is the key that the log was opened with; `matter` is what `matter.json` says, `openings` what `openings.json`
+    does, if there is one.
     """
 
     record_id: str
@@ -88,6 +103,7 @@ class Contents:
     entries: Mapping[int, bytes]
     paths: Mapping[int, Sequence[bytes]]
     matter: Mapping[str, JSON]
+    openings: Mapping[str, JSON] | None = None
 
 
 def canonical(value: object) -> bytes:
@@ -123,6 +139,8 @@ def compose(contents: Contents, signer: Signer) -> dict[str, bytes]:
         MATTER: canonical(contents.matter),
         GUIDE: _GUIDE.format(record=contents.record_id).encode(),
     }
+    if contents.openings is not None:
+        files[OPENINGS] = canonical(contents.openings)
     for index, entry in contents.entries.items():
         files[entry_path(index)] = entry
         files[proof_path(index)] = Proof(index, tuple(contents.paths[index]), contents.note).encode()

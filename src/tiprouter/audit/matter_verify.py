@@ -12,6 +12,7 @@ The steps, in order; the first that fails ends the verification:
    of its persons.
 9. Decisions rest on the facts that the log commits to, of closed vocabulary alone; disclosures have its commitments.
 10. Nothing rests on what is missing: a disclosure on its decisions, an attempt on its disclosure, its end on its start.
+11. The openings, where a grant gave any, open what the log commits to (`matter_openings.py`).
 
 Bad input gives a failed report that says which file and, where it can be known, which entry; it raises nothing.
 Not promised: that nothing is missing which nothing else rests on. Whoever holds the whole log can look.
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from tiprouter.audit import matter_openings
 from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint
 from tiprouter.audit.entry import Entry, EntryError, commit, parse
 from tiprouter.audit.folder import CHECKPOINT, VKEY
@@ -34,6 +36,7 @@ from tiprouter.audit.matter_bundle import (
     MATTER,
     SIGNED,
     BundleFileError,
+    EntryFaultError,
     canonical,
     entry_path,
     index_in,
@@ -60,6 +63,7 @@ TITLES: Final = (
     "Every entry is about this matter",
     "Facts and disclosures are what the log commits to",
     "Nothing rests on what is missing",
+    "Openings open what the log commits to",
 )
 
 _NOT_REACHED: Final = "not reached: an earlier step failed"
@@ -91,14 +95,6 @@ class _Case:
     def of(self, *kinds: Kind) -> dict[int, Entry]:
         """The entries of these kinds, by index."""
         return {index: entry for index, entry in self.entries.items() if entry.kind in kinds}
-
-
-class _EntryFaultError(BundleFileError):
-    """A step failed at an entry."""
-
-    def __init__(self, message: str, index: int, file: str | None = None) -> None:
-        super().__init__(message, entry_path(index) if file is None else file)
-        self.entry = index
 
 
 def verify_bundle(
@@ -239,9 +235,9 @@ def _check_entries(case: _Case) -> str:
         try:
             entry = parse(case.files[path])
         except EntryError as error:
-            raise _EntryFaultError(str(error), part[1]) from error
+            raise EntryFaultError(str(error), part[1]) from error
         if not EARLIEST <= entry.at <= case.latest:
-            raise _EntryFaultError("the time of the entry is not plausible", part[1])
+            raise EntryFaultError("the time of the entry is not plausible", part[1])
         case.entries[part[1]] = entry
     return f"{len(case.entries)} entries"
 
@@ -250,7 +246,7 @@ def _check_proofs(case: _Case) -> str:
     proved = {index_in(path) for path in case.files} - {None}
     for index in sorted({part[1] for part in proved if part is not None}):
         if ("entries", index) not in proved or ("proofs", index) not in proved:
-            raise _EntryFaultError("an entry and its proof come together", index)
+            raise EntryFaultError("an entry and its proof come together", index)
         path, signed = proof_path(index), case.checkpoint
         try:
             proof = Proof.parse(case.files[path])
@@ -259,7 +255,7 @@ def _check_proofs(case: _Case) -> str:
             leaf = leaf_hash(case.files[entry_path(index)])
             verify_inclusion(leaf, index, signed.size, proof.path, signed.root)
         except TiprouterError as error:
-            raise _EntryFaultError(str(error), index, path) from error
+            raise EntryFaultError(str(error), index, path) from error
     return f"{len(case.entries)} proofs lead to the root"
 
 
@@ -278,7 +274,7 @@ def _check_about(case: _Case) -> str:
         ours = known | persons if entry.kind.startswith(("consent.", "subject.")) else known
         stranger = entry.body.get("record", record) != record
         if entry.kind is not Kind.LOG_KEY and (stranger or not named & ours):
-            raise _EntryFaultError("the entry is about another matter", index)
+            raise EntryFaultError("the entry is about another matter", index)
     if not case.of(Kind.RECORD_ACCEPTED):
         raise BundleFileError("no entry says that the record was accepted")
     return f"record {record}, {len(persons)} persons"
@@ -304,19 +300,19 @@ def _check_commitments(case: _Case) -> str:
     for one in _told(case, matter["decisions"], {"decision", "index", "salt", "facts"}, Kind.DECISION):
         entry = case.entries[one["index"]]
         if entry.body.get("decision") != one["decision"] or not _is_closed(one["facts"]):
-            raise _EntryFaultError(
+            raise EntryFaultError(
                 "the facts are another decision's, or in words of nobody's vocabulary", one["index"], MATTER
             )
         if entry.body.get("facts") != _commitment(one):
-            raise _EntryFaultError("the decision rests on other facts than the log commits to", one["index"], MATTER)
+            raise EntryFaultError("the decision rests on other facts than the log commits to", one["index"], MATTER)
     made = (Kind.DISCLOSURE_MADE, Kind.RECALL_MADE)
     for one in _told(case, matter["disclosures"], {"disclosure", "index", "commitment", "fields"}, *made):
         entry = case.entries[one["index"]]
         name = "recall" if entry.kind is Kind.RECALL_MADE else "disclosure"
         if entry.body.get(name) != one["disclosure"] or entry.body.get("digest") != one["commitment"]:
-            raise _EntryFaultError("the disclosure is not the one that the log tells of", one["index"], MATTER)
+            raise EntryFaultError("the disclosure is not the one that the log tells of", one["index"], MATTER)
         if one["fields"] is not None and not _are_fields(one["fields"]):
-            raise _EntryFaultError("a field of the disclosure has no name that a field can have", one["index"], MATTER)
+            raise EntryFaultError("a field of the disclosure has no name that a field can have", one["index"], MATTER)
     return f"{len(matter['decisions'])} decisions, {len(matter['disclosures'])} disclosures and recalls"
 
 
@@ -332,7 +328,7 @@ def _told(case: _Case, listed: object, shape: set[str], *kinds: Kind) -> list[di
     if not all(isinstance(index, int) for index in indexes):
         raise BundleFileError("an index is a whole number", MATTER)
     for index in sorted(case.of(*kinds).keys() ^ set(indexes)):
-        raise _EntryFaultError("the log's entry and what is told of it do not come together", index, MATTER)
+        raise EntryFaultError("the log's entry and what is told of it do not come together", index, MATTER)
     if len(indexes) != len(set(indexes)):
         raise BundleFileError("something is told twice", MATTER)
     return listed
@@ -374,7 +370,7 @@ def _check_rests(case: _Case) -> str:
             case _:
                 pass
         if missing:
-            raise _EntryFaultError("what the entry rests on is missing", index)
+            raise EntryFaultError("what the entry rests on is missing", index)
     return f"{len(known)} disclosures, recalls and attempts"
 
 
@@ -389,4 +385,5 @@ _STEPS: tuple[Callable[[_Case], str], ...] = (
     _check_about,
     _check_commitments,
     _check_rests,
+    lambda case: matter_openings.check(case.files, case.manifest["record"], case.entries),
 )

@@ -43,6 +43,19 @@ def bench_log(
     raise typer.Exit(log_bench.run(entries, database_url))
 
 
+@bench.command("entry")
+def bench_entry(
+    *,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each story is told in each way.")] = 200,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """By how much its log entry slows a business transaction. Exit 1 when by more than 15 percent."""
+    from tiprouter.cli import entry_bench
+
+    raise typer.Exit(entry_bench.run(database_url, rounds, as_json=as_json))
+
+
 @bench.command("deliver")
 def bench_deliver(
     *,

@@ -8,13 +8,13 @@
    and places do. What a change may touch follows from that (`reaches`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from enum import StrEnum, unique
 
 from tiprouter.domain.consent import Consent
-from tiprouter.domain.duty import served
 from tiprouter.domain.recipient import NATIONWIDE, Recipient, RecipientStatus
 from tiprouter.domain.record import Record
+from tiprouter.domain.vocabulary import Answer
 
 
 @unique
@@ -27,14 +27,43 @@ class Reach(StrEnum):
     EVERYTHING = "everything"  # and records never decided toward it
 
 
-def candidates(record: Record, consents: Iterable[Consent], registry: Sequence[Recipient]) -> tuple[Recipient, ...]:
+class Directory:
+    """Everybody who is registered, in the registry's order; found by id, and by where they may serve."""
+
+    def __init__(self, everyone: Iterable[Recipient]) -> None:
+        self._everyone = tuple(everyone)
+        self.by_id = {recipient.id: recipient for recipient in self._everyone}
+        self._numbers = {recipient.id: number for number, recipient in enumerate(self._everyone)}
+        self._at: dict[str, list[Recipient]] = {}
+        for recipient in self._everyone:
+            for code in recipient.jurisdictions:
+                self._at.setdefault(code, []).append(recipient)
+
+    def __iter__(self) -> Iterator[Recipient]:
+        """Everybody."""
+        return iter(self._everyone)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._everyone)
+
+    def at(self, code: str) -> Iterable[Recipient]:
+        """Who names this place, or a county of it, as theirs."""
+        return self._at.get(code, ())
+
+    def these(self, ids: Iterable[str]) -> tuple[Recipient, ...]:
+        """Those of these who are registered, in the registry's order."""
+        known = {one: self._numbers[one] for one in ids if one in self._numbers}
+        return tuple(self.by_id[one] for one in sorted(known, key=known.__getitem__))
+
+
+def candidates(record: Record, consents: Iterable[Consent], directory: Directory) -> tuple[Recipient, ...]:
     """The recipients to decide about, in the registry's order."""
-    named = frozenset[str]().union(*(consent.named for consent in consents))
-    return tuple(
-        recipient
-        for recipient in registry
-        if NATIONWIDE in recipient.jurisdictions or served(record.jurisdictions, recipient) or recipient.id in named
-    )
+    found = set[str]().union(*(consent.named for consent in consents))
+    found.update(recipient.id for recipient in directory.at(NATIONWIDE))
+    for place in record.jurisdictions:
+        found.update(one.id for one in directory.at(place.code) if one.serves(place) is not Answer.NO)
+    return directory.these(found)
 
 
 def reaches(old: Recipient | None, new: Recipient) -> tuple[Reach, ...]:

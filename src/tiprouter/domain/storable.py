@@ -19,6 +19,7 @@ from tiprouter.domain.grant_states import GRANT_TRANSITIONS, GrantState
 from tiprouter.domain.page_states import PAGE_TRANSITIONS, PageState
 from tiprouter.domain.question import QUESTION_TRANSITIONS, QuestionState
 from tiprouter.domain.replay_states import REPLAY_TRANSITIONS, ReplayState
+from tiprouter.domain.second_word_states import SECOND_WORD_TRANSITIONS, SecondWordState
 from tiprouter.domain.states import (
     BUNDLE_TRANSITIONS,
     DUTY_TRANSITIONS,
@@ -75,6 +76,7 @@ STORABLE: Final[Mapping[type[StrEnum], frozenset[StrEnum]]] = MappingProxyType(
             _words(QUESTION_TRANSITIONS, QuestionState.OPEN),
             _words(REPLAY_TRANSITIONS, ReplayState.PROPOSED),
             _words(REVIEW_TRANSITIONS, ReviewState.OPEN),
+            _words(SECOND_WORD_TRANSITIONS, SecondWordState.ASKED),
             _words(SUBJECT_NOTICE_TRANSITIONS, SubjectNoticeState.DUE),
         )
     )

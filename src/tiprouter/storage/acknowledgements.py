@@ -34,12 +34,14 @@ class Acknowledgement:
     key: str | None = None
 
 
-def add(tx: Connection, vault: Vault, made: Acknowledgement, owner: str, proof: str | None = None) -> None:
-    """Store an acknowledgement; its words are sealed under the record's (`owner`'s) key.
+def add(
+    tx: Connection, vault: Vault, made: Acknowledgement, owner: str, proof: str | None = None, salt: bytes = b""
+) -> None:
+    """Store an acknowledgement; its words are sealed under the record's (`owner`'s) key, with their `salt`.
 
     `proof` is the keyed index of what was signed.
     """
-    sealed = vault.key(tx, owner).seal(to_bytes(made.words), _place(made.id), vault.nonce())
+    sealed = vault.key(tx, owner).seal(to_bytes(made.words), _place(made.id), vault.nonce(), salt)
     row = {"id": made.id, "disclosure_id": made.disclosure_id, "status": made.status, "made_at": made.made_at}
     tx.execute(acknowledgements.insert(), row | {"sealed": sealed, "key": made.key, "proof": proof})
 

@@ -136,19 +136,22 @@ def matters_of(tx: Connection, record_id: str) -> list[Matter]:
     return [Matter(**row) for row in tx.execute(_MATTERS, {"record": record_id}).mappings()]
 
 
-def add(tx: Connection, vault: Vault, made: Disclosure, payload: bytes) -> None:
-    """Store a disclosure with its payload, sealed under the record's key, and count it in its matter."""
-    add_all(tx, vault, made.record_id, [(made, payload)])
+def add(tx: Connection, vault: Vault, made: Disclosure, payload: bytes, salt: bytes) -> None:
+    """Store a disclosure with its payload, sealed with its `salt` under the record's key, and count it in its matter.
+
+    The log commits to the digest of the payload; without a `salt` it does not.
+    """
+    add_all(tx, vault, made.record_id, [(made, payload, salt)])
 
 
-def add_all(tx: Connection, vault: Vault, record_id: str, made: Sequence[tuple[Disclosure, bytes]]) -> None:
+def add_all(tx: Connection, vault: Vault, record_id: str, made: Sequence[tuple[Disclosure, bytes, bytes]]) -> None:
     """The same of many about one record; those of one matter in their sequence."""
     if not made:
         return
     key = vault.key(tx, record_id)
-    sealed = [key.seal(body, _place(one.id), vault.nonce()) for one, body in made]
-    rows.add(tx, disclosures, {**rows.columns_of(Disclosure.__slots__, [one for one, _ in made]), "sealed": sealed})
-    last = {one.matter_id: one.sequence for one, _ in made}
+    sealed = [key.seal(body, _place(one.id), vault.nonce(), salt) for one, body, salt in made]
+    rows.add(tx, disclosures, {**rows.columns_of(Disclosure.__slots__, [one for one, *_ in made]), "sealed": sealed})
+    last = {one.matter_id: one.sequence for one, *_ in made}
     tx.execute(_COUNT, [{"which": matter_id, "reached": sequence} for matter_id, sequence in last.items()])
 
 

@@ -186,9 +186,9 @@ def _late(now: datetime | None) -> sa.ColumnElement[bool]:
     return sa.or_(sa.and_(duties.c.phase.in_(OWING), duties.c.deadline <= now), unwritten)
 
 
-def add_call(tx: Connection, vault: Vault, call: Call, owner: str) -> None:
-    """Store a call; its words are sealed under the record's (`owner`'s) key."""
-    sealed = vault.key(tx, owner).seal(to_bytes(call.words), _place("duty_calls", call.id), vault.nonce())
+def add_call(tx: Connection, vault: Vault, call: Call, owner: str, salt: bytes) -> None:
+    """Store a call; its words are sealed under the record's (`owner`'s) key, with their `salt`."""
+    sealed = vault.key(tx, owner).seal(to_bytes(call.words), _place("duty_calls", call.id), vault.nonce(), salt)
     row = {name: getattr(call, name) for name in Call.__slots__ if name != "words"}
     tx.execute(duty_calls.insert(), row | {"sealed": sealed})
 
@@ -231,9 +231,9 @@ def calls_instead(tx: Connection, record_id: str) -> dict[str, dict[str, list[In
     return found
 
 
-def add_letter(tx: Connection, vault: Vault, letter: Letter, owner: str) -> None:
-    """Store a report in writing; its words are sealed under the record's (`owner`'s) key."""
-    sealed = vault.key(tx, owner).seal(to_bytes(letter.words), _place("duty_letters", letter.id), vault.nonce())
+def add_letter(tx: Connection, vault: Vault, letter: Letter, owner: str, salt: bytes) -> None:
+    """Store a report in writing; its words are sealed under the record's (`owner`'s) key, with their `salt`."""
+    sealed = vault.key(tx, owner).seal(to_bytes(letter.words), _place("duty_letters", letter.id), vault.nonce(), salt)
     row = {name: getattr(letter, name) for name in Letter.__slots__ if name != "words"}
     tx.execute(duty_letters.insert(), row | {"sealed": sealed})
 
@@ -257,9 +257,10 @@ def letters_of(tx: Connection, vault: Vault, duty_id: str, owner: str) -> list[L
     ]
 
 
-def add_request(tx: Connection, vault: Vault, request: WrittenRequest, owner: str) -> None:
-    """Store a request for a report in writing; its words are sealed under the record's (`owner`'s) key."""
-    sealed = vault.key(tx, owner).seal(to_bytes(request.words), _place("duty_requests", request.id), vault.nonce())
+def add_request(tx: Connection, vault: Vault, request: WrittenRequest, owner: str, salt: bytes) -> None:
+    """Store a request for such a report; its words are sealed under the record's (`owner`'s) key, with their `salt`."""
+    place = _place("duty_requests", request.id)
+    sealed = vault.key(tx, owner).seal(to_bytes(request.words), place, vault.nonce(), salt)
     row = {name: getattr(request, name) for name in WrittenRequest.__slots__ if name != "words"}
     tx.execute(duty_requests.insert(), row | {"sealed": sealed})
 

@@ -238,14 +238,14 @@ def one_of_several(
     old = vault.key(tx, record_id)
     kept = [(sealed, row) for sealed in SEALED for row in _about_others(tx, sealed, record_id, person_id, theirs)]
     opened = [
-        (sealed, row, old.open(row["sealed"], Place(sealed.table.name, row["id"], "sealed"))) for sealed, row in kept
+        (sealed, row, old.opening(row["sealed"], Place(sealed.table.name, row["id"], "sealed"))) for sealed, row in kept
     ]
     new = vault.renew(tx, record_id, now)
     for sealed in SEALED:
         _empty(tx, sealed, sealed.mine(record_id))
-    for sealed, row, plain in opened:
+    for sealed, row, (salt, plain) in opened:
         again = {name: row[name] for name in sealed.digests}
-        again["sealed"] = new.seal(plain, Place(sealed.table.name, row["id"], "sealed"), vault.nonce())
+        again["sealed"] = new.seal(plain, Place(sealed.table.name, row["id"], "sealed"), vault.nonce(), salt)
         tx.execute(sealed.table.update().where(sealed.table.c.id == row["id"]).values(**again))
     named = (appearances.c.record_id == record_id, appearances.c.person_id == person_id)
     tx.execute(appearances.update().where(*named).values(erased_at=now))

@@ -41,9 +41,9 @@ class Grant:
 _COLUMNS: Final = tuple(grants.c[name] for name in Grant.__slots__)
 
 
-def add(tx: Connection, vault: Vault, made: Grant, reason: str) -> None:
-    """Store a grant and why it was asked for. Raises `ErasedError` when its record was erased."""
-    sealed = vault.key(tx, made.record_id).seal(reason.encode(), _place(made.id), vault.nonce())
+def add(tx: Connection, vault: Vault, made: Grant, reason: str, salt: bytes) -> None:
+    """Store a grant and why it was asked for, with its `salt`. Raises `ErasedError` when its record was erased."""
+    sealed = vault.key(tx, made.record_id).seal(reason.encode(), _place(made.id), vault.nonce(), salt)
     tx.execute(grants.insert(), {name: getattr(made, name) for name in Grant.__slots__} | {"sealed": sealed})
 
 

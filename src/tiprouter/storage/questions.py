@@ -101,9 +101,9 @@ def change(tx: Connection, question_id: str, **values: Any) -> None:  # noqa: AN
     tx.execute(questions.update().where(questions.c.id == question_id).values(**values))
 
 
-def keep_answer(tx: Connection, vault: Vault, question: Question, said: Statement) -> None:
-    """Store the hotline's answer, sealed under the record's key."""
-    sealed = vault.key(tx, question.record_id).seal(to_bytes(said), _place(question.id), vault.nonce())
+def keep_answer(tx: Connection, vault: Vault, question: Question, said: Statement, salt: bytes) -> None:
+    """Store the hotline's answer, sealed under the record's key, with its `salt`."""
+    sealed = vault.key(tx, question.record_id).seal(to_bytes(said), _place(question.id), vault.nonce(), salt)
     change(tx, question.id, sealed=sealed)
 
 

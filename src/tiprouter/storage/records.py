@@ -19,7 +19,7 @@ from tiprouter.errors import TiprouterError
 from tiprouter.storage.codec import from_bytes, to_bytes
 from tiprouter.storage.subjects_table import appearances
 from tiprouter.storage.tables import persons, record_persons, records, revisions
-from tiprouter.storage.vault import DataKey, ErasedError, Place, Vault
+from tiprouter.storage.vault import ErasedError, Place, Vault
 
 # Made once, each: SQLAlchemy takes longer to make a statement than to run it.
 _FIND: Final = sa.select(records.c.id).where(
@@ -165,8 +165,11 @@ class NewRecord:
     persons: Sequence[str]
 
 
-def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> Stored:
-    """Store a first revision under a new data key; the record as it stands then. Raises `TakenError`."""
+def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime, salt: bytes = b"") -> Stored:
+    """Store a first revision under a new data key, with its `salt`; the record as it stands then.
+
+    Raises `TakenError`.
+    """
     row = {
         "id": new.id,
         "kind": new.record.kind,
@@ -184,33 +187,35 @@ def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime) -> Store
         tx.execute(_ADD, row)
     except sa.exc.IntegrityError as error:
         raise TakenError from error
-    _add_revision(tx, vault, vault.create(tx, new.id, now), (new.id, 1), new.record, now)
+    stored = Stored(new.id, new.record.kind, 1, 1, now, now, new.record, tuple(new.persons))
+    key = vault.create(tx, new.id, now)
+    _add_revision(tx, stored, key.seal(to_bytes(new.record), _place(new.id, 1), vault.nonce(), salt))
     _name_persons(tx, new.id, new.persons)
-    return Stored(new.id, new.record.kind, 1, 1, now, now, new.record, tuple(new.persons))
+    return stored
 
 
-def revise(
-    tx: Connection, vault: Vault, old: Stored, record: Record, person_ids: Sequence[str], now: datetime
-) -> Stored:
-    """Store the next revision of a record; the record as it stands then. Decisions about it are stale from here on."""
-    new = replace(
-        old, revision=old.revision + 1, epoch=old.epoch + 1, revised_at=now, record=record, persons=tuple(person_ids)
-    )
+def revise(tx: Connection, vault: Vault, told: Stored, now: datetime, salt: bytes = b"") -> Stored:
+    """Store what a record is told to say now as its next revision, with its `salt`; the record as it stands then.
+
+    `told` is as it stood before, but for the record and its persons. Decisions about it are stale from here on.
+    """
+    new = replace(told, revision=told.revision + 1, epoch=told.epoch + 1, revised_at=now)
     tx.execute(
         records.update()
-        .where(records.c.id == old.id)
+        .where(records.c.id == new.id)
         .values(
             revision=new.revision,
             epoch=new.epoch,
-            received_at=record.received_at,
+            received_at=new.record.received_at,
             revised_at=now,
-            open=_open(record),
+            open=_open(new.record),
             aged_from=now,
         )
     )
-    _add_revision(tx, vault, vault.key(tx, old.id), (old.id, new.revision), record, now)
-    tx.execute(record_persons.delete().where(record_persons.c.record_id == old.id))
-    _name_persons(tx, old.id, person_ids)
+    body = to_bytes(new.record)
+    _add_revision(tx, new, vault.key(tx, new.id).seal(body, _place(new.id, new.revision), vault.nonce(), salt))
+    tx.execute(record_persons.delete().where(record_persons.c.record_id == new.id))
+    _name_persons(tx, new.id, new.persons)
     return new
 
 
@@ -218,11 +223,9 @@ def _open(record: Record) -> bool:
     return record.status not in (CaseStatus.CLOSED, CaseStatus.CLOSED_REFERRED)
 
 
-def _add_revision(
-    tx: Connection, vault: Vault, key: DataKey, which: tuple[str, int], record: Record, now: datetime
-) -> None:
-    sealed = key.seal(to_bytes(record), _place(*which), vault.nonce())
-    tx.execute(_ADD_REVISION, {"record_id": which[0], "number": which[1], "sealed": sealed, "made_at": now})
+def _add_revision(tx: Connection, new: Stored, sealed: bytes) -> None:
+    row = {"record_id": new.id, "number": new.revision, "sealed": sealed, "made_at": new.revised_at}
+    tx.execute(_ADD_REVISION, row)
 
 
 def _name_persons(tx: Connection, record_id: str, person_ids: Sequence[str]) -> None:

@@ -1,9 +1,13 @@
 """Which recipients are registered, and with which keys are their disclosures signed?
 
 An agency's name and address are not personal data and stand open; its signing secrets are sealed under its own key.
+
+Every decision asks who is registered, which changes a few times a day. So each change leaves a mark that no other
+change ever leaves, and whoever was read under a mark is not read again while it stands.
 """
 
 import functools
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +17,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiprouter.domain.recipient import Recipient, SignatureScheme
+from tiprouter.domain.routing import Directory
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage.codec import from_bytes, from_plain, to_plain
-from tiprouter.storage.tables import recipients, signing_keys
+from tiprouter.storage.tables import recipients, registry_mark, signing_keys
 from tiprouter.storage.vault import Keyring, Place, Vault
 
 READ_MAX: Final = 4_096
 """So many recipients are kept as they were read."""
+
+DIRECTORIES_MAX: Final = 4
+"""So many marks are remembered: the one that stands, and those of stories that are still told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,10 @@ _REVISIONS: Final = (
 )
 
 
-def put(tx: Connection, recipient: Recipient, now: datetime) -> None:
-    """Register a recipient (revision 1), or store a later revision in its place."""
+def put(tx: Connection, recipient: Recipient, now: datetime, mark: str) -> None:
+    """Register a recipient (revision 1), or store a later revision in its place; `mark` is an id never used before."""
+    # First: of two who change the registry at once the second waits here, and its mark stands for both.
+    tx.execute(_LEAVE, {"mark": mark})
     values = {
         "kind": recipient.kind,
         "revision": recipient.revision,
@@ -81,17 +91,35 @@ def parse(stored: Any) -> Recipient:  # noqa: ANN401 - as JSON gives it
     return from_plain(Recipient, stored)
 
 
-_EVERYONE: Final = sa.select(sa.cast(recipients.c.details, sa.Text)).order_by(recipients.c.id)
+_MARK: Final = sa.select(registry_mark.c.mark).scalar_subquery()
+_STANDS: Final = sa.select(_MARK)
+_EVERYONE: Final = sa.select(_MARK, sa.cast(recipients.c.details, sa.Text)).order_by(recipients.c.id)
+_LEAVE: Final = sa.text(
+    "INSERT INTO registry_mark (id, mark) VALUES (1, :mark) ON CONFLICT (id) DO UPDATE SET mark = excluded.mark"
+)
+_directories: dict[str | None, Directory] = {}
+_remembering: Final = threading.Lock()
 
 
-def everyone(tx: Connection) -> list[Recipient]:
+def everyone(tx: Connection) -> Directory:
     """Every recipient, oldest first."""
-    return [_read(text) for text in tx.execute(_EVERYONE).scalars()]
+    known = _directories.get(tx.execute(_STANDS).scalar_one())
+    if known is not None:
+        return known
+    rows = tx.execute(_EVERYONE).all()
+    directory = Directory(_read(text) for _, text in rows)
+    # The mark that was read with them: on PostgreSQL another one may have been left in between.
+    if rows and rows[0][0] is not None:
+        with _remembering:
+            _directories[rows[0][0]] = directory
+            for oldest in [*_directories][:-DIRECTORIES_MAX]:
+                del _directories[oldest]
+    return directory
 
 
 @functools.lru_cache(maxsize=READ_MAX)
 def _read(text: str) -> Recipient:
-    """A recipient from the text it was stored as: agencies change rarely, and every decision reads all of them."""
+    """A recipient from the text it was stored as: of all who are read again, few were changed."""
     return from_bytes(Recipient, text.encode())
 
 

@@ -76,11 +76,12 @@ class Item:
     done_at: datetime | None = None
 
 
-def add_retry(tx: Connection, vault: Vault, made: Retry, note: str | None) -> None:
-    """Store a retry (rule 1)."""
+def add_retry(tx: Connection, vault: Vault, made: Retry, note: str | None, salt: bytes) -> None:
+    """Store a retry (rule 1), its note with its `salt`."""
     sealed = None
     if note is not None:
-        sealed = vault.key(tx, made.record_id).seal(note.encode(), Place("retries", made.id, "sealed"), vault.nonce())
+        place = Place("retries", made.id, "sealed")
+        sealed = vault.key(tx, made.record_id).seal(note.encode(), place, vault.nonce(), salt)
     tx.execute(retries.insert(), {name: getattr(made, name) for name in Retry.__slots__} | {"sealed": sealed})
 
 

@@ -30,6 +30,7 @@ from tiprouter.storage import (  # noqa: F401 - their tables are part of the met
     questions_table,
     recovery_table,
     reviews_table,
+    second_words_table,
     subjects_table,
     sweeps_table,
 )
@@ -182,6 +183,14 @@ recipients = sa.Table(
     one_of("delivery_mode", DeliveryMode),
 )
 
+registry_mark = sa.Table(
+    "registry_mark",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("mark", Id, nullable=False, comment="what the last change of the recipients left, and none before it"),
+    sa.CheckConstraint("id = 1", name="one_mark"),
+)
+
 signing_keys = sa.Table(
     "signing_keys",
     metadata,
@@ -196,7 +205,7 @@ signing_keys = sa.Table(
 decisions = sa.Table(
     "decisions",
     metadata,
-    sa.Column("id", Id, primary_key=True),
+    sa.Column("id", Id, log_tables.told(), primary_key=True),
     sa.Column("record_id", Id, sa.ForeignKey("records.id"), nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("person_id", Id, sa.ForeignKey("persons.id"), nullable=False),

@@ -5,7 +5,8 @@
    provider in force wraps, and every one that is set up opens what it wrapped.
 2. Everything sealed is AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce and the additional data
    `table|row|field|owner|version of the data key`: a sealed value moved elsewhere does not open. What was sealed before
-   versions were part of it (its first byte says so) still opens at home, and nowhere else.
+   versions were part of it (its first byte says so) still opens at home, and nowhere else. The salt of what the log
+   says of a value (`audit/entry.commit`) is sealed with the value, in one seal: what ends the one ends the other.
 3. Destroying an owner's data key erases everything sealed for that owner; that it was destroyed stays known, so that
    "erased" is never taken for "broken". What is sealed with nothing was erased one by one.
 4. Look-ups of outside names use a keyed blind index (HMAC-SHA256) of the normalised name, never the names themselves.
@@ -53,6 +54,9 @@ T = TypeVar("T")
 NONCE_BYTES: Final = 12
 _UNVERSIONED: Final = b"\x01"
 _VERSIONED: Final = b"\x02"
+_SALTED: Final = b"\x03"
+SALT_BYTES: Final = 16
+_ENDS: Final = {_VERSIONED: "", _SALTED: "|salted"}
 _KEYS: Final = sa.select(
     data_keys.c.owner, data_keys.c.wrapped, data_keys.c.kek_id, data_keys.c.version, data_keys.c.destroyed_at
 ).where(data_keys.c.owner.in_(sa.bindparam("owners", expanding=True)))
@@ -86,28 +90,38 @@ class DataKey:
         self.owner, self.version = owner, version
         self._cipher = AESGCM(key)
 
-    def seal(self, plain: bytes, place: Place, nonce: bytes) -> bytes:
-        """Seal a value for its place; `nonce` is 12 random bytes, never used twice."""
-        return _VERSIONED + nonce + self._cipher.encrypt(nonce, plain, self._about(place, _VERSIONED))
+    def seal(self, plain: bytes, place: Place, nonce: bytes, salt: bytes = b"") -> bytes:
+        """Seal a value for its place; `nonce` is 12 random bytes, never used twice.
+
+        `salt` is the 16 bytes under which the log commits to the value, if it does.
+        """
+        form = _SALTED if salt else _VERSIONED
+        return form + nonce + self._cipher.encrypt(nonce, salt + plain, self._about(place, form))
 
     def open(self, sealed: bytes, place: Place) -> bytes:
-        """The value again.
+        """The value again; raises as `opening` does."""
+        return self.opening(sealed, place)[1]
+
+    def opening(self, sealed: bytes, place: Place) -> tuple[bytes, bytes]:
+        """The salt that was sealed with the value, empty where none was, and the value again.
 
         Raises `ErasedError` when it was emptied, `SealError` when it was changed, moved, or sealed with another key.
         """
         if not sealed:
             raise ErasedError
         form, nonce, body = sealed[:1], sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-        if form not in {_UNVERSIONED, _VERSIONED}:
+        if form not in {_UNVERSIONED, _VERSIONED, _SALTED}:
             raise SealError
+        salted = SALT_BYTES if form == _SALTED else 0
         try:
-            return self._cipher.decrypt(nonce, body, self._about(place, form))
+            plain = self._cipher.decrypt(nonce, body, self._about(place, form))
         except (InvalidTag, ValueError) as error:  # ValueError: cut so short that not even a nonce is left
             raise SealError from error
+        return plain[:salted], plain[salted:]
 
     def _about(self, place: Place, form: bytes) -> bytes:
         home = f"{place.table}|{place.row}|{place.field}|{self.owner}"
-        return (home if form == _UNVERSIONED else f"{home}|{self.version}").encode()
+        return (home if form == _UNVERSIONED else f"{home}|{self.version}{_ENDS[form]}").encode()
 
 
 class Keyring:

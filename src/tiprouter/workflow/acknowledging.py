@@ -70,7 +70,8 @@ def acknowledge(
         records.epochs(tx, (record_id,))  # records are locked before what hangs on them
         key, proof = (None, None) if words.jws is None else _proven(it, listed, status, words.jws)
         made = Acknowledgement(it.id("ack"), disclosure_id, status, words, it.now, key)
-        acknowledgements.add(tx, desk.vault, made, record_id, proof)
+        salt, commitment = it.salted(to_bytes(words))
+        acknowledgements.add(tx, desk.vault, made, record_id, proof, salt)
         inbox.answered(tx, listed.delivery_id)
         it.log(
             Kind.ACKNOWLEDGEMENT,
@@ -79,7 +80,7 @@ def acknowledge(
                 "disclosure": disclosure_id,
                 "recipient": actor.recipient_id,
                 "status": status.value,
-                "commitment": it.commitment(to_bytes(words))[1],
+                "commitment": commitment,
                 "key": key,
             },
         )

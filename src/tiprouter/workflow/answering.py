@@ -149,7 +149,8 @@ def _make(
         made_at=it.now,
         answers=question.id,
     )
-    disclosures.add(it.tx, it.vault, disclosure, made.redacted.body)
+    salt, commitment = it.salted(made.redacted.digest.encode())
+    disclosures.add(it.tx, it.vault, disclosure, made.redacted.body, salt)
     today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
     delivery = delivery_of(it, disclosure, draft.urgency, address.deadline, today)
     deliveries.add(it.tx, replace(delivery, valid_until=draft.valid_until))
@@ -164,7 +165,7 @@ def _make(
             "record": stored.id,
             "revision": stored.revision,
             "recipient": disclosure.recipient_id,
-            "digest": it.commitment(made.redacted.digest.encode())[1],
+            "digest": commitment,
             "categories": list(disclosure.categories),
             "persons": sorted(about),
             "bundle": it.engine.bundle.digest,

@@ -357,9 +357,14 @@ class Saying:
     def to(self, it: Happening, whom: Whom, until: datetime | None, replaced: Decision | None) -> Decision:
         """The decision about this person and recipient, logged; a human is told where its outcome asks for one."""
         person_id, recipient_id = whom
-        salt, commitment = it.commitment(self.committed)
+        salt, commitment = it.salted(self.committed)
         decision = Decision(
-            id=it.id("dec"), person_id=person_id, recipient_id=recipient_id, salt=salt, valid_until=until, **self.shared
+            id=it.id("dec"),
+            person_id=person_id,
+            recipient_id=recipient_id,
+            salt=salt.hex(),
+            valid_until=until,
+            **self.shared,
         )
         it.log_as(
             self.alike,

@@ -66,13 +66,13 @@ class Draft:
 class _Outgoing:
     """What is made about one record, stored at the end, and how far each matter's sequence came with it."""
 
-    made: list[tuple[Disclosure, bytes]] = field(default_factory=list)
+    made: list[tuple[Disclosure, bytes, bytes]] = field(default_factory=list)
     sent: list[Delivery] = field(default_factory=list)
     reached: dict[str, int] = field(default_factory=dict)
 
-    def add(self, made: Disclosure, payload: bytes, delivery: Delivery) -> None:
-        """One disclosure or recall, and its delivery."""
-        self.made.append((made, payload))
+    def add(self, made: Disclosure, payload: bytes, delivery: Delivery, salt: bytes = b"") -> None:
+        """One disclosure with its salt, or a recall, to which the log does not commit, and its delivery."""
+        self.made.append((made, payload, salt))
         self.sent.append(delivery)
         self.reached[made.matter_id] = made.sequence
 
@@ -209,7 +209,8 @@ def _make(it: Happening, stored: Stored, out: _Outgoing, draft: Draft, because: 
     )
     today = basis(stored.epoch, draft.recipient.revision, it.engine.bundle.digest)
     delivery = delivery_of(it, disclosure, draft.urgency, address.deadline, today, draft.valid_until)
-    out.add(disclosure, made.redacted.body, delivery)
+    salt, commitment = it.salted(made.redacted.digest.encode())
+    out.add(disclosure, made.redacted.body, delivery, salt)
     it.log(
         Kind.DISCLOSURE_MADE,
         {
@@ -219,7 +220,7 @@ def _make(it: Happening, stored: Stored, out: _Outgoing, draft: Draft, because: 
             "record": stored.id,
             "revision": stored.revision,
             "recipient": disclosure.recipient_id,
-            "digest": it.commitment(made.redacted.digest.encode())[1],
+            "digest": commitment,
             "categories": list(disclosure.categories),
             "persons": [stored.person_id(ref) for ref in made.persons],
             "bundle": it.engine.bundle.digest,
@@ -242,7 +243,7 @@ def _recall_all(
     """The same of many; the last recall's place in the sequence, by recipient."""
     if not held:
         return {}
-    known = {one.id: one for one in registry.everyone(it.tx)}
+    known = registry.everyone(it.tx).by_id
     if not known.keys() >= {old.recipient_id for old in held}:
         raise NotFoundError
     matters = {matter.id: matter.sequence for matter in disclosures.matters_of(it.tx, stored.id)}
@@ -307,7 +308,7 @@ def _taken_back_unasked(
     The record no longer names the person, or nothing about it concerns the recipient now.
     """
     whom = list(whom)
-    known = {one.id: one for one in registry.everyone(it.tx)} if whom else {}
+    known = registry.everyone(it.tx).by_id if whom else {}
     taken: set[tuple[str, str | None, str]] = set()
     for person_id, to in whom:
         if to is not None and to in known:

@@ -107,7 +107,7 @@ def confirm(tx: Transaction, desk: Desk, actor: Actor, change_id: str) -> Recipi
         certificate = change.wanted.certificate
         check_entry(it, change.wanted, client_keys.read(tx, desk.vault, old.id, certificate) if certificate else "")
         recipient = replace(change.wanted, revision=old.revision + 1)
-        registry.put(tx, recipient, it.now)
+        registry.put(tx, recipient, it.now, it.id("mrk"))
         client_keys.keep_only(tx, old.id, [old.certificate, recipient.certificate])
         end_change(it, change, ChangeEvent.CONFIRM)
         changed(it, old, recipient)

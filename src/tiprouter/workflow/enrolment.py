@@ -76,7 +76,7 @@ def register(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient, priva
         named = replace(wanted, id=it.id("rcp"), revision=1)
         second = word(it)
         recipient = replace(named, status=RecipientStatus.SUSPENDED) if second.waits else named
-        registry.put(tx, recipient, it.now)
+        registry.put(tx, recipient, it.now, it.id("mrk"))
         secret = make_secret(desk, recipient.scheme)
         key = SigningKey(it.id("key"), recipient.id, recipient.scheme, secret.reveal(), it.now)
         registry.add_key(tx, desk.vault, key)
@@ -135,7 +135,7 @@ def change(tx: Transaction, desk: Desk, actor: Actor, wanted: Recipient, expecte
         names = guarded(old, recipient)
         if names:
             raise SecondPersonError(None, f"/{names[0]}")
-        registry.put(tx, recipient, it.now)
+        registry.put(tx, recipient, it.now, it.id("mrk"))
         changed(it, old, recipient)
         agency_changed(it, old, recipient, Kind.RECIPIENT_CHANGED.value)
         log_entry(it, Kind.RECIPIENT_CHANGED, recipient)

@@ -214,8 +214,8 @@ def take_out(it: Happening, record_id: str, person_id: str, cause: str = _SUBJEC
         rest = left
     _rekey(it, stored, person_id)
     counted = erasure.counted_from(it.tx, record_id)
-    persons = [one for one in stored.persons if one != person_id]
-    revised = records.revise(it.tx, it.vault, stored, rest, persons, it.now)
+    told = replace(stored, record=rest, persons=tuple(one for one in stored.persons if one != person_id))
+    revised = records.revise(it.tx, it.vault, told, it.now)
     erasure.age_from(it.tx, record_id, counted)
     _log(it, revised.id, revised.revision, (person_id,), cause, whole=False)
     assess(it, revised, cause)

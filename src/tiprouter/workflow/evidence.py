@@ -34,7 +34,6 @@ from tiprouter.workflow.happening import Actor, Desk, Happening, happening, mome
 from tiprouter.workflow.noticing import owe_for_word
 from tiprouter.workflow.overdue import move_on
 
-TAKEN_ON = (AcknowledgementStatus.ACCEPTED, AcknowledgementStatus.CLOSED)
 REJECTED = "duty.rejected"
 
 
@@ -101,7 +100,8 @@ def record_call(tx: Transaction, desk: Desk, actor: Actor, duty_id: str, called:
         call = Call(
             it.id("cll"), duty.id, called.outcome, kind, place, called.called_at, actor.id, it.now, called.words
         )
-        duties.add_call(tx, desk.vault, call, duty.record_id)
+        salt, commitment = it.salted(to_bytes(called.words))
+        duties.add_call(tx, desk.vault, call, duty.record_id, salt)
         it.log(
             Kind.DUTY_CALL,
             about(duty)
@@ -110,7 +110,7 @@ def record_call(tx: Transaction, desk: Desk, actor: Actor, duty_id: str, called:
                 "outcome": call.outcome.value,
                 "kind": None if kind is None else kind.value,
                 "called_at": moment(call.called_at),
-                "commitment": it.commitment(to_bytes(called.words))[1],
+                "commitment": commitment,
             },
         )
         if call.outcome is CallOutcome.REACHED:
@@ -147,15 +147,11 @@ def record_letter(
         _refuse_time(it, duty, wrote.sent_at, "/sent_at")
         kind, place = _written_instead(it, duty, wrote)
         letter = Letter(it.id("let"), duty.id, wrote.sent_at, actor.id, it.now, wrote.words, kind, place)
-        duties.add_letter(tx, desk.vault, letter, duty.record_id)
+        salt, commitment = it.salted(to_bytes(wrote.words))
+        duties.add_letter(tx, desk.vault, letter, duty.record_id, salt)
         it.log(
             Kind.DUTY_WRITTEN,
-            about(duty)
-            | {
-                "letter": letter.id,
-                "sent_at": moment(letter.sent_at),
-                "commitment": it.commitment(to_bytes(wrote.words))[1],
-            },
+            about(duty) | {"letter": letter.id, "sent_at": moment(letter.sent_at), "commitment": commitment},
         )
         if duty.written_id is None:
             keep(it, replace(duty, written_id=letter.id))
@@ -174,7 +170,8 @@ def record_request(
         duty = _open(it, duty_id)
         _refuse_time(it, duty, requested_at, "/requested_at")
         request = WrittenRequest(it.id("wrq"), duty.id, requested_at, actor.id, it.now, words)
-        duties.add_request(tx, desk.vault, request, duty.record_id)
+        salt, commitment = it.salted(to_bytes(words))
+        duties.add_request(tx, desk.vault, request, duty.record_id, salt)
         asked = ask(duty, requested_at, written_if_asked(duty.shares, it.engine.bundle.protocol, requested_at))
         it.log(
             Kind.DUTY_WRITTEN_REQUESTED,
@@ -183,7 +180,7 @@ def record_request(
                 "request": request.id,
                 "requested_at": moment(requested_at),
                 "written_by": moment(asked.written_by),
-                "commitment": it.commitment(to_bytes(words))[1],
+                "commitment": commitment,
             },
         )
         if asked != duty:

@@ -2,15 +2,19 @@
 
 1. `gathered` reads everything in one snapshot: the entries that tell of the matter, their proofs against the newest
    checkpoint, the facts of its decisions, the names of what was disclosed. No value of a payload, and no person's word,
-   is kept beyond the transaction.
+   is kept beyond the transaction; but whoever names a grant of theirs that opens the matter gets what opens the log's
+   commitments (`openings.py`), if the grant is open still, and nothing of it erased, when the bundle is logged.
 2. What waits in the outbox is not in it: it has no index yet.
 3. `made` packs and signs it, and logs it in a transaction of its own before anybody has it: which record, at which size
    of the log, how many entries, and the SHA-256 of the file.
-4. The log's key signs it as the key stands at that checkpoint (`workflow/log_keys.py`).
+4. It takes another person's word (`workflow/second_words.py`), asked for before that entry is written: without it there
+   is neither entry nor file. The machine's own command line exports by itself.
+5. The log's key signs it as the key stands at that checkpoint (`workflow/log_keys.py`).
 """
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from tiprouter.audit import merkle, tiles
 from tiprouter.audit.checkpoint import read_unverified
@@ -18,16 +22,20 @@ from tiprouter.audit.entry import JSON, parse
 from tiprouter.audit.kinds import Kind
 from tiprouter.audit.matter_bundle import Contents, compose, pack
 from tiprouter.audit.note import Signer
+from tiprouter.domain.second_word_states import ByTwo
 from tiprouter.errors import NotFoundError, UnavailableError
-from tiprouter.storage import records, treelog, whole_matter
+from tiprouter.storage import grants, records, treelog, whole_matter
 from tiprouter.storage.database import Database, Transaction
 from tiprouter.storage.decisions import Decision
+from tiprouter.storage.grants import Grant
 from tiprouter.storage.treelog import EntryRow
-from tiprouter.storage.vault import ErasedError
-from tiprouter.workflow import log_keys
+from tiprouter.storage.vault import ErasedError, key_made_at
+from tiprouter.workflow import log_keys, openings
 from tiprouter.workflow.accessing import seen
+from tiprouter.workflow.granting import about
 from tiprouter.workflow.happening import Actor, Desk, happening
-from tiprouter.workflow.opening import told_of
+from tiprouter.workflow.opening import open_to, told_of
+from tiprouter.workflow.second_words import require_word
 from tiprouter.workflow.stored_log import fetch
 from tiprouter.workflow.tracing import names_in
 
@@ -38,25 +46,39 @@ class NotInTheLogError(UnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What a bundle is made of, and the key that signs it."""
+    """What a bundle is made of, the key that signs it, and under which grant it shows what was sealed, if it does."""
 
     contents: Contents
     signer: Signer
+    under: "Under | None" = None
 
 
-async def export(database: Database, desk: Desk, actor: Actor, record_id: str) -> bytes:
-    """The audit bundle of a record's whole matter, logged (rules 1-4).
+@dataclass(frozen=True, slots=True)
+class Under:
+    """A grant, and since when its record's data key is what it was at the gathering; None once that was destroyed."""
 
-    Raises `NotFoundError`, `NotInTheLogError`; `ErasedError` when its accounting is over.
+    grant_id: str
+    sealed_since: datetime | None
+
+
+async def export(database: Database, desk: Desk, actor: Actor, record_id: str, grant_id: str | None = None) -> bytes:
+    """The audit bundle of a record's whole matter, logged (rules 1-5).
+
+    Raises `NotFoundError`, `NotInTheLogError`, `SecondWordNeededError`; `ErasedError` when its accounting is over.
     """
-    found = await database.read(lambda tx: gathered(tx, desk, record_id))
+
+    def gather(tx: Transaction) -> Gathered:
+        grant = None if grant_id is None else open_to(grants.load(tx, grant_id), actor, desk.now(), record_id)
+        return gathered(tx, desk, record_id, grant)
+
+    found = await database.read(gather)
     data = pack(compose(found.contents, found.signer))
-    await database.write(lambda tx: made(tx, desk, actor, found.contents, data), quietly=True)
+    await database.write(lambda tx: made(tx, desk, actor, found.contents, data, found.under), quietly=True)
     # If we were to crash here, the log would tell of a bundle that nobody has.
     return data
 
 
-def gathered(tx: Transaction, desk: Desk, record_id: str) -> Gathered:
+def gathered(tx: Transaction, desk: Desk, record_id: str, grant: Grant | None = None) -> Gathered:
     """Rules 1, 2. Raises `NotFoundError`, `NotInTheLogError`, `ErasedError`."""
     if not records.known(tx, record_id):
         raise NotFoundError
@@ -69,14 +91,25 @@ def gathered(tx: Transaction, desk: Desk, record_id: str) -> Gathered:
     paths = {index: tuple(merkle.inclusion_proof(index, last.size, reader)) for index in kept}
     first = log_keys.first(tx, desk, read_unverified(last.note).origin)
     matter = _matter(tx, desk, record_id, entries)
-    contents = Contents(record_id, first.vkey, last.note, dict(sorted(kept.items())), paths, matter)
-    return Gathered(contents, log_keys.in_force(tx, desk, first))
+    opened = None if grant is None else openings.told(tx, desk.vault, grant, entries)
+    under = None if grant is None else Under(grant.id, key_made_at(tx, record_id))
+    contents = Contents(record_id, first.vkey, last.note, dict(sorted(kept.items())), paths, matter, opened)
+    return Gathered(contents, log_keys.in_force(tx, desk, first), under)
 
 
-def made(tx: Transaction, desk: Desk, actor: Actor, contents: Contents, data: bytes) -> None:
-    """Rule 3."""
+def made(
+    tx: Transaction, desk: Desk, actor: Actor, contents: Contents, data: bytes, under: Under | None = None
+) -> None:
+    """Rules 3, 4. Raises `SecondWordNeededError`; `NotFoundError`, `NotInTheLogError` for a grant's (rule 1)."""
     with happening(tx, desk, actor) as it:
-        seen(it, "audit-bundle", len(contents.entries), contents.record_id)
+        word = require_word(it, ByTwo.EXPORT, contents.record_id)
+        if under is not None:
+            grant = open_to(grants.load(tx, under.grant_id, lock=True), actor, it.now, contents.record_id)
+            if key_made_at(tx, contents.record_id) != under.sealed_since:
+                raise NotInTheLogError  # the erasure since is not
+            it.log(Kind.GRANT_READ, about(grant) | {"count": len(contents.entries)})
+        why = None if under is None else under.grant_id
+        seen(it, "audit-bundle", len(contents.entries), contents.record_id, under=why)
         it.log(
             Kind.EXPORT_MADE,
             {
@@ -84,7 +117,8 @@ def made(tx: Transaction, desk: Desk, actor: Actor, contents: Contents, data: by
                 "size": read_unverified(contents.note).size,
                 "entries": len(contents.entries),
                 "digest": hashlib.sha256(data).hexdigest(),
-            },
+            }
+            | word,
         )
 
 

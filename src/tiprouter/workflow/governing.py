@@ -9,7 +9,8 @@
 4. Active: in one transaction it takes the other's place and every open record is decided again; decisions in the
    making are waited for. What is beyond `DECIDED_AT_ONCE` records is decided again by the workers, and nothing that
    rests on the old bundle starts meanwhile.
-5. Rolled back: the bundle whose place the active one took returns at once, by one person: two approved it before.
+5. Rolled back: the bundle whose place the active one took returns at once. Two approved it before; one of those who
+   may roll back does it, by another's word of the last hour (`workflow/second_words.py`).
 6. An empty service installs the bundle its settings name: a shipped one, which passed the gate at release, or another
    that passes it now. A sandbox, which can tell nobody anything, may install any.
 
@@ -18,9 +19,11 @@ Who counts as another person is `workflow/separation.py`'s.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from tiprouter.audit.kinds import Kind
+from tiprouter.domain.second_word_states import ByTwo
 from tiprouter.domain.states import BundleEvent, BundleState, IllegalTransitionError, next_bundle_state
 from tiprouter.errors import ConflictError, NotFoundError
 from tiprouter.policy.bundle import Bundle, engine_versions
@@ -32,6 +35,7 @@ from tiprouter.storage.database import Transaction
 from tiprouter.workflow import separation
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening
 from tiprouter.workflow.revisit import everything_open
+from tiprouter.workflow.second_words import require_word
 from tiprouter.workflow.standing import require_fresh
 
 APPROVERS: Final = 2
@@ -88,7 +92,7 @@ def install(tx: Transaction, desk: Desk, bundle: Bundle, report: Report) -> str:
     with happening(tx, desk, ROUTER) as it:
         row = replace(_row(it, bundle), state=BundleState.ACTIVE, report=dict(report), activated_at=it.now)
         bundles.add(tx, row, _texts(bundle))
-        _log_activation(it, row, None, INSTALLED, (0, 0))
+        _log_activation(it, row, None, INSTALLED, (0, 0), {})
     desk.library.keep(bundle)
     return bundle.digest
 
@@ -176,16 +180,20 @@ def activate(tx: Transaction, desk: Desk, actor: Actor, digest: str) -> InForce:
 
 
 def roll_back(tx: Transaction, desk: Desk, actor: Actor) -> InForce:
-    """Return to the bundle whose place the active one took (rule 5). Raises `NothingToRollBackError`."""
+    """Return to the bundle whose place the active one took (rule 5).
+
+    Raises `NothingToRollBackError`, `SecondWordNeededError`.
+    """
     with happening(tx, desk, actor) as it:
         require_fresh(actor, it.now)
         bundles.hold(tx)
         active = bundles.active(tx)
         now = None if active is None else bundles.load(tx, active)
         before = None if now is None or now.replaced is None else bundles.load(tx, now.replaced)
-        if before is None or before.state is not BundleState.RETIRED:
+        if now is None or before is None or before.state is not BundleState.RETIRED:
             raise NothingToRollBackError
-        return _take_place(it, before, BundleEvent.ROLL_BACK, ROLLED_BACK)
+        said = require_word(it, ByTwo.ROLL_BACK, now.digest)
+        return _take_place(it, before, BundleEvent.ROLL_BACK, ROLLED_BACK, said)
 
 
 def listed(tx: Transaction, after: str | None, limit: int) -> list[BundleRow]:
@@ -204,7 +212,9 @@ def told(report: GateReport) -> dict[str, Any]:
     return {"passed": report.passed, "points": report.points, "steps": steps, "engine": engine_versions()}
 
 
-def _take_place(it: Happening, row: BundleRow, event: BundleEvent, cause: str) -> InForce:
+def _take_place(
+    it: Happening, row: BundleRow, event: BundleEvent, cause: str, said: Mapping[str, Any] = MappingProxyType({})
+) -> InForce:
     """One bundle retires, another takes its place, and what is open is decided under it."""
     old = bundles.active(it.tx)
     if old is not None:
@@ -225,11 +235,13 @@ def _take_place(it: Happening, row: BundleRow, event: BundleEvent, cause: str) -
     for other in bundles.in_state(it.tx, BundleState.GATED):
         bundles.forget_approvals(it.tx, other.digest)
     decided, waiting = everything_open(it, cause, DECIDED_AT_ONCE)
-    _log_activation(it, row, old, cause, (decided, waiting))
+    _log_activation(it, row, old, cause, (decided, waiting), said)
     return InForce(_found(bundles.load(it.tx, row.digest)), old, decided, waiting)
 
 
-def _log_activation(it: Happening, row: BundleRow, old: str | None, cause: str, counts: tuple[int, int]) -> None:
+def _log_activation(
+    it: Happening, row: BundleRow, old: str | None, cause: str, counts: tuple[int, int], said: Mapping[str, Any]
+) -> None:
     given = [] if old is None or cause != ACTIVATED else _valid(it.tx, row.digest, old)
     it.log(
         Kind.BUNDLE_ACTIVATED,
@@ -241,6 +253,7 @@ def _log_activation(it: Happening, row: BundleRow, old: str | None, cause: str, 
             "engine": row.engine.replace("; ", ".").replace(" ", "-"),
             "decided": counts[0],
             "waiting": counts[1],
+            **said,
         },
     )
 

@@ -79,8 +79,8 @@ def ask(tx: Transaction, desk: Desk, actor: Actor, wanted: Wanted) -> Grant:
         made = Grant(
             it.id("grt"), wanted.record_id, _auditor(it, wanted), GrantState.ASKED, wanted.until, actor.id, it.now
         )
-        grants.add(tx, desk.vault, made, wanted.reason)
-        _, commitment = it.commitment(wanted.reason.encode())
+        salt, commitment = it.salted(wanted.reason.encode())
+        grants.add(tx, desk.vault, made, wanted.reason, salt)
         it.log(Kind.GRANT_ASKED, about(made) | {"until": moment(made.until), "commitment": commitment})
         return made
 

@@ -29,7 +29,7 @@ from tiprouter.storage import bundles, notices, outbox, pages
 from tiprouter.storage.database import Transaction, forgiving
 from tiprouter.storage.notices import Raised
 from tiprouter.storage.pages import Alarm, Page
-from tiprouter.storage.vault import Vault, blind
+from tiprouter.storage.vault import SALT_BYTES, Vault, blind
 from tiprouter.workflow.key_secrets import Cost
 
 
@@ -127,10 +127,10 @@ class Happening:
         said = {name: value for name, value in body.items() if value is not None}
         return said | {"actor": self.actor.id, "actor_class": self.actor.role}
 
-    def commitment(self, value: bytes) -> tuple[str, str]:
-        """A fresh salt (hex) and the commitment to a value under it."""
-        salt = self.desk.entropy(16)
-        return salt.hex(), commit(salt, value)
+    def salted(self, value: bytes) -> tuple[bytes, str]:
+        """A fresh salt, to be sealed with the value (`vault.py`, rule 2), and the commitment to the value under it."""
+        salt = self.desk.entropy(SALT_BYTES)
+        return salt, commit(salt, value)
 
     def tell(
         self,

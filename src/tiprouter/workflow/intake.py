@@ -7,7 +7,7 @@
 4. A case is revised as a whole; each revision is kept, and everything about it is decided anew.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.record import Record, problems_of
@@ -84,17 +84,20 @@ def person_index(desk: Desk, source: str, ref: str) -> str:
 def _accept(it: Happening, record: Record, external: str) -> Accepted:
     _refuse_unsound(it, record)
     new = NewRecord(it.id(_PREFIX[record.kind]), external, record, _persons(it, record))
+    salt, commitment = it.salted(to_bytes(record))
     try:
-        stored = records.insert(it.tx, it.vault, new, it.now)
+        stored = records.insert(it.tx, it.vault, new, it.now, salt)
     except TakenError as error:
         raise (DuplicateError if record.kind is RecordKind.TIP else StaleError) from error
-    _log(it, Kind.RECORD_ACCEPTED, stored)
+    _log(it, Kind.RECORD_ACCEPTED, stored, commitment)
     return Accepted(stored, assess(it, stored, "record.accepted"))
 
 
 def _revise(it: Happening, old: Stored, record: Record, persons: list[str]) -> Accepted:
-    stored = records.revise(it.tx, it.vault, old, record, persons, it.now)
-    _log(it, Kind.RECORD_REVISED, stored)
+    salt, commitment = it.salted(to_bytes(record))
+    told = replace(old, record=record, persons=tuple(persons))
+    stored = records.revise(it.tx, it.vault, told, it.now, salt)
+    _log(it, Kind.RECORD_REVISED, stored, commitment)
     return Accepted(stored, assess(it, stored, "record.revised"))
 
 
@@ -113,7 +116,7 @@ def _persons(it: Happening, record: Record) -> list[str]:
     return records.persons_by(it.tx, externals, lambda: it.id("per"), it.now)
 
 
-def _log(it: Happening, kind: Kind, stored: Stored) -> None:
+def _log(it: Happening, kind: Kind, stored: Stored, commitment: str) -> None:
     it.log(
         kind,
         {
@@ -121,7 +124,7 @@ def _log(it: Happening, kind: Kind, stored: Stored) -> None:
             "record_kind": stored.kind.value,
             "revision": stored.revision,
             "persons": list(stored.persons),
-            "commitment": it.commitment(to_bytes(stored.record))[1],
+            "commitment": commitment,
             "received_at": moment(stored.record.received_at),
         },
     )

@@ -4,6 +4,8 @@
    agency that registers the new key in that time notices nothing.
 2. Each key that is live signs every message; what was sealed of an ended one is not used again.
 3. What the agency verifies with is in the answer, once for a shared secret.
+4. It takes another person's word (`workflow/second_words.py`), who is not shown the key: it is the maker's to pass on.
+   After a leak too: until the agency has the new key and forgot the old one, nothing is gained by a minute.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +13,14 @@ from datetime import datetime, timedelta
 
 from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.signing import LiveKey, SigningError, parse_secret, rotate
+from tiprouter.domain.second_word_states import ByTwo
 from tiprouter.errors import InvalidError, NotFoundError
 from tiprouter.storage import registry
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.registry import SigningKey
 from tiprouter.workflow.enrolment import make_secret, shown
 from tiprouter.workflow.happening import Actor, Desk, happening, moment
+from tiprouter.workflow.second_words import require_word
 from tiprouter.workflow.standing import require_fresh
 
 
@@ -30,12 +34,16 @@ class Rotated:
 
 
 def rotate_key(tx: Transaction, desk: Desk, actor: Actor, recipient_id: str, overlap: timedelta) -> Rotated:
-    """Make another signing key (rules 1 and 3). Raises `NotFoundError`, `InvalidError`, `StepUpNeededError`."""
+    """Make another signing key (rules 1, 3 and 4).
+
+    Raises `NotFoundError`, `InvalidError`, `StepUpNeededError`, `SecondWordNeededError`.
+    """
     with happening(tx, desk, actor) as it:
         require_fresh(actor, it.now)
         recipient = registry.load(tx, recipient_id, lock=True)
         if recipient is None:
             raise NotFoundError
+        word = require_word(it, ByTwo.KEY, recipient_id)
         secret = make_secret(desk, recipient.scheme)
         old = registry.keys_of(tx, desk.vault, recipient_id, it.now)
         live = [LiveKey(parse_secret(key.secret), key.begins_at, key.ends_at) for key in old]
@@ -52,5 +60,5 @@ def rotate_key(tx: Transaction, desk: Desk, actor: Actor, recipient_id: str, ove
             it.log(Kind.KEY_REVOKED, said | {"until": moment(until)})
         registry.add_key(tx, desk.vault, key)
         said = {"key": key.id, "purpose": "webhook", "recipient": recipient_id}
-        it.log(Kind.KEY_CREATED, said | {"algorithm": key.scheme.value})
+        it.log(Kind.KEY_CREATED, said | {"algorithm": key.scheme.value} | word)
         return Rotated(key.id, shown(secret), it.now + overlap)

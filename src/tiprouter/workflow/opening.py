@@ -62,7 +62,7 @@ class Opened:
 def open_matter(tx: Transaction, desk: Desk, actor: Actor, grant_id: str) -> Opened:
     """The matter that a grant opens (rules 1-4). Raises `NotFoundError`."""
     with happening(tx, desk, actor) as it:
-        made = _open_to(grants.load(tx, grant_id, lock=True), actor, it.now)
+        made = open_to(grants.load(tx, grant_id, lock=True), actor, it.now)
         found = whole_matter.load(tx, desk.vault, made.record_id)
         if found is None:
             raise NotFoundError
@@ -82,9 +82,12 @@ def told_of(tx: Transaction, record_id: str) -> list[EntryRow]:
     return log_places.telling_of(tx, record_id, whole_matter.ids_of(tx, record_id), moments)
 
 
-def _open_to(made: Grant | None, actor: Actor, now: datetime) -> Grant:
-    """Rule 1. Raises `NotFoundError`."""
-    if made is None or made.auditor != actor.id:
+def open_to(made: Grant | None, actor: Actor, now: datetime, record_id: str | None = None) -> Grant:
+    """The grant, if it opens its matter, this record's where one is named, to the actor now (rule 1).
+
+    Raises `NotFoundError`.
+    """
+    if made is None or made.auditor != actor.id or record_id not in (None, made.record_id):
         raise NotFoundError
     if grant_state_at(made.state, made.until, now) is not GrantState.OPEN:
         raise NotFoundError

@@ -117,7 +117,8 @@ def answer(tx: Transaction, desk: Desk, actor: Actor, question_id: str, said: St
         if question.state is not QuestionState.OPEN:
             raise SettledError
         # Kept while the question is open: that is what makes the decision below carry the answer, or not.
-        questions.keep_answer(tx, desk.vault, question, said)
+        salt, commitment = it.salted(to_bytes(said))
+        questions.keep_answer(tx, desk.vault, question, said, salt)
         assessed = assess(it, stored, ANSWERED)
         standing = _standing(it, [questions.load(tx, question_id) or question])[0]
         if standing.question.carried_by is not None:
@@ -137,7 +138,7 @@ def answer(tx: Transaction, desk: Desk, actor: Actor, question_id: str, said: St
                 "disclosure": standing.question.carried_by,
                 "category": "any" if said.category is None else said.category.value,
                 "persons": [stored.person_id(ref) for ref in stored.record.labelled(said.persons)],
-                "commitment": it.commitment(to_bytes(said))[1],
+                "commitment": commitment,
             },
         )
         return Given(standing, result, barred)

@@ -62,11 +62,12 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A wish, and what it is part of: a retry of one, or a replay of many."""
+    """A wish, and what it is part of: a retry of one, whose note the log commits to, or a replay of many."""
 
     wish: Wish
     retry_id: str | None = None
     replay_id: str | None = None
+    commitment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,9 @@ def retry(tx: Transaction, desk: Desk, actor: Actor, delivery_id: str, wish: Wis
         records.epochs(tx, (record_id,))  # records are locked before what hangs on them
         found, again = try_again(it, delivery_id, RETRIED)
         made = Retry(it.id("rty"), delivery_id, record_id, wish.reason, again.became, again.made_id, actor.id, it.now)
-        replays.add_retry(tx, desk.vault, made, wish.note)
-        log_retry(it, found, Asked(wish, retry_id=made.id), again)
+        salt, commitment = (b"", None) if wish.note is None else it.salted(wish.note.encode())
+        replays.add_retry(tx, desk.vault, made, wish.note, salt)
+        log_retry(it, found, Asked(wish, made.id, commitment=commitment), again)
         return Retried(made, again)
 
 
@@ -177,6 +179,6 @@ def log_retry(it: Happening, found: Seen, asked: Asked, again: Again) -> None:
             "state": found.delivery.state.value,
             "became": again.became.value,
             "made": again.made_id,
-            "commitment": None if asked.wish.note is None else it.commitment(asked.wish.note.encode())[1],
+            "commitment": asked.commitment,
         },
     )

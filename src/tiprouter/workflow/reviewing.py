@@ -261,7 +261,7 @@ def _event(decision: Decision, said: Said, also: frozenset[Category]) -> ReviewE
 def _answered(it: Happening, held: Held, event: ReviewEvent, said: Said) -> Held:
     """Store and log an answer."""
     state = next_review_state(held.state, event)
-    salt, commitment = it.commitment(said.rationale.encode())
+    salt, commitment = it.salted(said.rationale.encode())
     categories = [category.value for category in Category if category in said.categories]
     values: dict[str, Any] = {"answer": said.answer, "categories": categories, "decided_at": it.now}
     if event is ReviewEvent.RETRY:
@@ -269,7 +269,7 @@ def _answered(it: Happening, held: Held, event: ReviewEvent, said: Said) -> Held
     if event is ReviewEvent.DECIDE:
         values |= {"warn_at": None}
     reviews.change(it.tx, held.id, state=state, decided_by=it.actor.id, **values)
-    reviews.explain(it.tx, it.vault, held, Rationale(said.rationale, salt))
+    reviews.explain(it.tx, it.vault, held, Rationale(said.rationale, salt.hex()))
     told = {"answer": said.answer.value, "categories": categories, "state": state.value, "commitment": commitment}
     it.log(Kind.REVIEW_DECIDED, _about(held) | told)
     if said.fact is not None and said.value is not None:
@@ -277,7 +277,7 @@ def _answered(it: Happening, held: Held, event: ReviewEvent, said: Said) -> Held
     return _again(it, held)
 
 
-def _establish(it: Happening, held: Held, fact: Establishable, value: str, salt: str) -> None:
+def _establish(it: Happening, held: Held, fact: Establishable, value: str, salt: bytes) -> None:
     """Rule 3; the log's commitment to the value opens with the rationale's salt."""
     finding = Finding(
         id=it.id("fnd"),
@@ -300,7 +300,7 @@ def _establish(it: Happening, held: Held, fact: Establishable, value: str, salt:
             "person": held.person_id,
             "recipient": finding.recipient_id,
             "fact": fact.value,
-            "commitment": commit(bytes.fromhex(salt), f"{fact.value}={value}".encode()),
+            "commitment": commit(salt, f"{fact.value}={value}".encode()),
         },
     )
 

@@ -22,11 +22,12 @@ import structlog
 
 from tiprouter.domain.consent import Choice
 from tiprouter.domain.recipient import Recipient
-from tiprouter.domain.routing import Reach, candidates, reaches
+from tiprouter.domain.routing import Directory, Reach, candidates, reaches
 from tiprouter.domain.vocabulary import RecordKind
 from tiprouter.storage import consents, disclosures, records, registry, sweeps
 from tiprouter.storage.database import DatabaseError, Transaction
 from tiprouter.storage.sweeps import Sweep
+from tiprouter.storage.vault import ErasedError
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening
 
@@ -44,20 +45,25 @@ LOOKED_AT_MOST: Final = 200
 
 
 def revisit(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:
-    """Decide again what is due, and what a change touched (rules 1-3); how many, and at least 1 while more is left."""
+    """Decide again what is due, or else what a change touched (rules 1-3); how many, and at least 1 while more is left.
+
+    One or the other, and of one slice: whoever locks records locks them in one order.
+    """
     with happening(tx, desk, ROUTER, deciding=True) as it:
         found = records.due(tx, it.now, limit)
         for record_id in found:
             decide_again(it, record_id, BY_TIME)
-        done = set(found)
-        more = _look_through(it, done, limit)
-        return max(len(done), more)
+        done, looked = set(found), 0
+        while not done and looked < LOOKED_AT_MOST and (sweep := sweeps.next_one(tx)) is not None:
+            looked += 1 + _look(it, sweep, done, limit)
+        return max(len(done), int(looked >= LOOKED_AT_MOST))
 
 
 def everything_open(it: Happening, cause: str, limit: int) -> tuple[int, int]:
     """Let a bundle touch what it may (rule 2): at most `limit` of what is open now, the rest by `revisit`.
 
-    Returns how many were decided, and how many open ones will be.
+    Nobody else decides meanwhile: they hold the bundle that is replaced. Returns how many were decided, and how many
+    open ones will be.
     """
     wanted, done, looked = sweeps.count_open(it.tx), set[str](), 0
     for reach in (Reach.PRESSING, Reach.OPEN, Reach.EVERYTHING):
@@ -85,6 +91,9 @@ def decide_again(it: Happening, record_id: str, cause: str) -> None:
                 assess(it, stored, cause)
     except DatabaseError:
         raise
+    except ErasedError:
+        # By a story that was told while this one waited for the record: nothing is left to decide about.
+        records.look_again(it.tx, record_id, None)
     except Exception as error:  # noqa: BLE001 - promise 1: whatever goes wrong, nothing leaves and a human is told
         log.warning("record.undecided", record=record_id, error=type(error).__name__)
         it.tell("record.undecided", record_id, record_id, None)
@@ -93,16 +102,6 @@ def decide_again(it: Happening, record_id: str, cause: str) -> None:
 
 def _begin(it: Happening, reach: Reach, recipient_id: str | None, cause: str) -> None:
     sweeps.begin(it.tx, Sweep(it.id("swp"), reach, recipient_id, cause, "", it.now))
-
-
-def _look_through(it: Happening, done: set[str], limit: int) -> int:
-    """Go on with what changes touched, until enough was decided again (`done`) or looked at; 1 when that stopped it."""
-    looked = 0
-    while len(done) < limit and (sweep := sweeps.next_one(it.tx)) is not None:
-        looked += 1 + _look(it, sweep, done, limit)
-        if looked >= LOOKED_AT_MOST:
-            return 1
-    return 0
 
 
 def _look(it: Happening, sweep: Sweep, done: set[str], limit: int) -> int:
@@ -142,7 +141,7 @@ def _concerns(it: Happening, record_id: str, recipient: Recipient | None, reach:
     """
     try:
         stored = records.load(it.tx, it.vault, record_id)
-        if stored is None or recipient is None or not candidates(stored.record, (), (recipient,)):
+        if stored is None or recipient is None or not candidates(stored.record, (), Directory((recipient,))):
             return False
         at_rest = reach is Reach.EVERYTHING and stored.record.kind is RecordKind.TIP
         reached = at_rest and disclosures.sent(it.tx, [record_id])

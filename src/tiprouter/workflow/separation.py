@@ -10,6 +10,8 @@
    themselves: it waits until another operator confirms it. What is of the giver's own role and person does not.
 5. Only where there never was another operator does one give it alone, and the log says `alone`. Who ends the other
    operator's account stays one of two: then the machine's own command line gives, and waits for nobody.
+6. Another key that signs, a matter exported, a roll-back: one asks, another says yes within a time, and whoever asked
+   does it (`workflow/second_words.py`). Alone as in rule 5, and only if nobody else ever had a role that may say it.
 
 `Act.GRANT` and `Act.RELEASE` are the two that break the glass: a grant opens one whole matter to one named auditor for
 some days, a release tells police who somebody is. Both are named, logged and undone by time or by a new fact.
@@ -29,6 +31,7 @@ import structlog
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.accounts import AccountRole
 from tiprouter.domain.endpoint import CONFIRM_WITHIN
+from tiprouter.domain.second_word_states import ByTwo
 from tiprouter.errors import ConflictError
 from tiprouter.storage import accounts, callers
 from tiprouter.storage.callers import Caller
@@ -53,6 +56,9 @@ class Act(StrEnum):
     ERASURE = "erasure"
     ACCOUNT = "account"
     CALLER = "caller"
+    KEY = ByTwo.KEY.value
+    EXPORT = ByTwo.EXPORT.value
+    ROLL_BACK = ByTwo.ROLL_BACK.value
 
 
 SECOND_WORDS: Final[Mapping[Act, tuple[Kind, frozenset[Kind]]]] = MappingProxyType(
@@ -68,6 +74,7 @@ SECOND_WORDS: Final[Mapping[Act, tuple[Kind, frozenset[Kind]]]] = MappingProxyTy
             frozenset({Kind.ACCOUNT_SUSPENDED, Kind.ACCOUNT_RESTORED, Kind.ACCOUNT_ENDED}),
         ),
         Act.CALLER: (Kind.KEY_CREATED, frozenset({Kind.CALLER_CONFIRMED})),
+        **dict.fromkeys((Act.KEY, Act.EXPORT, Act.ROLL_BACK), (Kind.WORD_ASKED, frozenset({Kind.WORD_SAID}))),
     }
 )
 """The entry of the first word, and those of the second; each names its own actor (rule 1)."""
@@ -137,8 +144,7 @@ def behind(tx: Transaction, caller: Caller) -> str:
 
 def operators(tx: Transaction, *, live: bool = False) -> frozenset[str]:
     """The persons who are or ever were operators; `live` are those who can call now."""
-    known = accounts.active(tx, AccountRole.OPERATOR) if live else accounts.ever(tx, AccountRole.OPERATOR)
-    return frozenset(person(tx, one) for one in callers.of_role(tx, AccountRole.OPERATOR, live=live)) | frozenset(known)
+    return _of_role(tx, AccountRole.OPERATOR, live=live)
 
 
 def word_for(it: Happening, caller: Caller) -> Word:
@@ -148,11 +154,12 @@ def word_for(it: Happening, caller: Caller) -> Word:
     return word(it)
 
 
-def word(it: Happening) -> Word:
-    """What anything else waits for that the actor gives (rules 4 and 5)."""
+def word(it: Happening, roles: Iterable[str] = ()) -> Word:
+    """What anything else waits for that the actor gives or does (rules 4-6); `roles` may say it beside operators."""
     if it.actor.id in THE_HOUSE:
         return Word(waits=False, alone=True)
-    if operators(it.tx) - {person(it.tx, it.actor.id)}:
+    others = operators(it.tx).union(*(_of_role(it.tx, role) for role in roles))
+    if others - {person(it.tx, it.actor.id)}:
         return Word(waits=True, alone=False)
     log.warning("separation.alone", id=it.actor.id, role=it.actor.role)
     return Word(waits=False, alone=True)
@@ -161,6 +168,11 @@ def word(it: Happening) -> Word:
 def still_waits(since: datetime | None, now: datetime) -> bool:
     """Whether what was given then may still be confirmed."""
     return since is not None and now < since + CONFIRM_WITHIN
+
+
+def _of_role(tx: Transaction, role: str, *, live: bool = False) -> frozenset[str]:
+    known = accounts.active(tx, role) if live else accounts.ever(tx, role)
+    return frozenset(person(tx, one) for one in callers.of_role(tx, role, live=live)) | frozenset(known)
 
 
 def _house(tx: Transaction) -> str:

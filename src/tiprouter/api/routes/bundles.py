@@ -67,7 +67,7 @@ async def list_bundles(
 
 @router.post("/v1/bundles/rollback", operation_id="rollBackBundle", response_model=InForceBody)
 async def roll_back_bundle(office: Desks, actor: Caller, asked: Asking, body: Nothing | None = None) -> Response:
-    """Return at once to the bundle whose place the active one took. Every open record is decided again."""
+    """Return, by a second word, to the bundle whose place the active one took. Every open record is decided again."""
     del body  # it can say nothing: it is read only to refuse one that tries to
     return await answer_once(
         office, asked, lambda tx: _in_force(tx, office, governing.roll_back(tx, office.desk, actor))

@@ -55,7 +55,7 @@ router = APIRouter(route_class=Route, tags=["recipients"])
 async def rotate_signing_key(
     recipient_id: RecipientId, body: RotationWanted, office: Desks, actor: Caller, asked: Asking
 ) -> Response:
-    """Make another key that signs what goes to the agency; the old ones sign beside it for the overlap."""
+    """Make, by a second word, another key that signs what goes to the agency; the old ones sign on for the overlap."""
 
     def story(tx: Transaction) -> Answer:
         done = rotate_key(tx, office.desk, actor, recipient_id, timedelta(days=body.overlap_days))

@@ -22,6 +22,7 @@ QuestionId = Annotated[str, Path(pattern="^qst" + _SUFFIX, examples=["qst_01ARZ3
 DeliveryId = Annotated[str, Path(pattern="^msg" + _SUFFIX, examples=["msg_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 GrantId = Annotated[str, Path(pattern="^grt" + _SUFFIX, examples=["grt_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 ReplayId = Annotated[str, Path(pattern="^rpl" + _SUFFIX, examples=["rpl_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
+WordId = Annotated[str, Path(pattern="^wrd" + _SUFFIX, examples=["wrd_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 ChangeId = Annotated[str, Path(pattern="^chg" + _SUFFIX, examples=["chg_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 NoticeId = Annotated[str, Path(pattern="^ntc" + _SUFFIX, examples=["ntc_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]
 AccountId = Annotated[str, Path(pattern="^acc" + _SUFFIX, examples=["acc_01ARZ3NDEKTSV4RRFFQ69G5FAV"])]

@@ -1,0 +1,76 @@
+"""What opens the commitments of a matter's entries, for whoever holds a grant that opens the matter?
+
+1. Each entry that commits to something names the row that holds it: what opens the entry is that row's salt and value
+   (`storage/openings.py`). Of a disclosure the log commits to the digest of what was sent; of an established fact, to
+   the fact under the salt of the rationale.
+2. A row that was written over opens the last entry that tells of it and what was established with that, none before.
+3. What is not there any more is None, and it is not said why: the log says by which entry a record was erased.
+4. What was found is given as it is. Whether it opens the entry, whoever has it finds out (`audit/matter_openings.py`).
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from tiprouter.audit.entry import JSON, Entry, parse
+from tiprouter.audit.kinds import Kind
+from tiprouter.audit.matter_openings import committed, spell
+from tiprouter.storage import openings, reviews
+from tiprouter.storage.codec import from_bytes
+from tiprouter.storage.database import Transaction
+from tiprouter.storage.grants import Grant
+from tiprouter.storage.reviews import Rationale
+from tiprouter.storage.treelog import EntryRow
+from tiprouter.storage.vault import Vault
+
+_ROW: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.RECORD_ACCEPTED: ("record", "revision"),
+    Kind.RECORD_REVISED: ("record", "revision"),
+    Kind.DISCLOSURE_MADE: ("disclosure",),
+    Kind.ACKNOWLEDGEMENT: ("acknowledgement",),
+    Kind.DUTY_CALL: ("call",),
+    Kind.DUTY_WRITTEN: ("letter",),
+    Kind.DUTY_WRITTEN_REQUESTED: ("request",),
+    Kind.GRANT_ASKED: ("grant",),
+    Kind.QUESTION_ANSWERED: ("question",),
+    Kind.DELIVERY_RETRIED: ("retry",),
+    Kind.REVIEW_DECIDED: ("review",),
+    Kind.FACT_ESTABLISHED: ("review",),
+}
+"""Which members of an entry name the row (rule 1)."""
+
+
+def told(tx: Transaction, vault: Vault, grant: Grant, entries: Sequence[EntryRow]) -> dict[str, JSON]:
+    """What `openings.json` says under a grant of these entries, in their order. Raises as `openings.of_record` does."""
+    kept = openings.of_record(tx, vault, grant.record_id)
+    facts = {one.id: f"{one.fact.value}={one.value}" for one in reviews.findings(tx, grant.record_id)}
+    named = list(_named(entries))
+    last = {row: index for index, entry, _, row in named if entry.kind is not Kind.FACT_ESTABLISHED}
+    items: list[JSON] = []
+    for index, entry, member, row in named:
+        opened = _opened(entry, kept[row], facts) if row in kept and last.get(row, 0) <= index else None
+        items.append({"index": index, "opening": None if opened is None else spell(opened[0], member, opened[1])})
+    return {"record": grant.record_id, "grant": grant.id, "openings": items}
+
+
+def _named(entries: Sequence[EntryRow]) -> Iterator[tuple[int, Entry, str, str]]:
+    """Each entry that commits to something: its index, its member that does, and the row's id."""
+    for row in entries:
+        entry = parse(row.entry)
+        member = committed(entry)
+        if member is not None:
+            yield row.index, entry, member, "#".join(str(entry.body.get(name)) for name in _ROW.get(entry.kind, ()))
+
+
+def _opened(entry: Entry, kept: tuple[bytes, bytes], facts: Mapping[str, str]) -> tuple[bytes, str] | None:
+    """Salt and value (rule 1)."""
+    salt, value = kept
+    match entry.kind:
+        case Kind.DISCLOSURE_MADE:
+            return salt, hashlib.sha256(value).hexdigest()
+        case Kind.REVIEW_DECIDED | Kind.FACT_ESTABLISHED:
+            why = from_bytes(Rationale, value)
+            text = why.text if entry.kind is Kind.REVIEW_DECIDED else facts.get(str(entry.body["finding"]))
+            return None if text is None else (bytes.fromhex(why.salt), text)
+        case _:
+            return salt, value.decode()
