@@ -7,6 +7,7 @@ Making it anew for each test was half of what the tests cost. What the migration
 import tempfile
 from pathlib import Path
 
+from tests.support import postgres
 from tiprouter.storage import migrations
 
 _SQLITE = "sqlite:///"
@@ -15,6 +16,8 @@ _made: list[bytes] = []
 
 async def prepared(url: str) -> None:
     """Give a database the schema: a SQLite file that is not there yet by a copy, any other by the migrations."""
+    if postgres.has_schema(url):
+        return
     file = Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
     if file is None or file.exists():
         await migrations.migrate(url)

@@ -3,8 +3,11 @@
 1. `TIPROUTER_TEST_PG_URL` names a server where databases may be made; otherwise the system's own binaries are started
    on a free loopback port, as another user when the tests run as root.
 2. Where there are none, tests that need one are skipped and say why.
+3. A database with the schema in it is a copy of one that was migrated, made once per server; given back, it is lent to
+   the next test as long as `lending` can make it what it was.
 """
 
+import asyncio
 import contextlib
 import os
 import pwd
@@ -14,13 +17,26 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no type information
 
+from tests.support.lending import Made, as_made, taken_back
 from tiprouter.storage import migrations
 
-_templates: dict[str, str] = {}
+
+@dataclass
+class _Stock:
+    """Of one server: the database that the others are copies of, those that are lent, and those that may be."""
+
+    template: str
+    made: Made
+    lent: set[str] = field(default_factory=set)
+    idle: list[str] = field(default_factory=list)
+
+
+_stocks: dict[str, _Stock] = {}
 
 WHY_NOT = "no PostgreSQL here: install it (Debian: apt-get install postgresql) or set TIPROUTER_TEST_PG_URL"
 
@@ -39,7 +55,11 @@ def server(certificate: Path | None = None) -> Iterator[str | None]:
     """The URL (without database) of a server for these tests, or None; one with a certificate is always our own."""
     given = os.environ.get("TIPROUTER_TEST_PG_URL")
     if given and certificate is None:
-        yield given.rstrip("/")
+        try:
+            yield given.rstrip("/")
+        finally:
+            if given.rstrip("/") in _stocks:
+                asyncio.run(_cleared(given.rstrip("/")))
         return
     where = binaries()
     if where is None:
@@ -75,35 +95,56 @@ def _started(where: Path, certificate: Path | None) -> Iterator[str | None]:
 
 async def new_database(url: str, *, migrated: bool = False) -> str:
     """Make a database on the server, empty or with the schema in it; its URL."""
-    name = f"t{uuid.uuid4().hex}"
-    await _create(url, name, await _template(url) if migrated else "template0")
-    return f"{url}/{name}"
+    if not migrated:
+        return await _create(url, "template0")
+    stock = _stocks.get(url) or await _stocked(url)
+    lent = stock.idle.pop() if stock.idle else await _create(url, stock.template)
+    stock.lent.add(lent)
+    return lent
 
 
-async def _template(url: str) -> str:
-    """A database with the schema, made once per server: copying it is four times cheaper than migrating again."""
-    if url not in _templates:
-        name = f"template_{uuid.uuid4().hex}"
-        await _create(url, name, "template0")
-        await migrations.migrate(f"{url}/{name}")
-        _templates[url] = name
-    return _templates[url]
-
-
-async def _create(url: str, name: str, template: str) -> None:
-    connection = await asyncpg.connect(f"{url}/postgres".replace("+asyncpg", ""))
-    try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    finally:
-        await connection.close()
+def has_schema(url: str) -> bool:
+    """Whether this database was made with the schema in it, so that nobody need look."""
+    stock = _stocks.get(url.rpartition("/")[0])
+    return stock is not None and url in stock.lent
 
 
 async def drop_database(url: str) -> None:
-    """Remove a database that a test made."""
+    """Remove a database that a test made, or keep it for the next one (rule 3)."""
     server_url, _, name = url.rpartition("/")
-    connection = await asyncpg.connect(f"{server_url}/postgres".replace("+asyncpg", ""))
+    stock = _stocks.get(server_url)
+    if stock is not None and url in stock.lent:
+        stock.lent.remove(url)
+        if await taken_back(url, stock.made):
+            stock.idle.append(url)
+            return
+    await _tell(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _stocked(url: str) -> _Stock:
+    first = await _create(url, "template0")
+    await migrations.migrate(first)
+    stock = _stocks[url] = _Stock(first.rpartition("/")[2], await as_made(first))
+    return stock
+
+
+async def _cleared(url: str) -> None:
+    """Leave nothing of ours on somebody's server."""
+    stock = _stocks.pop(url)
+    for name in (stock.template, *(one.rpartition("/")[2] for one in stock.idle)):
+        await _tell(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _create(url: str, template: str) -> str:
+    name = f"t{uuid.uuid4().hex}"
+    await _tell(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return f"{url}/{name}"
+
+
+async def _tell(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(f"{url}/postgres".replace("+asyncpg", ""))
     try:
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.execute(statement)
     finally:
         await connection.close()
 
