@@ -203,6 +203,7 @@ async def test_a_kill_anywhere_loses_and_leaks_nothing_on_postgresql(
     await killed_at_each(postgres_url, tmp_path, 83, (shard, 2))
 
 
+REFUSED = "assert 1 in"  # the process ends by itself: the database committed nothing without its entry
 UNTOLD, STRANDED, NOT_STORED = "sent before it was told", "stranded", "not what is stored"
 NOT_WRITTEN, END_UNTOLD = "done and not written", "an attempt's end is untold"
 
@@ -220,9 +221,9 @@ FOUND = {
     "dead_counts_as_done": ("sent:1", "delivered once each"),
     "dead_waits_for_a_day": ("sent:1", STRANDED),
     "end_untold": ("sent:1", END_UNTOLD),
-    "entries_apart": ("sent:1", UNTOLD),
+    "entries_apart": ("sent:1", REFUSED),
     "entries_taken_out_first": ("taken out:2", UNTOLD),
-    "entry_after_sending": ("sent:1", UNTOLD),
+    "entry_after_sending": ("sent:1", REFUSED),
     "leases_for_ever": ("sent:1", STRANDED),
     "nobody_takes_over": ("sent:1", STRANDED),
     "queued_in_memory": ("accepted:2", "a disclosure is lost"),

@@ -87,8 +87,12 @@ class SqliteGround:
 
     def write(self, story: Callable[[Transaction], T]) -> T:
         """See `Ground.write`."""
-        with self._connection.begin():
-            return story(self._connection)
+        try:
+            with self._connection.begin():
+                return story(self._connection)
+        finally:
+            # A commit that the database refused leaves its transaction open.
+            self._raw.rollback()
 
     def rows(self, sql: str) -> list[Row]:
         """See `Ground.rows`."""

@@ -82,7 +82,7 @@ def test_a_history_exercises_what_it_names(house: House) -> None:
 
 def test_a_violation_is_told_as_short_as_it_gets(house: House) -> None:
     """What is told of a violation still breaks, with fewer steps, and is readable."""
-    with planted("attempts_unlogged"):
+    with planted("another_webhook_id"):
         found = run(house, "short", STEPS, Figures())
         assert found is not None
         broken = shorten(house, found)
