@@ -345,7 +345,7 @@ async def plans(database: Database) -> list[str]:
         sa.event.remove(tx, "before_cursor_execute", listen)
         explain = "EXPLAIN QUERY PLAN " if tx.dialect.name == "sqlite" else "EXPLAIN "
         if tx.dialect.name == "postgresql":
-            # A table of a few rows is read whole otherwise, or sorted: what is asked here is whether an index can do it.
+            # A table of a few rows is read whole otherwise, or sorted: what is asked is whether an index can do it.
             for way in ("seqscan", "bitmapscan", "sort"):
                 tx.exec_driver_sql(f"SET enable_{way} = off")
         return [
