@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from tests.support import postgres
 from tiprouter.errors import UnavailableError
 from tiprouter.storage import database as databases
-from tiprouter.storage.database import Database, SqliteDatabase, open_database
+from tiprouter.storage.database import Database, SqliteDatabase, forgiving, open_database
 
 notes = sa.Table("notes", sa.MetaData(), sa.Column("n", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
 
@@ -269,6 +269,20 @@ async def test_a_connection_that_is_cut_is_an_unavailable_database(postgres_data
     with pytest.raises(UnavailableError):
         await postgres_database.write(cut)
     assert await postgres_database.write(note(1)) == 1
+
+
+async def test_a_story_that_goes_on_after_the_cut_is_no_other_error(postgres_database: Database) -> None:
+    """A part of it may fail alone, so it catches whatever comes and tells the rest: the caller may ask again."""
+
+    def story(tx: Connection) -> None:
+        with contextlib.suppress(Exception), forgiving(tx):
+            tx.exec_driver_sql("select pg_terminate_backend(pg_backend_pid())")
+        tx.exec_driver_sql("select 1")
+
+    for told in (postgres_database.write, postgres_database.read):
+        with pytest.raises(UnavailableError):
+            await told(story)
+    await postgres_database.write(lambda tx: tx.exec_driver_sql("select 1") and None)
 
 
 async def test_every_session_plans_for_what_it_is_asked(postgres_database: Database) -> None:

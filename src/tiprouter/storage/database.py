@@ -41,6 +41,7 @@ _UNANSWERED = (
     sa.exc.InterfaceError,
     sa.exc.InternalError,
     sa.exc.TimeoutError,  # no connection of the pool came free
+    sa.exc.PendingRollbackError,  # a story went on after the connection was lost: what it holds back alone may fail
     OSError,
 )
 
@@ -269,7 +270,7 @@ class PostgresDatabase:
             async with self._engine.connect() as connection, connection.begin():
                 # If we were to crash before this block ends nothing has happened; after it, everything has.
                 return await connection.run_sync(story)
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, OSError) as error:
             if _again(error):
                 raise UnavailableError("The database could not commit.") from error
             raise
@@ -279,7 +280,7 @@ class PostgresDatabase:
         try:
             async with self._snapshots.connect() as connection:
                 return await connection.run_sync(question)
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, OSError) as error:
             if _again(error):
                 raise UnavailableError("The database does not answer.") from error
             raise
