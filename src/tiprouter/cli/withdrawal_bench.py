@@ -44,7 +44,7 @@ PARTS: Final[Sequence[tuple[str, object, str]]] = (
     ("log", Happening, "log"),
     ("log", Happening, "alike"),
     ("log", Happening, "log_as"),
-    ("log", Happening, "commitment"),
+    ("log", Happening, "salted"),
     ("log", Happening, "leave_entries"),
     ("decision", assess, "verdicts_toward"),
     ("decision", assess, "unrouted"),
