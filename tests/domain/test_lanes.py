@@ -97,8 +97,8 @@ def test_what_is_slow_gives_its_place_back_up_to_a_bound() -> None:
     assert Room(Places(4, {}), 4, many, {Lane.FIRST: 4 * SLOW_FOR_EACH + 3}).taken()[Lane.FIRST] == 3
 
 
-def test_a_stranger_gets_one_attempt_and_strangers_a_little_before_others_and_half_after() -> None:
-    """Rule 6: of 64 places two in each lane, 32 at most; danger asks nobody; where no names are given all are known."""
+def test_a_stranger_gets_one_attempt_and_strangers_a_little_before_others_and_more_after() -> None:
+    """Rule 6: of 64 places two in each lane, 48 at most; danger asks nobody; where no names are given all are known."""
     held = {("quiet", Lane.FIRST): 1, ("known", Lane.FIRST): 3}
     room = Room(Places.share(64), 8, held, known={"known"}, strange={Lane.FIRST: 1})
     assert not room.open_to("quiet", Lane.FIRST, held)
@@ -106,7 +106,7 @@ def test_a_stranger_gets_one_attempt_and_strangers_a_little_before_others_and_ha
     assert room.open_to("quiet", Lane.IMMINENT, held)
     assert room.open_to("known", Lane.FIRST, held)
     assert room.open_to("other", Lane.FIRST, held)
-    assert (room.before_others(Lane.FIRST), room.before_others(Lane.RETRY), room.after_others()) == (1, 2, 31)
+    assert (room.before_others(Lane.FIRST), room.before_others(Lane.RETRY), room.after_others()) == (1, 2, 47)
     assert Room(Places.share(64), 8, held).open_to("quiet", Lane.FIRST, held)
 
 
@@ -114,10 +114,12 @@ def test_strangers_that_never_answer_leave_half_of_what_may_be_slow() -> None:
     """Rule 6: however many have given their places back, so many and no more are waited for; one place is enough."""
     many = {(f"quiet{number}", Lane.FIRST): 1 for number in range(4 * SLOW_FOR_EACH // 2 - 1)}
     slow = {Lane.FIRST: len(many)}
-    room = Room(Places(4, {}), 4, many, slow, frozenset())
+    room = Room(Places(4, {}), 4, many, slow, frozenset(), {}, len(many))
     assert (room.before_others(Lane.FIRST), room.after_others()) == (1, 1)
-    room = Room(Places(4, {}), 4, many | {("last", Lane.RETRY): 1}, slow, frozenset())
+    room = Room(Places(4, {}), 4, many | {("last", Lane.RETRY): 1}, slow, frozenset(), {Lane.RETRY: 1}, len(many))
     assert (room.before_others(Lane.FIRST), room.after_others()) == (0, 0)
+    probes = Room(Places(4, {}), 4, many, slow, frozenset())
+    assert probes.after_others() == 3
     single = Room(Places(1, {}), 4, known=frozenset())
     assert (single.before_others(Lane.RETRY), single.after_others()) == (1, 1)
 

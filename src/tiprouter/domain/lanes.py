@@ -13,8 +13,9 @@
    its own recipient it counts as before.
 6. A recipient that has not answered lately, or not yet what it was sent, is a stranger: it may be dead. One standard
    attempt at a time goes to it. In each lane some few places are strangers' own (`before_others`); else what is for
-   them comes after what is for others, and takes half of the places at most, slow ones half of what may be slow. So
-   finding out who is dead costs those that answer next to nothing. Danger asks nobody whether they answered.
+   them comes after what is for others, and takes three quarters of the places at most, slow ones half of what may be
+   slow. So finding out who is dead costs those that answer next to nothing. A probe is no stranger's: it has a share of
+   its own. Danger asks nobody whether they answered.
 
 Not promised: places across processes. Each worker has its own; what all share is the pace (`domain/pace.py`).
 """
@@ -83,7 +84,7 @@ class Room:
     """What a claim may take: a worker's places, `each` to one recipient, and what the worker holds already.
 
     `slow` is how much of that is slow, by lane (rule 5). `known` have answered lately, None is everybody; of what is
-    held for strangers so much as `strange` is not slow, by lane (rule 6).
+    held for strangers so much as `strange` is not slow, by lane, and so much as `strange_slow` is (rule 6).
     """
 
     places: Places
@@ -92,6 +93,7 @@ class Room:
     slow: Mapping[Lane, int] = field(default_factory=dict)
     known: AbstractSet[str] | None = None
     strange: Mapping[Lane, int] = field(default_factory=dict)
+    strange_slow: int = 0
 
     def taken(self) -> dict[Lane, int]:
         """How many places are taken in each lane."""
@@ -123,6 +125,6 @@ class Room:
 
     def after_others(self) -> int:
         """How many more may begin at all (rule 6)."""
-        under_way = sum(count for (name, lane), count in self.held.items() if self.is_strange(name, lane))
-        fresh = max(self.places.total // 2, 1) - sum(self.strange.values())
-        return max(min(fresh, self.places.total * SLOW_FOR_EACH // 2 - under_way), 0)
+        fresh = sum(self.strange.values())
+        slow_at_most = self.places.total * SLOW_FOR_EACH // 2
+        return max(min(max(self.places.total * 3 // 4, 1), slow_at_most - self.strange_slow) - fresh, 0)

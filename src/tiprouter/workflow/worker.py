@@ -181,7 +181,8 @@ class Worker:
             held[place] += 1
             slow[place[1]] += task in self._slow
             strange[place[1]] += task in self._strange and task not in self._slow
-        return Room(self._places, self._each, held, slow, frozenset(self._answered), strange)
+        aside = len(self._strange & self._slow)
+        return Room(self._places, self._each, held, slow, frozenset(self._answered), strange, aside)
 
     def _sweeps(self) -> bool:
         """Whether it is time for what is looked for a few times a second (rule 7)."""
