@@ -3,14 +3,16 @@
 Nothing here looks at how fast anything was: a figure is there, and of the right kind.
 """
 
+import gc
 import json
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import CommandLine
-from tiprouter.cli import bench_house
+from tiprouter.cli import bench_house, withdrawal_bench
 from tiprouter.cli.deliver_bench import shapes
+from tiprouter.cli.withdrawal_bench import Shape
 from tiprouter.errors import ConfigurationError
 
 MACHINE = {"cores", "python", "database", "load"}
@@ -45,6 +47,17 @@ def test_tips_are_followed_to_their_agencies(tiprouter: CommandLine) -> None:
         assert min(row[name] for name in ("tips per second", "CPU ms a tip", "accept p50 ms", "MB")) > 0
         assert 0 < row["delivered p50 ms"] <= row["delivered p99 ms"]
         assert row["deliveries per second"] >= row["tips per second"]
+
+
+def test_a_withdrawal_is_measured_by_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each shape, and one for where its time went; whatever waited was cancelled."""
+    assert withdrawal_bench.run(None, 1, (Shape("US-TX", 2, 1, 1), Shape("US-CA", 2, 1, 2))) in {0, 1}
+    gc.unfreeze()  # the bench keeps what is loaded from the collector, which other tests in this process need
+    first, parts, second, _ = capsys.readouterr().out.splitlines()
+    assert "2 agencies x 1 record(s) of 1 person(s)" in first
+    assert "2 cancelled" in first
+    assert "2 cancelled" in second
+    assert [part.split()[0] for part in parts.split(",")] == ["sql", "decision", "log", "other", "commit", "computed"]
 
 
 def test_a_killed_workers_deliveries_are_timed_each(tiprouter: CommandLine) -> None:
