@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tests.storage.bare import add_alone, add_recipient
-from tests.support import postgres
 from tests.support.fictional import agency
 from tests.support.service import START
 from tiprouter.domain.breaker import Breaker, BreakerState
@@ -27,12 +26,7 @@ SECOND = timedelta(seconds=1)
 RETRIED: dict[str, Any] = {"state": DeliveryState.RETRYING, "attempts": 3}
 NOW = START + SECOND
 
-
-@pytest.fixture(autouse=True)
-def nothing_lent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that had rows before has pages of them still, and plans are made by how large a table is."""
-    for stock in postgres._stocks.values():  # noqa: SLF001 - there is no other way to set it aside
-        monkeypatch.setattr(stock, "idle", [])
+pytestmark = pytest.mark.usefixtures("nothing_lent")
 
 
 @pytest.fixture

@@ -7,12 +7,7 @@ from tests.support import postgres
 
 ROW = "INSERT INTO secrets (name, sealed) VALUES ('example', '\\x00')"
 
-
-@pytest.fixture(autouse=True)
-def nothing_lent_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests gave back is left to them: one more row may be what makes it too large to be lent again."""
-    for stock in postgres._stocks.values():  # noqa: SLF001 - there is no other way to set it aside
-        monkeypatch.setattr(stock, "idle", [])
+pytestmark = pytest.mark.usefixtures("nothing_lent")
 
 
 async def lent_after(server: str, *statements: str) -> tuple[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from sqlalchemy.engine import Connection
 
-from tests.support import postgres
 from tiprouter.storage import outbox
 from tiprouter.storage.database import Database, open_database
 
@@ -19,16 +18,6 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
     opened = open_database(migrated_url)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def shared(postgres_url: str) -> AsyncIterator[Database]:
-    """A migrated PostgreSQL database."""
-    url = await postgres.new_database(postgres_url, migrated=True)
-    opened = open_database(url)
-    yield opened
-    await opened.close()
-    await postgres.drop_database(url)
 
 
 async def late_and_early(database: Database, drain: Drain) -> list[bytes]:

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from tests.storage.bare import add_recipient, add_record
-from tests.support import postgres
 from tests.support.service import START
 from tiprouter.domain.vocabulary import Outcome, Urgency
 from tiprouter.storage import decisions, disclosures, registry
@@ -30,16 +29,6 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
     opened = open_database(migrated_url)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def shared(postgres_url: str) -> AsyncIterator[Database]:
-    """A migrated PostgreSQL database."""
-    url = await postgres.new_database(postgres_url, migrated=True)
-    opened = open_database(url)
-    yield opened
-    await opened.close()
-    await postgres.drop_database(url)
 
 
 def decision(number: int, **changes: Any) -> Decision:  # noqa: ANN401 - fields of the decision
