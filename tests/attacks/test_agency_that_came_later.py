@@ -15,18 +15,21 @@ from tiprouter.audit.kinds import Kind
 from tiprouter.domain.recipient import Recipient, RecipientStatus
 from tiprouter.domain.record import Jurisdiction, Signaler
 from tiprouter.domain.vocabulary import CaseStatus, JurisdictionReason, RecipientKind, RecordKind, Relationship
+from tiprouter.storage import records
 from tiprouter.storage.records import load
 from tiprouter.workflow import enrolment, governing, revisit
+from tiprouter.workflow.chores import CHORES
 from tiprouter.workflow.consenting import Whose
 
 LE, PROVIDER = RecipientKind.LAW_ENFORCEMENT, RecipientKind.SERVICE_PROVIDER
 TIP_SHARING = bundle("tip-sharing").digest
 
 
-async def consented(service: Service, number: int = 1, **changes: Any) -> None:  # noqa: ANN401 - of a tip
-    """A tip by an adult, and her grant to the police and to providers."""
+async def consented(service: Service, number: int = 1, **changes: Any) -> str:  # noqa: ANN401 - of a tip
+    """The id of a tip by an adult, who grants to the police and to providers."""
     accepted = await service.accept(tip(person(f"p{number}"), external_id=f"T-{number}", **changes))
     await service.consent(Whose(person_id=accepted.stored.persons[0]), grant(LE, PROVIDER))
+    return accepted.stored.id
 
 
 async def becomes(service: Service, old: Recipient, **changes: Any) -> Recipient:  # noqa: ANN401 - of an agency
@@ -145,13 +148,35 @@ async def test_many_are_looked_through_in_slices(service: Service, monkeypatch: 
     monkeypatch.setattr(revisit, "SLICE", 2)
     await service.enrol(agency(LE))
     monkeypatch.setattr(revisit, "LOOKED_AT_MOST", 3)
-    story = partial(revisit.revisit, desk=service.desk, limit=2)
+    story = partial(revisit.look_through, desk=service.desk, limit=2)
     assert await service.database.write(story) == 2
     assert await service.rows("select reach, after = '' from sweeps") == [("everything", False)]
     assert await chores(service) == 5
     assert await service.rows("select id from sweeps") == []
     made = [entry for entry in await entries_after(service) if entry.body.get("outcome") == "DISCLOSE"]
     assert len(made) == len({entry.body["record"] for entry in made}) == 7
+
+
+async def test_what_falls_due_all_the_time_does_not_keep_an_agency_waiting(service: Service) -> None:
+    """At every turn some record is due; what the agency that came is to be told is looked through all the same."""
+    always, *_ = [await consented(service, number) for number in range(3)]
+    await service.enrol(agency(LE))
+    for _ in range(9):
+        await service.database.write(lambda tx: records.look_again(tx, always, service.clock.at))
+        for chore in CHORES[:2]:
+            await service.database.write(partial(chore, desk=service.desk))
+    assert await service.rows("select id from sweeps") == []
+    assert len(await service.deliver()) == 3
+
+
+async def test_a_record_that_is_empty_and_was_never_erased_is_told_of(service: Service) -> None:
+    """Somebody emptied what was sealed: it is not taken for erased, a human is told, and it is looked at again."""
+    await consented(service)
+    await service.enrol(agency(LE))
+    await service.database.write(lambda tx: tx.exec_driver_sql("update revisions set sealed = ''"))
+    await service.revisit()
+    assert "record.undecided" in [row.reason for row in await service.rows("select reason from notices")]
+    assert len(await service.rows("select id from records where due_at is not null")) == 1
 
 
 async def entries_after(service: Service) -> list[Any]:

@@ -14,8 +14,8 @@ from tests.attacks.test_erased_content import OTHER as SECOND_ERASER
 from tests.attacks.test_markers_everywhere import left_behind
 from tests.support import questioning, reviewing
 from tests.support.answering import ask_in_writing, call, standing, write
-from tests.support.fictional import SECRET, grant, person, tip
-from tests.support.granting import AUDITOR, LE, OTHER_AUDITOR, WHY, opened, revoke
+from tests.support.fictional import SECRET, agency, grant, person, tip
+from tests.support.granting import AUDITOR, LE, OTHER_AUDITOR, WHY, ask, opened, revoke
 from tests.support.questioning import Hotline
 from tests.support.recovering import retry
 from tests.support.reviewing import Reviewers, establish
@@ -29,7 +29,7 @@ from tiprouter.audit.matter_verify import verify_bundle
 from tiprouter.audit.verify import Report
 from tiprouter.domain.record import Person
 from tiprouter.domain.recovery import RetryReason
-from tiprouter.domain.vocabulary import Establishable, RecipientKind, Role
+from tiprouter.domain.vocabulary import Category, Establishable, RecipientKind, Role
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import grants, migrations
 from tiprouter.storage import openings as kept
@@ -142,6 +142,49 @@ async def test_nobody_else_gets_an_opening(service: Service) -> None:
     service.clock.forward(days=1)
     with pytest.raises(NotFoundError):
         await exported(service, record_id, mine)
+
+
+async def test_why_another_auditor_asked_is_not_opened(service: Service) -> None:
+    """Two auditors asked for one matter: each bundle opens its own auditor's reason, and the other's is not there."""
+    record_id, _ = await a_whole_life(service, hers())
+    await ask(service, record_id, OTHER_AUDITOR, reason="a fictional reason of another auditor")
+    mine = await opened(service, record_id)
+    files = await exported(service, record_id, mine)
+    asked = {index for index, one in entries_in(files).items() if one.kind is Kind.GRANT_ASKED}
+    values = given(files)
+    assert verified(service, files).ok
+    assert [values[index] and values[index][2] for index in sorted(asked)] == [None, WHY]  # type: ignore[index]  # is not None
+
+
+@ON_SQLITE
+async def test_a_review_answered_twice_is_told_of_twice(service: Service) -> None:
+    """The row remembers the last answer alone; the bundle has both, and is true while the second waits to be logged."""
+    await service.enrol(agency(LE))
+    await reviewing.witness(service)
+    reviewers = Reviewers(service)
+    (held, *_) = await reviewers.queue()
+    grant_id = await opened(service, held.record_id)
+    await reviewers.claim(held.id)
+    service.clock.forward(seconds=1)
+    await reviewers.decide(held.id, reviewing.release(Category.INCIDENT, Category.IDENTITY))
+    assert [one is not None for one in answers(await exported(service, held.record_id, grant_id))] == [True]
+    service.clock.forward(seconds=1)
+    await reviewers.claim(held.id, reviewing.BERT)
+    service.clock.forward(seconds=1)
+    await reviewers.decide(held.id, reviewing.WITHHOLD, reviewing.BERT)
+    early = unpack(await exporting.export(service.database, service.desk, AUDITOR, held.record_id, grant_id))
+    assert answers(early) == [None]
+    assert verified(service, early).ok
+    late = await exported(service, held.record_id, grant_id)
+    assert [one is not None for one in answers(late)] == [False, True]
+    assert verified(service, late).ok
+    assert sum(one.kind is Kind.REVIEW_CLAIMED for one in entries_in(late).values()) == 2
+
+
+def answers(files: Files) -> list[list[str] | None]:
+    """What opens each answer to a review, oldest first."""
+    entries = entries_in(files)
+    return [one for index, one in given(files).items() if entries[index].kind is Kind.REVIEW_DECIDED]
 
 
 async def test_a_grant_that_ends_meanwhile_gives_nothing(service: Service) -> None:

@@ -31,6 +31,7 @@ from tiprouter.domain.states import TERMINAL, DeliveryState, DutyPhase
 from tiprouter.domain.vocabulary import Basis, Outcome
 from tiprouter.storage import deliveries
 from tiprouter.workflow.chores import CHORES
+from tiprouter.workflow.revisit import look_through, revisit
 
 ROUNDS_MAX: Final = 60
 ENDED: Final = frozenset({DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.REFUSED})
@@ -103,8 +104,9 @@ class Machine(Signals, Edges, People, Desks, Recoveries):
             while some := self.chore(chore):
                 done += some
         # What a chore found may have made something due for one before it.
-        while some := self.chore(CHORES[0]):
-            done += some
+        for deciding in (revisit, look_through):
+            while some := self.chore(deciding):
+                done += some
         standing = self._standing_now()
         for told in self._asked_for():
             for agency_id in self.model.agencies:

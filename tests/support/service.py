@@ -33,7 +33,7 @@ from tiprouter.workflow.intake import Accepted
 from tiprouter.workflow.key_secrets import Cost
 from tiprouter.workflow.passing_on import pass_on
 from tiprouter.workflow.publish import Sequencer
-from tiprouter.workflow.revisit import revisit
+from tiprouter.workflow.revisit import look_through, revisit
 
 INTAKE = Actor("cal_intake", "intake")
 OPERATOR = Actor("cal_operator", "operator")
@@ -140,7 +140,8 @@ class Service:
 
     async def revisit(self) -> int:
         """Decide again what is due by itself."""
-        return await self.database.write(lambda tx: revisit(tx, self.desk))
+        due = await self.database.write(lambda tx: revisit(tx, self.desk))
+        return due or await self.database.write(lambda tx: look_through(tx, self.desk))
 
     async def check_house(self) -> Report:
         """What must hold after every step: the log integrates, verifies, and the database agrees with itself."""

@@ -5,25 +5,30 @@
 2. What still waits in the outbox has no index yet.
 3. At most `ENTRIES_MAX` entries are read for one page: where one moment has more of them, some stay unnamed, and are
    found by walking the log.
-4. The entries of a whole matter are looked for at every moment of its rows, however many there are (`telling_of`).
+4. The entries of a whole matter are all that name its record (`log_mentions.py`), who only looked among them; and
+   those that name another of its ids, looked for at every moment of its rows, however many there are (`telling_of`).
 
-Not promised by rule 4: entries of happenings that left no row with their moment, such as who only looked.
+Not promised by rule 4: an entry that names neither the record nor a moment that a row still has.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter.storage import log_mentions
 from tiprouter.storage.among import among
+from tiprouter.storage.log_mentions import Sought
 from tiprouter.storage.tables import log_entries
 from tiprouter.storage.treelog import EntryRow
 
 ENTRIES_MAX: Final = 5_000
 _AT_ONCE: Final = 200
+_PAGE: Final = 1_000
 _MADE: Final = {
     kind: (prefix, re.compile(b'"' + name + b'":"([^"]*)"'))
     for kind, prefix, name in (
@@ -65,13 +70,21 @@ def places(tx: Connection, made: Mapping[str, datetime]) -> dict[str, int]:
 
 
 def telling_of(tx: Connection, record_id: str, ids: Collection[str], moments: Iterable[datetime]) -> list[EntryRow]:
-    """The entries at these moments that name the record or one of these ids, in order of their index (rule 4).
+    """The entries that name the record, and at these moments one of these ids, in order of their index (rule 4).
 
     One that is another record's is left out, whomever it names besides.
     """
     mine = {one.encode("ascii") for one in (record_id, *ids)}
-    found = (row for row in _at(tx, moments) if _tells(row, record_id.encode("ascii"), mine))
-    return sorted(found, key=lambda row: row.index)
+    rows = {row.index: row for row in chain(_at(tx, moments), _naming(tx, record_id))}
+    return [row for _, row in sorted(rows.items()) if _tells(row, record_id.encode("ascii"), mine)]
+
+
+def _naming(tx: Connection, record_id: str) -> Iterator[EntryRow]:
+    sought, after, more = Sought(ids=(record_id,), upward=True), None, True
+    while more:
+        page = log_mentions.found(tx, sought, after, _PAGE)
+        yield from page.rows
+        after, more = page.following, page.following is not None
 
 
 def _at(tx: Connection, moments: Iterable[datetime]) -> Iterator[EntryRow]:

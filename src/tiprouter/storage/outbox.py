@@ -80,6 +80,12 @@ def each(tx: Connection) -> list[bytes]:
     return list(tx.execute(sa.select(outbox.c.entry).order_by(outbox.c.serial)).scalars())
 
 
+def naming(tx: Connection, subject: str) -> list[bytes]:
+    """Every entry that waits and names this id; no value of an entry holds a quote, so none is feigned."""
+    word = f'"{subject}"'.encode("ascii")
+    return [entry for entry in each(tx) if word in entry]
+
+
 def waiting(tx: Connection) -> int:
     """How many entries wait."""
     return tx.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()

@@ -32,13 +32,14 @@ from tiprouter.workflow.passing_on import pass_on
 from tiprouter.workflow.proving import tend_endpoints
 from tiprouter.workflow.replaying import work_replays
 from tiprouter.workflow.review_queue import tell_of_late_reviews
-from tiprouter.workflow.revisit import revisit
+from tiprouter.workflow.revisit import look_through, revisit
 from tiprouter.workflow.signing_in import forget_old
 
 Chore: TypeAlias = Callable[[Transaction, Desk], int]
 
 CHORES: Final[tuple[Chore, ...]] = (
     revisit,
+    look_through,
     tell_of_late_reviews,
     watch_duties,
     watch_acknowledgements,

@@ -3,19 +3,21 @@
 1. Each entry that commits to something names the row that holds it: what opens the entry is that row's salt and value
    (`storage/openings.py`). Of a disclosure the log commits to the digest of what was sent; of an established fact, to
    the fact under the salt of the rationale.
-2. A row that was written over opens the last entry that tells of it and what was established with that, none before.
-3. What is not there any more is None, and it is not said why: the log says by which entry a record was erased.
-4. What was found is given as it is. Whether it opens the entry, whoever has it finds out (`audit/matter_openings.py`).
+2. A row that was written over opens the last entry that tells of it and what was established with that, none before;
+   and none at all while that last entry waits to be taken into the log.
+3. Why somebody asked for a grant is opened to the auditor of that grant alone (`granting.py`, rule 6).
+4. What is not there any more is None, and it is not said why: the log says by which entry a record was erased.
+5. What was found is given as it is. Whether it opens the entry, whoever has it finds out (`audit/matter_openings.py`).
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tiprouter.audit.entry import JSON, Entry, parse
 from tiprouter.audit.kinds import Kind
 from tiprouter.audit.matter_openings import committed, spell
-from tiprouter.storage import openings, reviews
+from tiprouter.storage import openings, outbox, reviews
 from tiprouter.storage.codec import from_bytes
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.grants import Grant
@@ -44,22 +46,29 @@ def told(tx: Transaction, vault: Vault, grant: Grant, entries: Sequence[EntryRow
     """What `openings.json` says under a grant of these entries, in their order. Raises as `openings.of_record` does."""
     kept = openings.of_record(tx, vault, grant.record_id)
     facts = {one.id: f"{one.fact.value}={one.value}" for one in reviews.findings(tx, grant.record_id)}
-    named = list(_named(entries))
+    named = [(row.index, *one) for row in entries if (one := _named(row.entry)) is not None]
     last = {row: index for index, entry, _, row in named if entry.kind is not Kind.FACT_ESTABLISHED}
+    newer = {one[2] for entry in outbox.naming(tx, grant.record_id) if (one := _named(entry)) is not None}
     items: list[JSON] = []
     for index, entry, member, row in named:
-        opened = _opened(entry, kept[row], facts) if row in kept and last.get(row, 0) <= index else None
+        current = row in kept and row not in newer and last.get(row, 0) <= index
+        opened = _opened(entry, kept[row], facts) if current and _theirs(entry, grant) else None
         items.append({"index": index, "opening": None if opened is None else spell(opened[0], member, opened[1])})
     return {"record": grant.record_id, "grant": grant.id, "openings": items}
 
 
-def _named(entries: Sequence[EntryRow]) -> Iterator[tuple[int, Entry, str, str]]:
-    """Each entry that commits to something: its index, its member that does, and the row's id."""
-    for row in entries:
-        entry = parse(row.entry)
-        member = committed(entry)
-        if member is not None:
-            yield row.index, entry, member, "#".join(str(entry.body.get(name)) for name in _ROW.get(entry.kind, ()))
+def _named(data: bytes) -> tuple[Entry, str, str] | None:
+    """An entry that commits to something, its member that does, and the row's id."""
+    entry = parse(data)
+    member = committed(entry)
+    if member is None:
+        return None
+    return entry, member, "#".join(str(entry.body.get(name)) for name in _ROW.get(entry.kind, ()))
+
+
+def _theirs(entry: Entry, grant: Grant) -> bool:
+    """Rule 3."""
+    return entry.kind is not Kind.GRANT_ASKED or entry.body["auditor"] == grant.auditor
 
 
 def _opened(entry: Entry, kept: tuple[bytes, bytes], facts: Mapping[str, str]) -> tuple[bytes, str] | None:

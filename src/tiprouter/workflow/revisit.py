@@ -45,22 +45,28 @@ LOOKED_AT_MOST: Final = 200
 
 
 def revisit(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:
-    """Decide again what is due, or else what a change touched (rules 1-3); how many, and at least 1 while more is left.
-
-    One or the other, and of one slice: whoever locks records locks them in one order.
-    """
+    """Decide again what is due (rules 1, 3); how many."""
     with happening(tx, desk, ROUTER, deciding=True) as it:
         found = records.due(tx, it.now, limit)
         for record_id in found:
             decide_again(it, record_id, BY_TIME)
-        done, looked = set(found), 0
+        return len(found)
+
+
+def look_through(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:
+    """Decide again what a change touched (rules 2, 3); how many, and at least 1 while more is to be looked through.
+
+    Of one slice only: whoever locks records locks them in one order.
+    """
+    with happening(tx, desk, ROUTER, deciding=True) as it:
+        done, looked = set[str](), 0
         while not done and looked < LOOKED_AT_MOST and (sweep := sweeps.next_one(tx)) is not None:
             looked += 1 + _look(it, sweep, done, limit)
         return max(len(done), int(looked >= LOOKED_AT_MOST))
 
 
 def everything_open(it: Happening, cause: str, limit: int) -> tuple[int, int]:
-    """Let a bundle touch what it may (rule 2): at most `limit` of what is open now, the rest by `revisit`.
+    """Let a bundle touch what it may (rule 2): at most `limit` of what is open now, the rest by `look_through`.
 
     Nobody else decides meanwhile: they hold the bundle that is replaced. Returns how many were decided, and how many
     open ones will be.
@@ -91,10 +97,11 @@ def decide_again(it: Happening, record_id: str, cause: str) -> None:
                 assess(it, stored, cause)
     except DatabaseError:
         raise
-    except ErasedError:
-        # By a story that was told while this one waited for the record: nothing is left to decide about.
-        records.look_again(it.tx, record_id, None)
     except Exception as error:  # noqa: BLE001 - promise 1: whatever goes wrong, nothing leaves and a human is told
+        if isinstance(error, ErasedError) and not it.vault.known(it.tx, record_id):
+            # By a story that was told while this one waited for the record.
+            records.look_again(it.tx, record_id, None)
+            return
         log.warning("record.undecided", record=record_id, error=type(error).__name__)
         it.tell("record.undecided", record_id, record_id, None)
         records.look_again(it.tx, record_id, it.now + AGAIN_AFTER)
