@@ -110,6 +110,12 @@ def test_a_stranger_gets_one_attempt_and_strangers_a_little_before_others_and_mo
     assert Room(Places.share(64), 8, held).open_to("quiet", Lane.FIRST, held)
 
 
+def test_strangers_in_one_lane_leave_those_in_another_their_own_places() -> None:
+    """Rule 6: however many are met for the first time, who is back and waits for its retry is found out."""
+    room = Room(Places.share(64), 8, known=frozenset(), strange={Lane.FIRST: 48})
+    assert (room.before_others(Lane.FIRST), room.before_others(Lane.RETRY), room.after_others()) == (0, 2, 0)
+
+
 def test_strangers_that_never_answer_leave_half_of_what_may_be_slow() -> None:
     """Rule 6: however many have given their places back, so many and no more are waited for; one place is enough."""
     many = {(f"quiet{number}", Lane.FIRST): 1 for number in range(4 * SLOW_FOR_EACH // 2 - 1)}

@@ -119,12 +119,15 @@ class Room:
         return self.known is not None and lane not in DANGER and recipient_id not in self.known
 
     def before_others(self, lane: Lane) -> int:
-        """How many more attempts to strangers may begin before what is for others (rule 6)."""
+        """How many more attempts to strangers may begin before what is for others (rule 6), whatever other lanes hold."""
         own = max(self.places.total // PLACES_FOR_EACH_STRANGER, 1)
-        return min(max(own - self.strange.get(lane, 0), 0), self.after_others())
+        return max(min(own - self.strange.get(lane, 0), self._may_hang()), 0)
 
     def after_others(self) -> int:
         """How many more may begin at all (rule 6)."""
-        fresh = sum(self.strange.values())
-        slow_at_most = self.places.total * SLOW_FOR_EACH // 2
-        return max(min(max(self.places.total * 3 // 4, 1), slow_at_most - self.strange_slow) - fresh, 0)
+        most = max(self.places.total * 3 // 4, 1)
+        return max(min(most - sum(self.strange.values()), self._may_hang()), 0)
+
+    def _may_hang(self) -> int:
+        """How many more strangers may turn out to be slow: each of those under way may."""
+        return self.places.total * SLOW_FOR_EACH // 2 - self.strange_slow - sum(self.strange.values())

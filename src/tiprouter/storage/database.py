@@ -5,7 +5,8 @@
    savepoint and commits them together (group commit; `synchronous=FULL`, so a committed story survives power loss).
 3. PostgreSQL runs the same function on asyncpg through SQLAlchemy's greenlets, one transaction per story.
 4. A story that raises is rolled back alone; the others of its group commit. If the commit itself fails, all of them
-   fail with `UnavailableError` and nothing has happened.
+   fail with `UnavailableError` and nothing has happened: what is checked at the end (a decision without its entry) is
+   a defect of ours, and costs whoever was told beside it a second try.
 5. `changed` tells waiting loops of this process that something was committed, by others too (`storage/waking.py`); it
    is a hint, never the only way.
 

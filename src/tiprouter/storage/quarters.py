@@ -1,12 +1,15 @@
 """What is counted of a quarter, and what was published of it?
 
-1. Three tables, each about something else, so that none can be subtracted from another: records by kind; decisions by
-   outcome and kind of recipient; disclosures by kind of recipient, place and how they stood to their deadline.
+1. What is counted is about different things, so that none can be subtracted from another: records by kind; decisions;
+   disclosures by kind of recipient, place and how they stood to their deadline. Decisions that were alike in bundle,
+   outcome, kind of recipient and facts are counted together, for whoever asks what another bundle makes of them.
 2. A place is a state or territory (`US-TX`), `several` for an agency of more than one. A recall is no disclosure.
 3. What is published of a quarter is stored once, with what is withheld already left out, and never counted again.
 """
 
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,6 +23,7 @@ from tiprouter.domain.lateness import lateness_of
 from tiprouter.domain.quarter import Quarter
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import RecordKind
+from tiprouter.storage.bundles_table import bundles
 from tiprouter.storage.quarters_table import quarters
 from tiprouter.storage.tables import decisions, deliveries, disclosures, recipients, records
 
@@ -38,6 +42,18 @@ class Counted:
     name: str
     axes: tuple[str, ...]
     counts: dict[tuple[str, ...], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Decisions of one quarter that were alike; `name` is the bundle's, `facts` are JSON values, None without any."""
+
+    bundle: str
+    name: str | None
+    outcome: str
+    recipient_kind: str
+    facts: Mapping[str, Any] | None
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +99,26 @@ def freeze(tx: Connection, made: Published) -> bool:
 
 
 def counted(tx: Connection, quarter: Quarter, now: datetime) -> list[Counted]:
-    """The tables of a quarter before anything is withheld (rules 1, 2)."""
-    return [_records(tx, quarter), _decisions(tx, quarter), _disclosures(tx, quarter, now)]
+    """The tables of a quarter before anything is withheld, without its decisions (rules 1, 2)."""
+    return [_records(tx, quarter), _disclosures(tx, quarter, now)]
+
+
+def decided(tx: Connection, quarter: Quarter) -> list[Decided]:
+    """The decisions of a quarter, those alike counted together (rule 1)."""
+    # As text: a database compares texts and no JSON.
+    facts = sa.cast(decisions.c.facts, sa.Text)
+    alike = (decisions.c.bundle, bundles.c.name, decisions.c.outcome, recipients.c.kind, facts)
+    query = (
+        sa.select(*alike, sa.func.count())
+        .outerjoin(recipients, recipients.c.id == decisions.c.recipient_id)
+        .outerjoin(bundles, bundles.c.digest == decisions.c.bundle)
+        .where(*_made(decisions.c.id, "dec", decisions.c.decided_at, quarter))
+        .group_by(*alike)
+    )
+    return [
+        Decided(bundle, name, outcome, kind or NOBODY, None if text is None else json.loads(text), count)
+        for bundle, name, outcome, kind, text, count in tx.execute(query)
+    ]
 
 
 def _records(tx: Connection, quarter: Quarter) -> Counted:
@@ -93,19 +127,6 @@ def _records(tx: Connection, quarter: Quarter) -> Counted:
         query = sa.select(sa.func.count()).where(*_made(records.c.id, kind.value, records.c.accepted_at, quarter))
         counts[kind.value,] = tx.execute(query).scalar_one()
     return Counted("records", ("record_kind",), counts)
-
-
-def _decisions(tx: Connection, quarter: Quarter) -> Counted:
-    query = (
-        sa.select(decisions.c.outcome, recipients.c.kind, sa.func.count())
-        .outerjoin(recipients, recipients.c.id == decisions.c.recipient_id)
-        .where(*_made(decisions.c.id, "dec", decisions.c.decided_at, quarter))
-        .group_by(decisions.c.outcome, recipients.c.kind)
-    )
-    counts: dict[tuple[str, ...], int] = {
-        (outcome, kind or NOBODY): count for outcome, kind, count in tx.execute(query)
-    }
-    return Counted("decisions", ("outcome", "recipient_kind"), counts)
 
 
 def _disclosures(tx: Connection, quarter: Quarter, now: datetime) -> Counted:

@@ -4,6 +4,8 @@ An agency's name and address are not personal data and stand open; its signing s
 
 Every decision asks who is registered, which changes a few times a day. So each change leaves a mark that no other
 change ever leaves, and whoever was read under a mark is not read again while it stands.
+
+Not promised: that a recipient changed beside this module, by hand or by a program from before the mark, is seen.
 """
 
 import functools

@@ -31,6 +31,10 @@ class SecondWord:
     ended_by: str | None = None
     ended_at: datetime | None = None
 
+    def waits(self, now: datetime) -> bool:
+        """Whether another person may still say it."""
+        return self.state is SecondWordState.ASKED and now < self.until
+
 
 _COLUMNS: Final = tuple(second_words.c[name] for name in SecondWord.__slots__)
 
@@ -43,6 +47,12 @@ def add(tx: Connection, made: SecondWord) -> None:
 def change(tx: Connection, word_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
     """Set columns of one row."""
     tx.execute(second_words.update().where(second_words.c.id == word_id).values(**values))
+
+
+def load(tx: Connection, word_id: str) -> SecondWord | None:
+    """One row, or None."""
+    row = tx.execute(sa.select(*_COLUMNS).where(second_words.c.id == word_id)).one_or_none()
+    return None if row is None else _word(row)
 
 
 def hold(tx: Connection, word_id: str) -> SecondWord | None:
@@ -58,9 +68,13 @@ def said(tx: Connection, act: ByTwo, subject: str, now: datetime) -> list[Second
     return [_word(row) for row in tx.execute(query.order_by(second_words.c.id.desc()).with_for_update())]
 
 
-def page(tx: Connection, acts: Collection[ByTwo], after: str | None, limit: int) -> list[SecondWord]:
-    """What was asked of these acts, newest first, below `after`."""
+def page(
+    tx: Connection, acts: Collection[ByTwo], after: str | None, limit: int, waits_at: datetime | None = None
+) -> list[SecondWord]:
+    """What was asked of these acts, newest first, below `after`; all of it, or what waits at a moment."""
     query = sa.select(*_COLUMNS).where(second_words.c.act.in_(sorted(acts))).order_by(second_words.c.id.desc())
+    if waits_at is not None:
+        query = query.where(second_words.c.state == SecondWordState.ASKED, second_words.c.until > waits_at)
     if after is not None:
         query = query.where(second_words.c.id < after)
     return [_word(row) for row in tx.execute(query.limit(limit))]
