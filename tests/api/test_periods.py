@@ -54,7 +54,7 @@ async def test_percentiles_are_those_of_a_sorted_list(either: Api) -> None:
                 one = f"ack_{number}{later}"
                 what = AcknowledgementStatus.ACCEPTED
                 word = Acknowledgement(one, disclosure, what, Words(), service.clock.at + timedelta(hours=later))
-                acknowledgements.add(tx, service.desk.vault, word, record)
+                acknowledgements.add(tx, service.desk.vault, word, record, b"")
 
     await service.database.write(say)
     service.clock.forward(minutes=1)

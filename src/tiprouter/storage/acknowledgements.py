@@ -35,7 +35,7 @@ class Acknowledgement:
 
 
 def add(
-    tx: Connection, vault: Vault, made: Acknowledgement, owner: str, proof: str | None = None, salt: bytes = b""
+    tx: Connection, vault: Vault, made: Acknowledgement, owner: str, salt: bytes, proof: str | None = None
 ) -> None:
     """Store an acknowledgement; its words are sealed under the record's (`owner`'s) key, with their `salt`.
 

@@ -165,7 +165,7 @@ class NewRecord:
     persons: Sequence[str]
 
 
-def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime, salt: bytes = b"") -> Stored:
+def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime, salt: bytes) -> Stored:
     """Store a first revision under a new data key, with its `salt`; the record as it stands then.
 
     Raises `TakenError`.

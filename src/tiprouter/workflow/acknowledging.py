@@ -71,7 +71,7 @@ def acknowledge(
         key, proof = (None, None) if words.jws is None else _proven(it, listed, status, words.jws)
         made = Acknowledgement(it.id("ack"), disclosure_id, status, words, it.now, key)
         salt, commitment = it.salted(to_bytes(words))
-        acknowledgements.add(tx, desk.vault, made, record_id, proof, salt)
+        acknowledgements.add(tx, desk.vault, made, record_id, salt, proof)
         inbox.answered(tx, listed.delivery_id)
         it.log(
             Kind.ACKNOWLEDGEMENT,
