@@ -119,7 +119,7 @@ class Room:
         return self.known is not None and lane not in DANGER and recipient_id not in self.known
 
     def before_others(self, lane: Lane) -> int:
-        """How many more attempts to strangers may begin before what is for others (rule 6), whatever other lanes hold."""
+        """How many more attempts to strangers begin before what is for others, whatever other lanes hold (rule 6)."""
         own = max(self.places.total // PLACES_FOR_EACH_STRANGER, 1)
         return max(min(own - self.strange.get(lane, 0), self._may_hang()), 0)
 
