@@ -1,7 +1,8 @@
 """How fast does the log grow, start and prove on this machine, and does its size matter?
 
 1. Entries are realistic (a decision's, some 600 bytes) and lie committed in the outbox; what is timed is all that the
-   sequencer does with them: drain, number, hash, store, sign, commit, and publish to a folder on disk.
+   sequencer does with them: drain, number, hash, store, sign, commit, and publish to a folder on disk. The collector is
+   set as `serve` sets it.
 2. Figures are taken at each power of ten up to the size asked for: entries per second over the last stretch, what one
    cost by the clock and by this process's CPU, the start on the log as it then is, and the median of a thousand proofs
    of random entries. On a busy machine only the CPU tells; a PostgreSQL server's own is not in it.
@@ -69,6 +70,7 @@ async def _bench(entries: int, settings: Settings) -> None:
         made, size, target = made_entries(), 0, min(FIRST, entries)
         log = await _started(house)
         await log.drain()
+        wiring.settle()
         typer.echo(f"SHA-256 of an entry alone: {_hashing(made):.2f} us")
         typer.echo("entries     entries/s   us/entry   CPU us/entry   start ms   proof p50 ms")
         while size < entries:

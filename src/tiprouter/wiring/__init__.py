@@ -3,7 +3,7 @@
 The only reader of clock, randomness and settings. Everything below is handed what it needs.
 """
 
-from tiprouter.wiring.house import House, make_folder, now, open_house, tell, vkey
+from tiprouter.wiring.house import House, make_folder, now, open_house, settle, tell, vkey
 from tiprouter.wiring.keys import tried
 from tiprouter.wiring.paging import hook_of, mailbox_of, routing_of
 from tiprouter.wiring.serving import keep, run, serve, work, working
@@ -19,6 +19,7 @@ __all__ = [
     "routing_of",
     "run",
     "serve",
+    "settle",
     "tell",
     "tried",
     "vkey",
