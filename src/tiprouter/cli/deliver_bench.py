@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from tiprouter import wiring
 from tiprouter.cli import bench_house, bench_sink
 from tiprouter.cli.bench_house import BENCH, MILLI, PLACES, quantile
 from tiprouter.cli.bench_sink import Sink
@@ -129,6 +130,7 @@ async def _measure(url: str, shapes: Sequence[Shape], count: int, *, as_json: bo
 async def _row(house: House, shape: Shape, place: str, count: int) -> dict[str, object]:
     with bench_sink.running() as sink:
         made = await _prepare(house, shape, place, count, sink)
+        wiring.settle()
         async with _watched(house, made.first.live) as worker:
             computing = time.process_time()
             working = asyncio.create_task(worker.run())

@@ -13,7 +13,6 @@ Not promised: what growing the tree costs afterwards, which is nobody's transact
 """
 
 import asyncio
-import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
+from tiprouter import wiring
 from tiprouter.cli import bench_house
 from tiprouter.cli.bench_house import BENCH, MILLI, PLACES
 from tiprouter.storage import outbox
@@ -74,8 +74,7 @@ async def _measure(url: str, rounds: int, *, as_json: bool) -> int:
         machine = await bench_house.machine_of(house)
         urls = [f"http://127.0.0.1:9/{number}" for number in range(AGENCIES)]
         await house.database.write(partial(bench_house.enrol, house, PLACES[0], urls))
-        gc.collect()
-        gc.freeze()
+        wiring.settle()
         for number in range(rounds + WARM):
             for entries in (True, False) if number % 2 else (False, True):
                 await _round(house, f"{number}-{entries}".lower(), taken, entries=entries)

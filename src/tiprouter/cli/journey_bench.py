@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeAlias
 
+from tiprouter import wiring
 from tiprouter.cli import bench_house, bench_sink
 from tiprouter.cli.bench_house import BENCH, MILLI, PLACES, quantile
 from tiprouter.cli.bench_sink import Sink
@@ -217,6 +218,7 @@ async def _running(house: House) -> AsyncIterator[Seen]:
     async with Sender(sandbox=True) as sender:
         worker = Noting(house.database, house.desk, sender, places=places, each=settings.places_each)
         worker.seen = Seen()
+        wiring.settle()
         parts = [asyncio.create_task(part.run()) for part in (worker, log)]
         yield worker.seen
         worker.stop()

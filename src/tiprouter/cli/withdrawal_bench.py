@@ -15,7 +15,6 @@
 
 import asyncio
 import functools
-import gc
 import statistics
 import time
 from collections import defaultdict
@@ -27,6 +26,7 @@ from typing import Any, Final
 
 import typer
 
+from tiprouter import wiring
 from tiprouter.cli import bench_house
 from tiprouter.cli.bench_house import BENCH
 from tiprouter.domain.record import Record
@@ -139,8 +139,7 @@ async def _measure(url: str, rounds: int, shapes: Sequence[Shape]) -> int:
     async with bench_house.opened(url) as house:
         for shape in shapes:
             await house.database.write(functools.partial(_enrol, house, shape))
-            gc.collect()
-            gc.freeze()
+            wiring.settle()
             made = [await _round(house, shape, number) for number in range(rounds + 1)]
             slow += _tell(shape, made[1:])
     return int(slow > 0)
