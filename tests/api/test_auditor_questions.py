@@ -12,6 +12,7 @@ import pytest
 from tests.api.calling import MARKER, Api, at, grant, tip, with_agency
 from tests.support.fictional import agency
 from tiprouter.audit.entry import parse
+from tiprouter.domain.lateness import Lateness
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage import treelog
 from tiprouter.workflow import searching, tracing
@@ -57,6 +58,8 @@ async def test_every_filter_of_decisions_keeps_what_it_names_and_nothing_else(ei
     policy = next(one["policies"][0] for one in every if one["outcome"] == "REPORT")
     facts = {one["id"]: (await _told(either, f"/v1/decisions/{one['id']}"))["facts"] for one in every}
     polices = [one for one in every if (one["recipient"] or {}).get("id") == known["police"]]
+    made = (await _told(either, "/v1/disclosures?limit=200"))["items"]
+    rests = {how: {each for one in made if one["lateness"] == how for each in one["decisions"]} for how in Lateness}
     expected = {
         f"since={middle}": [one for one in every if one["decided_at"] >= middle],
         f"until={middle}": [one for one in every if one["decided_at"] < middle],
@@ -68,6 +71,9 @@ async def test_every_filter_of_decisions_keeps_what_it_names_and_nothing_else(ei
         "outcome=WITHHOLD&current=true": [one for one in every if one["outcome"] == "WITHHOLD" and one["current"]],
         f"policy={policy}": [one for one in every if policy in one["policies"]],
         "basis=duty": [one for one in every if (facts[one["id"]] or {}).get("basis") == "duty"],
+        "lateness=late": [one for one in every if one["id"] in rests[Lateness.LATE]],
+        "lateness=in_time": [one for one in every if one["id"] in rests[Lateness.IN_TIME]],
+        "lateness=late&outcome=REPORT": [one for one in every if one["id"] in rests[Lateness.LATE]],
         f"basis=consent&policy={policy}&record_kind=case": [],
         f"person_id={every[-1]['person']['id']}": [one for one in every if one["person"] == every[-1]["person"]],
     }
@@ -76,10 +82,20 @@ async def test_every_filter_of_decisions_keeps_what_it_names_and_nothing_else(ei
         assert found == rows, asked
         assert rows or "record_kind=case" in asked, asked
     assert (await _told(either, f"/v1/decisions?limit=200&bundle={bundle}&record_kind=tip"))["items"] == every
-    for nothing in ("record_kind=case", "jurisdiction=US-NY", f"bundle={'0' * 64}", "policy=no.such"):
+    for nothing in (
+        "record_kind=case",
+        "jurisdiction=US-NY",
+        f"bundle={'0' * 64}",
+        "policy=no.such",
+        "lateness=never",
+        "lateness=late&outcome=WITHHOLD",
+    ):
         assert await _ids(either, f"/v1/decisions?{nothing}") == set(), nothing
     assert (await either.send("auditor", "GET", "/v1/decisions?policy=%22%25")).status_code == 422
     assert (await either.send("auditor", "GET", f"/v1/decisions?basis={policy}")).status_code == 422
+    assert (await either.send("auditor", "GET", "/v1/decisions?lateness=early")).status_code == 422
+    either.service.clock.forward(days=30)
+    assert await _ids(either, "/v1/decisions?lateness=never") == set(), "a recall that never arrives is no decision's"
 
 
 async def test_every_filter_of_disclosures_keeps_what_it_names_and_nothing_else(either: Api) -> None:

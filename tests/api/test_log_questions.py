@@ -30,6 +30,10 @@ async def _told(api: Api, asked: str = "", path: str = PATH) -> Any:  # noqa: AN
     return answer.json()["items"]
 
 
+async def _items(api: Api, path: str) -> Any:  # noqa: ANN401 - JSON
+    return (await api.send("auditor", "GET", f"{path}?limit=200")).json()["items"]
+
+
 async def _happened(api: Api) -> dict[str, str]:
     """A tip that a consent opens to police, delivered, and another that stays withheld; all of it in the tree."""
     police = (await api.service.enrol(agency())).recipient.id
@@ -76,13 +80,39 @@ async def test_every_filter_keeps_what_it_names_and_nothing_else(either: Api) ->
             row for row in every if row["kind"] == "access" and row["entry"]["body"].get("subject") == known["told"]
         ],
     }
+    decided = {one["id"]: one for one in (await _items(either, "/v1/decisions"))}
+    made = {one["id"]: one for one in (await _items(either, "/v1/disclosures"))}
+    policy = made[known["disclosure"]]["decisions"][0]
+    policy = decided[policy]["policies"][0]
+    of_policy = {one for one, row in decided.items() if policy in row["policies"]}
+    assert made[known["disclosure"]]["lateness"] == "in_time"
+    police = expected[f"&recipient_id={known['police']}"]
+    actor = next(row["entry"]["body"]["actor"] for row in every if row["kind"] == "record.accepted")
+    expected |= {
+        "&jurisdiction=US-TX": police,
+        "&recipient_kind=law_enforcement": police,
+        "&recipient_kind=law_enforcement&kind=decision": [row for row in police if row["kind"] == "decision"],
+        f"&policy={policy}": [row for row in every if any(f'"{one}"' in json.dumps(row["entry"]) for one in of_policy)],
+        "&lateness=in_time": expected[f"&disclosure_id={known['disclosure']}"],
+        f"&actor={actor}": [row for row in every if row["entry"]["body"]["actor"] == actor],
+    }
     for asked, rows in expected.items():
         assert await _told(either, asked) == rows, asked
         assert rows, asked
     for row in every[:3]:
         assert json.loads(base64.b64decode(row["bytes"])) == row["entry"]
         assert (await either.send("auditor", "GET", row["proof"])).status_code == 200
-    for nothing in ("&outcome=HOLD_ERROR", "&kind=review.opened", f"&bundle={'0' * 64}"):
+    for nothing in (
+        "&outcome=HOLD_ERROR",
+        "&kind=review.opened",
+        f"&bundle={'0' * 64}",
+        "&jurisdiction=US-NY",
+        "&recipient_kind=clearinghouse",
+        "&policy=no.such",
+        "&basis=danger",
+        "&lateness=late",
+        "&actor=nobody",
+    ):
         assert await _told(either, nothing) == [], nothing
 
 
@@ -98,6 +128,12 @@ WRONG = {
     "after=1&before=2": "/before",
     "before=-1": "/before",
     "limit=201": "/limit",
+    "lateness=early": "/lateness",
+    "recipient_kind=police": "/recipient_kind",
+    "jurisdiction=Texas": "/jurisdiction",
+    "policy=%25": "/policy",
+    "basis=rumour": "/basis",
+    "actor=%22": "/actor",
     "recrod_id=tip_01ARZ3NDEKTSV4RRFFQ69G5FAV": "",
 }
 

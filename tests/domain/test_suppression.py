@@ -1,4 +1,7 @@
-"""Nobody finds out a small cell of a published table: not by sums, not by solving, not by trying all whole numbers."""
+"""Nobody finds out a small cell of a published table: not by sums, not by solving, not by trying all whole numbers.
+
+Nor of tables that are faces of one (rule 6): two bundles side by side, and the difference of the two.
+"""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -11,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiprouter.domain import suppression
-from tiprouter.domain.suppression import TOTAL, Cell, published, with_margins
+from tiprouter.domain.suppression import TOTAL, Cell, face, published, with_margins
 
 z3: Any = import_module("z3")  # it tells no types
 
@@ -78,13 +81,19 @@ def solved(axes: Sequence[Sequence[str]], told: Mapping[Cell, int | None]) -> se
 
 def can_be_large(axes: Sequence[Sequence[str]], told: Mapping[Cell, int | None], cell: Cell, threshold: int) -> bool:
     """Whether whole numbers above zero exist that agree with all that is told, the cell at the threshold or above."""
+    solver, names = whole_numbers(axes, told)
+    solver.add(names[cell] >= threshold)
+    return bool(solver.check() == z3.sat)
+
+
+def whole_numbers(axes: Sequence[Sequence[str]], told: Mapping[Cell, int | None]) -> tuple[Any, dict[Cell, Any]]:
+    """A solver that knows all that is told, and its names for what is withheld."""
     solver = z3.Solver()
     names = {one: z3.Int("/".join(one)) for one, value in told.items() if value is None}
     solver.add(*(name >= 1 for name in names.values()))
     for unknown, known in equations(axes, told):
         solver.add(z3.Sum([sign * names[one] for one, sign in unknown.items()]) == known)
-    solver.add(names[cell] >= threshold)
-    return bool(solver.check() == z3.sat)
+    return solver, names
 
 
 def given_away(table: Table, told: Mapping[Cell, int | None], threshold: int = 11) -> set[Cell]:
@@ -94,6 +103,113 @@ def given_away(table: Table, told: Mapping[Cell, int | None], threshold: int = 1
     outright = {cell for cell in small if told[cell] is not None}
     found = outright | (solved(axes, told) & small)
     return found | {one for one in small - found if not can_be_large(axes, told, one, threshold)}
+
+
+@st.composite
+def compared(draw: st.DrawFn) -> Table:
+    """The same decisions by the outcomes of two bundles and by kind; most stay, few move, as it is with bundles."""
+    outcomes = ["o0", "o1", "o2"][: draw(st.integers(1, 3))]
+    axes = [outcomes, outcomes, ["k0", "k1"][: draw(st.integers(1, 2))]]
+    moves = st.one_of(st.just(0), st.integers(1, 10), st.integers(11, 60))
+    return axes, {cell: draw(COUNTS if cell[0] == cell[1] else moves) for cell in product(*axes)}
+
+
+def movers(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """What two tables side by side differ by: who leaves an outcome, and who comes to it, of each kind and of all."""
+    places, kinds = sorted({cell[0] for cell in cells}), sorted({cell[2] for cell in cells})
+    return [
+        [cell for cell in cells if cell[side] == place != cell[1 - side] and cell[2] in some]
+        for side, place, some in product((0, 1), places, (*([kind] for kind in kinds), kinds))
+    ]
+
+
+def sides(axes: Sequence[Sequence[str]], *faces: Mapping[Cell, int | None]) -> dict[Cell, int | None]:
+    """What a reader of the faces knows of the whole: without the second axis, the first, the third."""
+    whole = product(*((*axis, TOTAL) for axis in axes))
+    return {
+        cell: next(
+            (
+                faces[number][(*cell[:axis], *cell[axis + 1 :])]
+                for number, axis in enumerate((1, 0, 2))
+                if cell[axis] == TOTAL and faces[number][(*cell[:axis], *cell[axis + 1 :])] is not None
+            ),
+            None,
+        )
+        for cell in whole
+    }
+
+
+def differences_given_away(table: Table, told: Mapping[Cell, int | None], threshold: int = 11) -> list[list[Cell]]:
+    """The few who move that somebody knows to be few: no whole numbers that agree with what is told make them many."""
+    axes, counts = table
+    found = []
+    for some in movers(list(product(*axes))):
+        if 0 < sum(counts[cell] for cell in some) < threshold:
+            solver, names = whole_numbers(axes, told)
+            known = sum(told[cell] or 0 for cell in some)
+            solver.add(z3.Sum([names[cell] for cell in some if told[cell] is None]) + known >= threshold)
+            if solver.check() != z3.sat:
+                found.append(some)
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(compared())
+def test_two_bundles_side_by_side_give_no_small_cell_away(table: Table) -> None:
+    """Not either table, what moved between them, a margin or a difference; nor to one who knows all zeros (rule 6)."""
+    axes, counts = table
+    whole = published(axes, counts, untold=counts)
+    faces = [face(whole, axis) for axis in (1, 0, 2)]
+    told = sides(axes, *faces)
+    # Worse than a reader of the faces alone: this one knows what nobody is told, which inner cells are empty.
+    told |= {cell: 0 for cell, count in with_margins(*table).items() if count == 0}
+    assert told == whole, "the faces tell what is told, and nothing else"
+    assert given_away(table, told) == set()
+    assert differences_given_away(table, told) == []
+
+
+FEW_MOVE: Table = (
+    [["o0", "o1"], ["o0", "o1"], ["k0"]],
+    {("o0", "o0", "k0"): 40, ("o0", "o1", "k0"): 0, ("o1", "o0", "k0"): 3, ("o1", "o1", "k0"): 57},
+)
+"""As decided 40 and 60, by the other bundle 43 and 57: both are large, and their difference is three people."""
+
+
+def test_tables_withheld_one_by_one_are_subtracted() -> None:
+    """The test of that test: each face safe by itself, and together they give three people away."""
+    axes, counts = FEW_MOVE
+    whole = with_margins(axes, counts)
+    by_itself: list[Mapping[Cell, int | None]] = []
+    for axis in (1, 0, 2):
+        kept = [one for number, one in enumerate(axes) if number != axis]
+        inner = {cell: count or 0 for cell, count in face(whole, axis).items() if TOTAL not in cell}
+        by_itself.append(published(kept, inner))
+        assert given_away((kept, inner), by_itself[-1]) == set()
+    told = sides(axes, *by_itself) | {cell: 0 for cell, count in whole.items() if count == 0}
+    assert ("o1", "o0", TOTAL) in given_away(FEW_MOVE, told)
+    assert [("o1", "o0", "k0")] in differences_given_away(FEW_MOVE, told)
+
+
+def test_what_is_told_nowhere_is_hidden_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another: were small cells that no face shows left to themselves, differences of the faces would tell of them."""
+    cheapest = suppression._cheapest  # noqa: SLF001 - the fault is planted where the promise is kept
+
+    def faces_only(
+        axes: Sequence[Sequence[str]], whole: Mapping[Cell, int], cell: Cell, rise: int, withheld: set[Cell]
+    ) -> frozenset[Cell]:
+        return cheapest(axes, whole, cell, rise, withheld) if TOTAL in cell else frozenset()
+
+    axes = [["o0", "o1", "o2"], ["o0", "o1", "o2"], ["k0", "k1"]]
+    counts = dict.fromkeys(product(*axes), 0)
+    counts |= {(one, one, kind): 200 for one in axes[0] for kind in axes[2]}
+    counts |= {("o0", "o1", "k0"): 4, ("o0", "o1", "k1"): 40}
+    right = published(axes, counts, untold=counts)
+    assert given_away((axes, counts), right) == set()
+    assert differences_given_away((axes, counts), right) == []
+    monkeypatch.setattr(suppression, "_cheapest", faces_only)
+    wrong = published(axes, counts, untold=counts)
+    assert given_away((axes, counts), wrong) == {("o0", "o1", "k0")}
+    assert differences_given_away((axes, counts), wrong) != []
 
 
 @settings(max_examples=120, deadline=None)

@@ -80,6 +80,7 @@ GET    /v1/grants/{grant_id}                            --- ++- +-- --- --- ++- 
 GET    /v1/grants/{grant_id}/matter                     --- --- +-- --- --- --- --- uuu
 GET    /v1/matters/{record_id}/audit-bundle             --- ++- ++- --- --- --- --- uuu
 GET    /v1/second-words                                 -   +   +   +   -   +   +   u
+GET    /v1/second-words/{word_id}                       --- +-- +-- -+- --- +-- -+- uuu
 
 # who may call
 GET    /v1/credentials                                  -   -   -   +   -   -   -   u

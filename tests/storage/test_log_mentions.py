@@ -8,17 +8,25 @@ from functools import partial
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.long_questions import indexes
+from tests.support.fictional import agency
+from tests.support.long_history import lengthen
+from tests.support.long_questions import indexes, settle
 from tests.support.service import START, Service
 from tiprouter import ids
 from tiprouter.audit.entry import compose, heading, parse
 from tiprouter.audit.kinds import Kind
+from tiprouter.domain.lateness import Lateness
+from tiprouter.domain.vocabulary import Basis, RecipientKind
 from tiprouter.storage import log_mentions, migrations, treelog
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.log_mentions import Sought, found, words_of
+from tiprouter.storage.log_reasons import Besides
+from tiprouter.storage.searches import agencies_of
+from tiprouter.storage.tables import decisions
 from tiprouter.storage.treelog import EntryRow, Told
 
 _IDS = {prefix: [ids.mint(prefix, START, bytes([n]) * 10) for n in range(6)] for prefix in ("tip", "rcp", "dec", "dis")}
@@ -86,6 +94,7 @@ def meets(row: EntryRow, sought: Sought) -> bool:
         (not sought.kinds or entry.kind in sought.kinds)
         and named.issuperset(sought.ids)
         and texts.issuperset(sought.members)
+        and (sought.actor is None or ("actor", sought.actor) in texts)
         and (sought.since is None or entry.at >= sought.since)
         and (sought.until is None or entry.at < sought.until)
         and (sought.below is None or row.index < sought.below)
@@ -159,6 +168,85 @@ async def test_questions_agree_with_a_plain_look_at_every_entry(
     await service.database.read(look)
 
 
+TOLD_BY_ROWS: Sequence[Sought] = (
+    Sought(besides=Besides(recipient_kind=RecipientKind.LAW_ENFORCEMENT)),
+    Sought(besides=Besides(recipient_kind=RecipientKind.CLEARINGHOUSE), kinds=("decision",), upward=True),
+    Sought(besides=Besides(jurisdiction="US-TX"), members=(("outcome", "WITHHOLD"),)),
+    Sought(besides=Besides(policy="core.consent")),
+    Sought(besides=Besides(basis=Basis.CONSENT), upward=True),
+    Sought(besides=Besides(RecipientKind.LAW_ENFORCEMENT, basis=Basis.CONSENT)),
+    Sought(actor="tiprouter", upward=True),
+    Sought(actor="nobody"),
+)
+
+
+@pytest.mark.parametrize(("bundles", "window", "arms"), [(40, 2_000, 32), (1, 50, 32), (1, 50, 0)])
+async def test_what_rows_know_of_entries_agrees_with_a_plain_look(
+    service: Service, bundles: int, window: int, arms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By kind and place of agencies, policy and basis of decisions, by whom: each entry once, however few are read."""
+    await lengthen(service, 400, 60)
+    await service.database.write(settle)
+    await service.sequencer.drain()
+    monkeypatch.setattr(log_mentions, "BUNDLES_MAX", bundles)
+    monkeypatch.setattr(log_mentions, "WINDOW", window)
+    monkeypatch.setattr(log_mentions, "ARMS_MAX", arms)
+
+    def look(tx: Transaction) -> None:
+        rows = [treelog.entry(tx, index) for index in range(treelog.size(tx))]
+        decided = {row.id: row._asdict() for row in tx.execute(sa.select(decisions))}
+        for sought in TOLD_BY_ROWS:
+            toward = None
+            if sought.besides.recipient_kind is not None or sought.besides.jurisdiction is not None:
+                toward = set(agencies_of(tx, sought.besides.recipient_kind, sought.besides.jurisdiction))
+            expected = [
+                row.index for row in rows if row and meets(row, sought) and _tells(row, sought.besides, toward, decided)
+            ]
+            assert walked(tx, sought, None, 9) == (expected if sought.upward else expected[::-1]), sought
+            assert expected or sought.actor == "nobody", sought
+
+    await service.database.read(look)
+
+
+async def test_few_agencies_lead_each_by_itself(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of a kind, named far from each other: both are found, from either end, a bundle at a time."""
+    monkeypatch.setattr(log_mentions, "BUNDLES_MAX", 1)
+    first, second = [(await service.enrol(agency(RecipientKind.CHILD_PROTECTION))).recipient.id for _ in range(2)]
+    await service.sequencer.drain()
+    chance = random.Random(13)  # noqa: S311 - no secret
+
+    def tell(tx: Transaction) -> list[int]:
+        named = [row.index for row in treelog.page(tx, None, None, 1_000) if first.encode() in row.entry]
+        named += [row.index for row in treelog.page(tx, None, None, 1_000) if second.encode() in row.entry]
+        for one in (second, first):
+            store(tx, 300, chance)
+            entry = compose(Kind.RECIPIENT_CHANGED, START, chance.randbytes(16), {"recipient": one, "actor": "cal_x"})
+            told = [(treelog.size(tx), *heading(entry), entry)]
+            treelog.add_entries(tx, told)
+            log_mentions.add(tx, told)
+            named.append(told[0][0])
+        return sorted(named)
+
+    named = await service.database.write(tell)
+    assert len({index // 256 for index in named}) == 3, "in bundles of their own"
+    for upward in (True, False):
+        sought = Sought(besides=Besides(recipient_kind=RecipientKind.CHILD_PROTECTION), upward=upward)
+        found_ = await service.database.read(partial(walked, sought=sought, start=None, limit=9))
+        assert found_ == (named if upward else named[::-1])
+
+
+def _tells(row: EntryRow, asked: Besides, toward: set[str] | None, decided: dict[str, dict[str, Any]]) -> bool:
+    named = {value for _, value in _texts(json.loads(row.entry)["body"])}
+    of = [decided[one] for one in named if one in decided]
+    met = [
+        one
+        for one in of
+        if (asked.policy is None or asked.policy in one["policies"])
+        and (asked.basis is None or (one["facts"] or {}).get("basis") == asked.basis)
+    ]
+    return (toward is None or bool(named & toward)) and (asked.policy is asked.basis is None or bool(met))
+
+
 async def test_what_an_entry_names_is_what_its_parsed_body_holds(service: Service) -> None:
     """Words found by their place in the bytes are the ids and members that parsing finds; none is made up."""
     chance = random.Random(11)  # noqa: S311 - no secret
@@ -170,9 +258,10 @@ async def test_what_an_entry_names_is_what_its_parsed_body_holds(service: Servic
         assert words_of(row.entry) == expected
 
 
-async def test_no_question_reads_the_whole_log(service: Service) -> None:
+async def test_no_question_reads_the_whole_log(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the database's own plan, each statement of each question goes by an index of what is large."""
     chance = random.Random(3)  # noqa: S311 - no secret
+    monkeypatch.setattr(log_mentions, "WINDOW", 200)  # a small part of the log, as it is of a long one
     await service.database.write(lambda tx: store(tx, 3_000, chance))
     await service.database.write(lambda tx: tx.exec_driver_sql("ANALYZE"))
     alone: Sequence[Sought] = (
@@ -186,11 +275,21 @@ async def test_no_question_reads_the_whole_log(service: Service) -> None:
         Sought(since=START + timedelta(seconds=10), until=START + timedelta(seconds=90)),
         Sought(kinds=("access",), until=START + timedelta(seconds=90)),
         Sought(upward=True, below=5_000),
+        Sought(actor="cal_x"),
+        Sought(actor="nobody", kinds=("access",)),
+        Sought(besides=Besides(policy="no.such")),
+        Sought(besides=Besides(recipient_kind=RecipientKind.LAW_ENFORCEMENT)),
+        Sought(besides=Besides(jurisdiction="US-TX"), members=(("outcome", "REPORT"),)),
+        Sought(besides=Besides(lateness=Lateness.LATE, now=START)),
     )
+    for kind in (RecipientKind.LAW_ENFORCEMENT, RecipientKind.CHILD_PROTECTION):
+        await service.enrol(agency(kind))
     for sought in alone:
         ask = partial(found, sought=sought, after=None, limit=50)
         used = await service.database.read(partial(indexes, ask=ask))
-        whole = [one for one in used if one.startswith(("SCAN", "Seq Scan")) and "log_spans" not in one]
+        # The registry is small, and no disclosure and no decision is stored here.
+        large = [one for one in used if not one.endswith(("log_spans", "recipients", "disclosures", "deliveries"))]
+        whole = [one for one in large if one.startswith(("SCAN", "Seq Scan"))]
         assert not whole, (sought, used)
 
 

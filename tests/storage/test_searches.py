@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from tests.support.long_history import lengthen
+from tests.support.long_questions import filling, indexes
 from tests.support.service import START, Service
 from tiprouter.domain.lateness import Lateness, lateness_of
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind, RecordKind
-from tiprouter.storage import log_places, searches
+from tiprouter.storage import log_places, reasons, searches
 from tiprouter.storage.searches import Keys, Search
-from tiprouter.storage.tables import decisions
+from tiprouter.storage.tables import decisions, deliveries, disclosures
 from tiprouter.workflow.searching import decisions_found
 
 SEARCHES: list[Search] = [
@@ -53,14 +55,14 @@ async def test_a_walk_finds_every_row_once_whatever_the_window(
     await lengthen(service, 400, 60)
     monkeypatch.setattr(searches, "WINDOW", window)
     monkeypatch.setattr(searches, "ARMS_MAX", arms)
-    monkeypatch.setattr(searches, "_AT_ONCE", 7)
+    monkeypatch.setattr(reasons, "_AT_ONCE", 7)
 
     def look(tx: Any) -> None:  # noqa: ANN401 - a transaction
         everything = [row._asdict() for row in tx.execute(sa.select(decisions).order_by(decisions.c.id.desc()))]
         agencies = {kind: set(searches.agencies_of(tx, kind, None)) for kind in RecipientKind}
         for wanted in SEARCHES:
             expected = [row["id"] for row in everything if _meets(row, wanted, agencies)]
-            found, pages = walked(lambda after, wanted=wanted: searches.decision_keys(tx, wanted, after, 20))  # type: ignore[misc] # a default is no argument
+            found, pages = walked(lambda after, wanted=wanted: searches.decision_keys(tx, wanted, after, 20, START))  # type: ignore[misc] # a default is no argument
             assert found == expected, wanted
             assert pages >= len(expected) // 20
 
@@ -86,8 +88,45 @@ async def test_a_page_looks_at_no_more_than_its_window(service: Service, monkeyp
     oldest = await service.database.read(
         lambda tx: list(tx.execute(sa.select(decisions.c.id).order_by(decisions.c.id.desc()).limit(50)).scalars())[-1]
     )
-    page = await service.database.read(lambda tx: searches.decision_keys(tx, Search(policy="no.such"), None, 20))
-    assert page == Keys((), oldest)
+    for wanted in (Search(policy="no.such"), Search(lateness=Lateness.LATE)):
+        ask = partial(searches.decision_keys, wanted=wanted, after=None, limit=20, now=START)
+        assert await service.database.read(ask) == Keys((), oldest), wanted
+
+
+async def test_decisions_told_late_are_walked_by_keys(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every decision whose disclosure is late, never arrived or was in time, once; no table of rows is read whole."""
+    await lengthen(service, 400, 60)
+    for statement in (*filling("sqlite" if service.url.startswith("sqlite") else "postgresql"), "ANALYZE"):
+        await service.database.write(lambda tx, statement=statement: tx.exec_driver_sql(statement))  # type: ignore[misc] # a default is no argument
+    now = service.clock.at + timedelta(days=30)
+    rests: dict[str, Lateness | None] = {}
+    for decision, state, deadline, finished in await service.database.read(_delivered):
+        rests[decision] = lateness_of(DeliveryState(state), deadline, finished, now)
+    assert {Lateness.IN_TIME, Lateness.LATE, Lateness.NEVER} <= set(rests.values())
+    monkeypatch.setattr(searches, "WINDOW", 40)
+    for wanted in Lateness:
+        ask = partial(searches.decision_keys, wanted=Search(lateness=wanted), limit=20, now=now)
+
+        def look(tx: Any, ask: Any = ask) -> tuple[list[str], int]:  # noqa: ANN401 - a transaction
+            return walked(lambda after: ask(tx, after=after))
+
+        found, _ = await service.database.read(look)
+        assert found == sorted((one for one, how in rests.items() if how is wanted), reverse=True), wanted
+
+        def planned(tx: Any, ask: Any = ask) -> list[str]:  # noqa: ANN401 - a transaction
+            if tx.dialect.name == "postgresql":
+                tx.exec_driver_sql("SET LOCAL enable_seqscan = off")  # so few rows are read whole, where they may be
+            return indexes(tx, partial(ask, after=None))
+
+        used = await service.database.read(planned)
+        assert not [one for one in used if one.startswith(("SCAN", "Seq Scan")) and "recipients" not in one], used
+
+
+def _delivered(tx: Any) -> list[Any]:  # noqa: ANN401 - a transaction
+    """Each decision that a disclosure rests on, and the delivery of it."""
+    columns = (disclosures.c.decisions, deliveries.c.state, deliveries.c.deadline, deliveries.c.finished_at)
+    query = sa.select(*columns).join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+    return [(one, *rest) for named, *rest in tx.execute(query) for one in named]
 
 
 async def test_the_place_in_the_log_is_told_of_as_many_as_may_be_read(

@@ -33,6 +33,7 @@ from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind, RecordKin
 from tiprouter.storage import log_mentions, quarters, timeliness, withheld
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.log_mentions import Sought
+from tiprouter.storage.log_reasons import Besides
 from tiprouter.storage.searches import Search
 from tiprouter.storage.tables import recipients
 from tiprouter.workflow.searching import decisions_found, disclosures_found
@@ -119,6 +120,7 @@ def questions(known: Known) -> dict[str, tuple[Any, Search]]:
     }
     found: dict[str, tuple[Any, Search]] = {f"decisions: {name}": (decisions_found, one) for name, one in alike.items()}
     found["decisions: person"] = decisions_found, Search(person_id=known.person)
+    found |= {f"decisions: {one.value}": (decisions_found, Search(lateness=one)) for one in Lateness}
     found["decisions: current"] = decisions_found, Search(current=True)
     found["decisions: not current"] = decisions_found, Search(current=False)
     found |= {f"disclosures: {name}": (disclosures_found, one) for name, one in alike.items()}
@@ -159,6 +161,13 @@ def entry_questions(known: Known) -> dict[str, Sought]:
             members=(("outcome", Outcome.DISCLOSE.value),), since=known.middle, until=known.middle + timedelta(hours=1)
         ),
         "bundle, kind": Sought(kinds=("decision",), members=(("bundle", bundle),)),
+        "jurisdiction": Sought(besides=Besides(jurisdiction="US-TX")),
+        "recipient kind": Sought(besides=Besides(recipient_kind=RecipientKind.CLEARINGHOUSE)),
+        "policy": Sought(besides=Besides(policy="core.consent")),
+        "no such policy": Sought(besides=Besides(policy="no.such")),
+        "basis": Sought(besides=Besides(basis=Basis.DANGER)),
+        "late": Sought(besides=Besides(lateness=Lateness.LATE, now=known.middle)),
+        "nobody's": Sought(actor="nobody"),
         "bundle, no such kind": Sought(kinds=("review.confirmed",), members=(("bundle", bundle),)),
     }
 

@@ -146,6 +146,7 @@ TABLE: Final[Mapping[tuple[str, str], frozenset[CallerRole]]] = MappingProxyType
         ("GET", "/v1/grants/{grant_id}/matter"): frozenset({_AUDITOR}),
         ("GET", "/v1/matters/{record_id}/audit-bundle"): frozenset({_AUDITOR, _REVIEWER}),
         ("GET", "/v1/second-words"): _SAYERS,
+        ("GET", "/v1/second-words/{word_id}"): _SAYERS,
         ("POST", "/v1/second-words"): frozenset({_OPERATOR, _COUNSEL, _REVIEWER, _AUDITOR}),
         ("POST", "/v1/second-words/{word_id}/say"): _SAYERS,
         ("POST", "/v1/second-words/{word_id}/withdraw"): _SAYERS,

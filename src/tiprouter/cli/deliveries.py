@@ -184,9 +184,14 @@ def ask(
     except (httpx2.HTTPError, ValueError) as error:
         raise UnavailableError("The service does not answer.") from error
     if answer.status_code >= _REFUSED:
-        reasons = [str(one.get("reason")) for one in said.get("errors", [])]
-        raise RefusedError(" ".join([f"{said.get('title')}.", *(reasons or [str(said.get("detail"))])]))
+        raise refusal(said)
     return dict(said)
+
+
+def refusal(said: Mapping[str, Any]) -> RefusedError:
+    """What the service said when it refused (rule 3)."""
+    reasons = [str(one.get("reason")) for one in said.get("errors", [])]
+    return RefusedError(" ".join([f"{said.get('title')}.", *(reasons or [str(said.get("detail"))])]))
 
 
 def show(said: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from tiprouter.cli.keys import erase, keys
 from tiprouter.cli.log_keeping import register
 from tiprouter.cli.matters import register as register_matters
 from tiprouter.cli.people import people
+from tiprouter.cli.second_words import second_words
 from tiprouter.cli.signing_in import register as register_sign_in
 from tiprouter.errors import TiprouterError
 
@@ -56,6 +57,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(erase, name="erase")
 register(app, audit)
 app.add_typer(people, name="people")
+app.add_typer(second_words, name="second-words")
 register_sign_in(app)
 register_matters(audit)
 

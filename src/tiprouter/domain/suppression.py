@@ -12,15 +12,18 @@
 4. There always is such a block: the one towards the totals, in which everything grows. The cheapest one is taken:
    fewest further cells, then fewest counts withheld.
 5. What is withheld later never uncovers what was hidden before: it only leaves more tables possible.
+6. Tables that share counts are faces of one table and are told as such: `face`. What stands on none of them is told
+   nowhere, and blocks lead through it at no cost; yet its small cells are hidden as all others are, for sums and
+   differences of the faces speak of them.
 
-Not promised: anything against a reader who knows some of the people in a cell, nor about tables that share counts:
-tables published together are to be about different things.
+Not promised: anything against a reader who knows some of the people in a cell, nor about tables that share counts and
+are not faces of one: else, tables published together are to be about different things.
 
 Source: the transport of a quantity along a block is the audit of complementary suppression, e.g. Statistical Policy
 Working Paper 22 (Federal Committee on Statistical Methodology, 2005), chapter IV.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final, TypeAlias
 
@@ -51,15 +54,26 @@ def with_margins(axes: Sequence[Sequence[str]], counts: Mapping[Cell, int]) -> d
 
 
 def published(
-    axes: Sequence[Sequence[str]], counts: Mapping[Cell, int], threshold: int = THRESHOLD
+    axes: Sequence[Sequence[str]],
+    counts: Mapping[Cell, int],
+    threshold: int = THRESHOLD,
+    untold: Collection[Cell] = (),
 ) -> dict[Cell, int | None]:
-    """Every cell and margin that may be told; None where it is withheld (rules 2-4)."""
+    """Every cell and margin that may be told; None where it is withheld (rules 2-4).
+
+    `untold` are cells that are told nowhere; if they are not zero, they are withheld from the first (rule 6).
+    """
     whole = with_margins(axes, counts)
     small = [cell for cell, count in whole.items() if 0 < count < threshold]
-    withheld = set(small)
+    withheld = {*small, *(cell for cell in untold if whole[cell])}
     for cell in sorted(small, key=lambda one: (whole[one], one)):
         withheld |= _cheapest(axes, whole, cell, threshold - whole[cell], withheld)
     return {cell: None if cell in withheld else count for cell, count in whole.items()}
+
+
+def face(told: Mapping[Cell, int | None], axis: int) -> dict[Cell, int | None]:
+    """A table without one of its axes: the margins of that axis (rule 6)."""
+    return {(*at[:axis], *at[axis + 1 :]): count for at, count in told.items() if at[axis] == TOTAL}
 
 
 def _cheapest(

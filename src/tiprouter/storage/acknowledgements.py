@@ -34,9 +34,7 @@ class Acknowledgement:
     key: str | None = None
 
 
-def add(
-    tx: Connection, vault: Vault, made: Acknowledgement, owner: str, salt: bytes, proof: str | None = None
-) -> None:
+def add(tx: Connection, vault: Vault, made: Acknowledgement, owner: str, salt: bytes, proof: str | None = None) -> None:
     """Store an acknowledgement; its words are sealed under the record's (`owner`'s) key, with their `salt`.
 
     `proof` is the keyed index of what was signed.

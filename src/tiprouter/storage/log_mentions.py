@@ -11,13 +11,16 @@
 4. A page reads at most `BUNDLES_MAX` bundles that name all the words; or at most `WINDOW` entries of the kinds, or of
    all. So no question reads more, and a page may be short, even empty, and still have a next one.
 5. Pages are by index: below it, newest first; or above it, oldest first, so that whoever follows the log misses none.
+6. Agencies of a kind or a place that are few lead by what names them; many are looked for among all, as is who made
+   something happen, whom no table of bundles names, and whatever an entry does not say itself
+   (`storage/log_reasons.py`). A page reads no more for it.
 
 Not promised: that an answer is whole when somebody changed the database. These tables are no evidence, the tree is.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,7 +29,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from tiprouter.storage.among import among
+from tiprouter.storage.log_reasons import Besides, agencies, kept
 from tiprouter.storage.log_tables import log_mentions, log_spans
+from tiprouter.storage.searches import ARMS_MAX
 from tiprouter.storage.tables import log_entries
 from tiprouter.storage.treelog import EntryRow, Told
 
@@ -35,6 +40,7 @@ BUNDLE: Final = 256
 
 BUNDLES_MAX: Final = 24
 WINDOW: Final = 2_000
+ANYTHING: Final = Besides()
 _SPANS: Final = sa.table(log_spans.name, *(sa.column(one.name, sa.BigInteger) for one in log_spans.c))
 """As the sequencer writes it: times are whole microseconds already."""
 
@@ -47,7 +53,8 @@ class Sought:
     """What a question about the log's entries is about; nothing means any.
 
     An entry is of one of the `kinds`, names every one of the `ids`, and has every one of the `members` with its value.
-    `until` is not included, and neither is anything from index `below` on. `upward`: oldest first.
+    `until` is not included, and neither is anything from index `below` on. `upward`: oldest first. `actor` made it
+    happen; `besides` is what rows know of whom and what it names, and `toward` the agencies that `found` finds for it.
     """
 
     kinds: tuple[str, ...] = ()
@@ -57,6 +64,9 @@ class Sought:
     until: datetime | None = None
     below: int | None = None
     upward: bool = False
+    actor: str | None = None
+    besides: Besides = ANYTHING
+    toward: frozenset[str] | None = None
 
     @property
     def about(self) -> str | None:
@@ -65,8 +75,19 @@ class Sought:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What must stand in an entry's bytes."""
+        """What must stand in an entry's bytes, and leads to it."""
         return (*(f'"{one}"' for one in self.ids), *(f'"{name}":"{value}"' for name, value in self.members))
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """Words of which one must stand in an entry's bytes, where they are few enough to lead to it (rule 6)."""
+        few = self.toward is not None and len(self.toward) <= ARMS_MAX
+        return tuple(f'"{one}"' for one in sorted(self.toward or ())) if few else ()
+
+    @property
+    def tried(self) -> bool:
+        """Whether candidates are tried on more than what leads to them."""
+        return self.since is not None or self.until is not None or self.actor is not None or self.besides != ANYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +158,17 @@ def _add_spans(tx: Connection, spans: Sequence[dict[str, int]]) -> None:
 
 def found(tx: Connection, sought: Sought, after: int | None, limit: int) -> Found:
     """The page below index `after`, newest first; or above it, oldest first (rules 4, 5)."""
+    sought = replace(sought, toward=agencies(tx, sought.besides))
+    if sought.toward is not None and not sought.toward:
+        return Found((), None)
     low, high = _bounds(tx, sought)
     if after is not None:
         low, high = (max(low, after + 1), high) if sought.upward else (low, min(high, after))
     if low >= high:
         return Found((), None)
     way = _Way(low, high, sought.upward)
-    return _by_words(tx, sought, way, limit) if sought.words else _by_index(tx, sought, way, limit)
+    led = sought.words or sought.leading
+    return _by_words(tx, sought, way, limit) if led else _by_index(tx, sought, way, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +205,7 @@ def _bounds(tx: Connection, sought: Sought) -> tuple[int, int]:
 def _by_words(tx: Connection, sought: Sought, way: _Way, limit: int) -> Found:
     """A page of the entries that name all the words, from bundle to bundle."""
     rows: list[EntryRow] = []
-    bundles = _bundles(tx, sought.words, way)
+    bundles = _bundles(tx, sought, way)
     for part in _parts(bundles[:BUNDLES_MAX], way):
         rows += _matching(tx, sought, part.within(log_entries.c.index), way, limit + 1 - len(rows))
         if len(rows) > limit:
@@ -206,21 +231,28 @@ def _parts(bundles: Sequence[int], way: _Way) -> Iterator[_Way]:
         start = end
 
 
-def _bundles(tx: Connection, words: Sequence[str], way: _Way) -> Sequence[int]:
-    """The first bundles of the walk that name every word, one more than a page reads."""
+def _bundles(tx: Connection, sought: Sought, way: _Way) -> Sequence[int]:
+    """The first bundles of the walk that name every word, one more than a page reads; an arm for each that leads."""
+    first = sought.leading or sought.words[:1]
+    rest = sought.words if sought.leading else sought.words[1:]
+    arms = [sa.select(_naming(one, rest, way).subquery()) for one in first]
+    query: Any = sa.union(*arms) if len(arms) > 1 else arms[0]
+    return sorted(tx.execute(query).scalars(), reverse=not way.upward)[: BUNDLES_MAX + 1]
+
+
+def _naming(word: str, rest: Sequence[str], way: _Way) -> sa.Select[Any]:
     lead = log_mentions.alias("lead")
-    query = sa.select(lead.c.bundle).where(lead.c.word == words[0])
+    query = sa.select(lead.c.bundle).where(lead.c.word == word)
     query = query.where(lead.c.bundle >= way.low // BUNDLE, lead.c.bundle <= (way.high - 1) // BUNDLE)
-    for one in words[1:]:
+    for one in rest:
         too = log_mentions.alias()
         query = query.where(sa.exists().where(too.c.word == one, too.c.bundle == lead.c.bundle))
-    return tx.execute(query.order_by(way.order(lead.c.bundle)).limit(BUNDLES_MAX + 1)).scalars().all()
+    return query.order_by(way.order(lead.c.bundle)).limit(BUNDLES_MAX + 1)
 
 
 def _by_index(tx: Connection, sought: Sought, way: _Way, limit: int) -> Found:
     """A page of the entries of some kinds, or of any."""
-    timed = sought.since is not None or sought.until is not None
-    share = max(WINDOW, limit + 1) if timed else limit + 1
+    share = max(WINDOW, limit + 1) if sought.tried else limit + 1
     kind, index = log_entries.c.kind, log_entries.c.index
     arms = [
         sa.select(index.label("place")).where(*of, *way.within(index)).order_by(way.order(index)).limit(share)
@@ -229,12 +261,13 @@ def _by_index(tx: Connection, sought: Sought, way: _Way, limit: int) -> Found:
     query: Any = sa.union_all(*(sa.select(one.subquery()) for one in arms)) if len(arms) > 1 else arms[0]
     candidates = sorted(tx.execute(query).scalars(), reverse=not way.upward)[:share]
     rows: list[EntryRow] = []
-    few = 2 * limit  # often the nearest few are enough
-    for some in (candidates[:few], candidates[few:]):
-        if some:
-            rows += _matching(tx, sought, (among(tx, index, some),), way, limit + 1 - len(rows))
+    first, size = 0, 2 * limit  # often the nearest few are enough
+    while first < len(candidates):
+        some = candidates[first : first + size]
+        rows += _matching(tx, sought, (among(tx, index, some),), way, limit + 1 - len(rows))
         if len(rows) > limit:
             return Found(tuple(rows[:limit]), rows[limit - 1].index)
+        first, size = first + size, 4 * size
     return Found(tuple(rows), candidates[-1] if len(candidates) == share else None)
 
 
@@ -249,9 +282,18 @@ def _matching(
         query = query.where(log_entries.c.at >= sought.since)
     if sought.until is not None:
         query = query.where(log_entries.c.at < sought.until)
-    for one in sought.words:
+    for one in (*sought.words, *([] if sought.actor is None else [f'"actor":"{sought.actor}"'])):
         query = query.where(_holds(tx, one))
-    return [EntryRow(**row) for row in tx.execute(query.limit(limit)).mappings()]
+    if sought.leading:
+        query = query.where(sa.or_(*(_holds(tx, one) for one in sought.leading)))
+    known = replace(sought.besides, recipient_kind=None, jurisdiction=None) if sought.leading else sought.besides
+    alone = known == ANYTHING
+    rows = [EntryRow(**row) for row in tx.execute(query.limit(limit) if alone else query).mappings()]
+    if alone:
+        return rows
+    named = {row.index: {one[1:-1].decode("ascii") for one in _IDS.findall(row.entry)} for row in rows}
+    tells = kept(tx, named, sought.besides, sought.toward)
+    return [row for row in rows if row.index in tells][:limit]
 
 
 def _holds(tx: Connection, one: str) -> sa.ColumnElement[bool] | sa.TextClause:

@@ -7,7 +7,8 @@
 3. The registry is small: agencies of a kind or a place are found first. Of a few, each one's rows are taken from that
    agency's index; many are looked for among all rows, of which they have many.
 4. A place matches itself and what lies in it: `US-TX` matches `US-TX` and `US-TX-201`, never `US`.
-5. A disclosure is matched by outcome, policy, basis or bundle when one of its decisions is.
+5. A disclosure is matched by outcome, policy, basis or bundle when one of its decisions is; a decision by lateness when
+   a disclosure that rests on it is (`storage/reasons.py`).
 
 Not promised: that rows made while somebody walks are seen; they are newer than where the walk began.
 """
@@ -24,6 +25,7 @@ from tiprouter import ids
 from tiprouter.domain.lateness import ENDED_UNDELIVERED, Lateness
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind, RecordKind
+from tiprouter.storage import reasons
 from tiprouter.storage.among import among
 from tiprouter.storage.disclosures import Disclosure
 from tiprouter.storage.tables import decisions, deliveries, disclosures, recipients
@@ -34,7 +36,6 @@ WINDOW: Final = 2_000
 ARMS_MAX: Final = 32
 """So many agencies' own indexes lead at once; the rows of more are looked for among all (rule 3)."""
 
-_AT_ONCE: Final = 5_000
 _ROUNDED: Final = timedelta(milliseconds=1)
 _LATE: Final = sa.text("deliveries.state = 'delivered' AND deliveries.finished_at > deliveries.deadline")
 _UNMET: Final = sa.text("deliveries.state NOT IN ('delivered', 'cancelled')")
@@ -46,7 +47,7 @@ class Search:
     """What a question is about; None means any. `until` is not included.
 
     `policy` is a policy's id, `basis` what the facts say of the record. `person_id` and `current` are asked of
-    decisions, `state` and `lateness` of disclosures.
+    decisions, `state` of disclosures.
     """
 
     since: datetime | None = None
@@ -86,7 +87,8 @@ class _Lead:
 class _Asked:
     """A question taken apart: whose ids, what leads, and what every candidate `of` the table must meet besides.
 
-    `because` is what one of the decisions that a candidate names must meet.
+    `because` is what one of the decisions that a candidate names must meet; `told` is how a disclosure that rests on
+    the candidate stands to its deadline, as seen from a moment.
     """
 
     prefix: str
@@ -95,10 +97,11 @@ class _Asked:
     of: sa.Select[Any]
     rest: Sequence[sa.ColumnElement[bool]]
     because: Sequence[sa.ColumnElement[bool]] = ()
+    told: tuple[Lateness, datetime] | None = None
 
 
-def decision_keys(tx: Connection, wanted: Search, after: str | None, limit: int) -> Keys:
-    """The ids of the decisions that match."""
+def decision_keys(tx: Connection, wanted: Search, after: str | None, limit: int, now: datetime) -> Keys:
+    """The ids of the decisions that match; `now` decides what is overdue."""
     agencies = _agencies(tx, wanted)
     if agencies is not None and not agencies:
         return Keys((), None)
@@ -108,8 +111,10 @@ def decision_keys(tx: Connection, wanted: Search, after: str | None, limit: int)
         rest.append(decisions.c.person_id == wanted.person_id)
     if wanted.current is not None:
         rest.append(decisions.c.current == wanted.current)
-    rest += _by_reason(wanted)
-    return _page(tx, _Asked("dec", wanted, lead, sa.select(decisions.c.id), rest), after, limit)
+    rest += reasons.because(wanted.policy, wanted.basis)
+    of = sa.select(decisions.c.id, decisions.c.record_id)
+    told = None if wanted.lateness is None else (wanted.lateness, now)
+    return _page(tx, _Asked("dec", wanted, lead, of, rest, told=told), after, limit)
 
 
 def disclosure_keys(tx: Connection, wanted: Search, after: str | None, limit: int, now: datetime) -> Keys:
@@ -204,18 +209,7 @@ def _of_decisions(wanted: Search) -> list[sa.ColumnElement[bool]]:
         for name in ("outcome", "bundle")
         if getattr(wanted, name) is not None
     ]
-    return found + _by_reason(wanted)
-
-
-def _by_reason(wanted: Search) -> list[sa.ColumnElement[bool]]:
-    """What a decision rests on: a policy it names, and the basis among its facts."""
-    found = [] if wanted.policy is None else [_names(wanted.policy)]
-    return found if wanted.basis is None else [*found, decisions.c.facts["basis"].as_string() == wanted.basis.value]
-
-
-def _names(policy: str) -> sa.ColumnElement[bool]:
-    """Whether a decision names a policy: ids hold no quotes, so one stands between two."""
-    return sa.cast(decisions.c.policies, sa.Text).contains(f'"{policy}"', autoescape=True)
+    return found + reasons.because(wanted.policy, wanted.basis)
 
 
 def _agencies(tx: Connection, wanted: Search) -> list[str] | None:
@@ -240,7 +234,7 @@ def _lies_in(details: Any, place: str) -> bool:  # noqa: ANN401 - JSON
 def _page(tx: Connection, asked: _Asked, after: str | None, limit: int) -> Keys:
     """The page below `after` (rule 2)."""
     lead, share = asked.lead, max(1, WINDOW // len(asked.lead.arms))
-    tried = bool(asked.rest or asked.because)
+    tried = bool(asked.rest or asked.because or asked.told)
     if not tried:
         share = min(limit + 1, share)
     candidates, floor = _candidates(tx, lead, _range(lead.key, asked, after), share)
@@ -293,22 +287,16 @@ def _matching(tx: Connection, asked: _Asked, candidates: Sequence[str], limit: i
     while first < len(candidates) and len(found) < limit:
         some = candidates[first : first + size]
         query = asked.of.where(among(tx, key, some), *asked.rest).order_by(key.desc())
-        rows = tx.execute(query if asked.because else query.limit(limit - len(found))).all()
+        rows = tx.execute(query if asked.because or asked.told else query.limit(limit - len(found))).all()
         if asked.because:
-            met = _met(tx, sorted({one for row in rows for one in row.decisions}), asked.because)
+            met = reasons.met(tx, {one for row in rows for one in row.decisions}, asked.because)
             rows = [row for row in rows if not met.isdisjoint(row.decisions)]
+        if asked.told:
+            met = reasons.resting(tx, {row.record_id for row in rows}, *asked.told)
+            rows = [row for row in rows if row.id in met]
         found += [row[0] for row in rows]
         first, size = first + size, 4 * size
     return found[:limit]
-
-
-def _met(tx: Connection, named: Sequence[str], because: Sequence[sa.ColumnElement[bool]]) -> set[str]:
-    """Those of the decisions that meet every condition: asked by their keys, for a plan that cannot go wrong."""
-    found: set[str] = set()
-    for first in range(0, len(named), _AT_ONCE):
-        query = sa.select(decisions.c.id).where(among(tx, decisions.c.id, named[first : first + _AT_ONCE]), *because)
-        found.update(tx.execute(query).scalars())
-    return found
 
 
 def recalls_of(tx: Connection, made: Disclosure) -> list[str]:

@@ -259,9 +259,10 @@ def _log_activation(
 
 
 def _valid(tx: Transaction, digest: str, against: str) -> list[Approval]:
-    """One approval of each person: whoever approved under two credentials approved once (rule 3)."""
-    given = [approval for approval in bundles.approvals(tx, digest) if approval.against == against]
-    return list({separation.person(tx, approval.approver): approval for approval in given}.values())
+    """One approval of each person who still may call: whoever approved under two credentials approved once (rule 3)."""
+    given = [one for one in bundles.approvals(tx, digest) if one.against == against]
+    standing = [one for one in given if not separation.ended(tx, one.approver)]
+    return list({separation.person(tx, one.approver): one for one in standing}.values())
 
 
 def _row(it: Happening, bundle: Bundle) -> BundleRow:

@@ -154,7 +154,12 @@ def again(decision: Decision, engine: Engine, facts: Facts) -> Verdict:
 
 def facts_of(decision: Decision) -> Facts | None:
     """What a decision was made from; None when it has no facts, or none that can be read."""
-    return None if decision.facts is None else _read(facts_bytes(decision.facts))
+    return facts_in(decision.facts)
+
+
+def facts_in(stored: Mapping[str, Any] | None) -> Facts | None:
+    """Facts as they are stored; None when there are none, or none that can be read."""
+    return None if stored is None else _read(facts_bytes(stored))
 
 
 @lru_cache(maxsize=REMEMBERED)

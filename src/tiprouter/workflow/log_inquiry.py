@@ -9,12 +9,13 @@
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from tiprouter.storage import log_mentions, treelog
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.log_mentions import Found, Sought
-from tiprouter.workflow.accessing import seen
+from tiprouter.workflow.accessing import filters, seen
 from tiprouter.workflow.happening import Actor, Desk, happening
 
 _FILTERS: Final = {
@@ -31,7 +32,7 @@ _FILTERS: Final = {
 def page(tx: Transaction, desk: Desk, actor: Actor, sought: Sought, after: int | None, limit: int) -> Found:
     """One page, logged (rule 1)."""
     with happening(tx, desk, actor) as it:
-        found = log_mentions.found(tx, sought, after, limit)
+        found = log_mentions.found(tx, _seen_from(sought, it.now), after, limit)
         seen(it, "entries", len(found.rows), sought.about, asked=_asked(sought))
         return found
 
@@ -40,11 +41,19 @@ def taken_away(tx: Transaction, desk: Desk, actor: Actor, sought: Sought) -> Sou
     """Log that somebody takes a long answer away (rule 2); the question with its end."""
     with happening(tx, desk, actor) as it:
         seen(it, "entries.export", None, sought.about, asked=_asked(sought))
-        return replace(sought, below=treelog.size(tx))
+        return replace(_seen_from(sought, it.now), below=treelog.size(tx))
+
+
+def _seen_from(sought: Sought, now: datetime) -> Sought:
+    """The question, and the moment that what is overdue is seen from."""
+    if sought.besides.lateness is None:
+        return sought
+    return replace(sought, besides=replace(sought.besides, now=now))
 
 
 def _asked(sought: Sought) -> list[str]:
     """By which filters it was asked (rule 1); of ids only what they are of, and the first is the entry's subject."""
     found = [f"kind={one}" for one in sought.kinds] + [_FILTERS[one.partition("_")[0]] for one in sought.ids]
     found += [name if name == "bundle" else f"{name}={value}" for name, value in sought.members]
-    return sorted(found + [name for name in ("since", "until") if getattr(sought, name) is not None])
+    found += filters(replace(sought.besides, now=None))
+    return sorted(found + [name for name in ("since", "until", "actor") if getattr(sought, name) is not None])

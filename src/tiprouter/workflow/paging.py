@@ -2,7 +2,8 @@
 
 1. Claiming is one transaction: pages that nobody needs any more are settled, the others are leased, and each attempt's
    audit entry is written. Only then is anything sent, and never inside a transaction.
-2. A page is settled when its notice was acknowledged, or when what it says has not arrived has arrived.
+2. A page is settled when its notice was acknowledged, when what it says has not arrived has arrived, or when the second
+   word that it says is asked for waits no more.
 3. Finishing is one transaction, fenced by the lease: sent, or due again on the schedule of deliveries, or given up when
    its time is up or the endpoint is gone. A page that never was tried is tried once, however late it is.
 4. A worker that dies loses its lease; the page is tried again under the same id.
@@ -23,10 +24,11 @@ from tiprouter.audit.kinds import Kind
 from tiprouter.delivery.notifying import Call, Paged, PageResult
 from tiprouter.delivery.schedule import next_attempt_at
 from tiprouter.domain.notice import FAILING, UNDELIVERED, PageChannel, Severity
+from tiprouter.domain.notice_reasons import ROLL_BACK_ASKED, WORD_ASKED
 from tiprouter.domain.page import Told
 from tiprouter.domain.page_states import PAGE_DUE, PageEvent, PageState, next_page_state
 from tiprouter.domain.vocabulary import Urgency
-from tiprouter.storage import pages
+from tiprouter.storage import pages, second_words
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.notices import Raised
 from tiprouter.storage.pages import Page
@@ -82,11 +84,21 @@ def _live(it: Happening, due: Sequence[Due]) -> list[Due]:
     seen = pages.heeded_by(it.tx, [page.notice_id for page, _ in due])
     live = []
     for page, raised in due:
-        if page.notice_id in seen or (raised.reason == UNDELIVERED and pages.arrived(it.tx, raised.subject)):
+        if page.notice_id in seen or _over(it, raised):
             _move(it, page, PageEvent.SETTLE)
         else:
             live.append((page, raised))
     return live
+
+
+def _over(it: Happening, raised: Raised) -> bool:
+    """Whether what it tells of needs nobody any more; of what is not known that is never said."""
+    if raised.reason == UNDELIVERED:
+        return pages.arrived(it.tx, raised.subject)
+    if raised.reason in (WORD_ASKED, ROLL_BACK_ASKED):
+        asked = second_words.load(it.tx, raised.subject)
+        return asked is not None and not asked.waits(it.now)
+    return False
 
 
 def _batches(it: Happening, channel: PageChannel, live: Sequence[Due]) -> list[Batch]:

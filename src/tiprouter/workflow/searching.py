@@ -49,7 +49,7 @@ Question = Callable[[Transaction, Search, str | None, int, datetime], Rows[ROW]]
 
 def decisions_found(tx: Transaction, wanted: Search, after: str | None, limit: int, now: datetime) -> Rows[Decision]:
     """A page of the decisions that match."""
-    keys = searches.decision_keys(tx, wanted, after, limit)
+    keys = searches.decision_keys(tx, wanted, after, limit, now)
     known = decisions.several(tx, keys.ids)
     rows = tuple(known[one] for one in keys.ids if one in known)
     kinds = registry.kinds(tx, sorted({row.recipient_id for row in rows if row.recipient_id is not None}))

@@ -4,9 +4,12 @@
 2. Another person whose role may say it says yes, having just shown who they are. Nothing happens by that either.
 3. Whoever asked does it, by the act's own route, within the time: nobody else by their word, least of all who said it.
    A key and a roll-back take a word each; a matter may be exported again until the time is over, each time logged.
+   The word of whoever was ended since counts no more (`workflow/separation.py`, rule 7).
 4. Anybody who may ask for an act or say it takes it back, alone, at once, also after it was said.
 5. What is not one's role's is not there, exactly as what nobody ever asked.
 6. Asked, said, taken back: each leaves an entry, and the entry of what was done names the word it rests on.
+7. The house is told when one begins to wait, by ids and fixed sentences; a roll-back's is urgent. Once it was said or
+   taken back, or its time is over, nobody is paged for it any more (`workflow/paging.py`).
 
 There is no emergency in which one person does one of these over the API; `workflow/separation.py` says who is alone.
 Two who agree need a minute. What one person may at once is what sends less: suspend an agency, hold, stop, revoke.
@@ -21,6 +24,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tiprouter.audit.kinds import Kind
+from tiprouter.domain.notice_reasons import ROLL_BACK_ASKED, WORD_ASKED
 from tiprouter.domain.second_word_states import UNENDED, ByTwo, SecondWordEvent, SecondWordState, next_second_word_state
 from tiprouter.errors import ConflictError, InvalidError, NotFoundError
 from tiprouter.storage import bundles, records, registry, second_words
@@ -66,12 +70,16 @@ class RollBackAskedByYouError(OnePersonError):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Who may ask for an act and who may say yes, how long that lasts, and whether one word is for one time."""
+    """Who may ask for an act and who may say yes, how long that lasts, and whether one word is for one time.
+
+    `notice` is the reason by which the house is told that one waits.
+    """
 
     asks: frozenset[CallerRole]
     says: frozenset[CallerRole]
     lasts: timedelta
     once: bool
+    notice: str
     subject: Callable[[Transaction, str | None], str | None]
     refusal: type[OnePersonError]
 
@@ -97,6 +105,7 @@ TERMS: Final[Mapping[ByTwo, Terms]] = MappingProxyType(
             says=frozenset({_OPERATOR, _CUSTODIAN}),
             lasts=timedelta(hours=24),
             once=True,
+            notice=WORD_ASKED,
             subject=_recipient,
             refusal=KeyAskedByYouError,
         ),
@@ -105,6 +114,7 @@ TERMS: Final[Mapping[ByTwo, Terms]] = MappingProxyType(
             says=frozenset({_AUDITOR, _REVIEWER, _COUNSEL}),
             lasts=timedelta(hours=24),
             once=False,
+            notice=WORD_ASKED,
             subject=_record,
             refusal=ExportAskedByYouError,
         ),
@@ -113,6 +123,7 @@ TERMS: Final[Mapping[ByTwo, Terms]] = MappingProxyType(
             says=frozenset({_OPERATOR, _COUNSEL}),
             lasts=timedelta(hours=1),
             once=True,
+            notice=ROLL_BACK_ASKED,
             subject=_in_force,
             refusal=RollBackAskedByYouError,
         ),
@@ -121,7 +132,7 @@ TERMS: Final[Mapping[ByTwo, Terms]] = MappingProxyType(
 
 
 def ask(tx: Transaction, desk: Desk, actor: Actor, act: ByTwo, subject: str | None) -> SecondWord:
-    """Ask for another person's word (rule 1). Raises `InvalidError`."""
+    """Ask for another person's word (rules 1 and 7). Raises `InvalidError`."""
     with happening(tx, desk, actor) as it:
         terms = TERMS[act]
         if actor.role not in terms.asks:
@@ -133,6 +144,7 @@ def ask(tx: Transaction, desk: Desk, actor: Actor, act: ByTwo, subject: str | No
         made = SecondWord(it.id("wrd"), act, found, SecondWordState.ASKED, until, actor.id, it.now)
         second_words.add(tx, made)
         it.log(Kind.WORD_ASKED, _about(made) | {"until": moment(made.until)})
+        it.tell(terms.notice, made.id, None, made.until)
         return made
 
 
@@ -147,7 +159,7 @@ def say(tx: Transaction, desk: Desk, actor: Actor, word_id: str) -> SecondWord:
         terms = TERMS[found.act]
         if actor.role not in terms.says:
             raise NotFoundError
-        if found.state is not SecondWordState.ASKED or it.now >= found.until:
+        if not found.waits(it.now):
             raise WordEndedError
         require_another(it, terms.refusal, found.asked_by)
         done = replace(found, state=_next(found, SecondWordEvent.SAY), said_by=actor.id, said_at=it.now)
@@ -166,12 +178,23 @@ def withdraw(tx: Transaction, desk: Desk, actor: Actor, word_id: str) -> SecondW
         return _ended(it, found, SecondWordEvent.WITHDRAW)
 
 
-def listed(tx: Transaction, desk: Desk, actor: Actor, after: str | None, limit: int) -> Page[SecondWord]:
-    """What was asked of the acts of one's role, newest first (rule 5)."""
+def read(tx: Transaction, desk: Desk, actor: Actor, word_id: str) -> SecondWord:
+    """One of them, as it stands (rule 5). Raises `NotFoundError`."""
     with happening(tx, desk, actor) as it:
-        rows = second_words.page(tx, [act for act in TERMS if _theirs(act, actor)], after, limit + 1)
+        found = _theirs_only(it, second_words.load(tx, word_id))
+        seen(it, "second-word", 1, word_id)
+        return found
+
+
+def listed(
+    tx: Transaction, desk: Desk, actor: Actor, after: str | None, limit: int, *, waiting: bool = False
+) -> Page[SecondWord]:
+    """What was asked of the acts of one's role, newest first; all, or what still waits to be said (rule 5)."""
+    with happening(tx, desk, actor) as it:
+        acts = [act for act in TERMS if _theirs(act, actor)]
+        rows = second_words.page(tx, acts, after, limit + 1, it.now if waiting else None)
         kept = tuple(rows[:limit])
-        seen(it, "second-words", len(kept))
+        seen(it, "second-words", len(kept), asked=["waiting=true"] if waiting else None)
         return Page(kept, kept[-1].id if len(rows) > limit else None)
 
 
@@ -188,7 +211,7 @@ def require_word(it: Happening, act: ByTwo, subject: str) -> dict[str, str | boo
     for found in second_words.said(it.tx, act, subject, it.now):
         # Persons may turn out to be one later on (an account of whoever set the house up): both are compared now.
         asked, second = (separation.person(it.tx, one or me) for one in (found.asked_by, found.said_by))
-        if asked == me != second:
+        if asked == me != second and not separation.ended(it.tx, found.said_by or me):
             if terms.once:
                 _ended(it, found, SecondWordEvent.USE)
             return {"word": found.id}
@@ -204,7 +227,10 @@ def _theirs(act: ByTwo, actor: Actor) -> bool:
 
 
 def _held(it: Happening, word_id: str) -> SecondWord:
-    found = second_words.hold(it.tx, word_id)
+    return _theirs_only(it, second_words.hold(it.tx, word_id))
+
+
+def _theirs_only(it: Happening, found: SecondWord | None) -> SecondWord:
     if found is None or not _theirs(found.act, it.actor):
         raise NotFoundError
     return found

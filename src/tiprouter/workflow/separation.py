@@ -12,6 +12,8 @@
    operator's account stays one of two: then the machine's own command line gives, and waits for nobody.
 6. Another key that signs, a matter exported, a roll-back: one asks, another says yes within a time, and whoever asked
    does it (`workflow/second_words.py`). Alone as in rule 5, and only if nobody else ever had a role that may say it.
+7. A word that waits to be acted on ends with whoever said it: a credential that was revoked, or a person who may not
+   sign in any more, approves nothing. Whoever stole one was perhaps that person (`ended`).
 
 `Act.GRANT` and `Act.RELEASE` are the two that break the glass: a grant opens one whole matter to one named auditor for
 some days, a release tells police who somebody is. Both are named, logged and undone by time or by a new fact.
@@ -29,7 +31,7 @@ from typing import ClassVar, Final
 import structlog
 
 from tiprouter.audit.kinds import Kind
-from tiprouter.domain.accounts import AccountRole
+from tiprouter.domain.accounts import AccountRole, AccountState
 from tiprouter.domain.endpoint import CONFIRM_WITHIN
 from tiprouter.domain.second_word_states import ByTwo
 from tiprouter.errors import ConflictError
@@ -140,6 +142,15 @@ def behind(tx: Transaction, caller: Caller) -> str:
     """The person behind a caller (rules 2 and 3)."""
     whose = caller.recipient_id or caller.holder_id or caller.made_by
     return _house(tx) if whose is None or whose in THE_HOUSE else whose
+
+
+def ended(tx: Transaction, actor_id: str) -> bool:
+    """Whether this actor was ended, or the person in whose hands it is may not sign in (rule 7)."""
+    caller = callers.load(tx, actor_id)
+    if caller is not None and caller.revoked_at is not None:
+        return True
+    account = accounts.load(tx, actor_id if caller is None else caller.holder_id or "")
+    return account is not None and account.state is not AccountState.ACTIVE
 
 
 def operators(tx: Transaction, *, live: bool = False) -> frozenset[str]:

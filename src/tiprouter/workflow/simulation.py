@@ -24,7 +24,7 @@ from typing import Final
 from tiprouter.domain.duty import Protocol
 from tiprouter.domain.facts import Facts, Finding
 from tiprouter.domain.outcome import Verdict, verdict_of
-from tiprouter.domain.review import answered_in
+from tiprouter.domain.review import Review, answered_in
 from tiprouter.domain.vocabulary import AgeBand, Basis, Category, DutyState, Outcome, Perceived
 from tiprouter.policy.engine import Engine
 from tiprouter.storage.database import Database
@@ -163,6 +163,13 @@ async def simulate(
     return tally.result()
 
 
+def decided_by(engine: Engine, facts: Facts, review: Review | None = None) -> tuple[Verdict, Facts]:
+    """What a bundle makes of these facts, and what it kept of them: the duty rows that it has (rule 3)."""
+    rows = tuple(row for row in facts.rows if row in engine.bundle.slices)
+    kept = facts if rows == facts.rows else replace(facts, rows=rows)
+    return verdict_of(Finding(kept, None, None), engine.rule(kept), NO_RECEIPT, review), kept
+
+
 class _Tally:
     """Counts what the other bundle makes of each decision."""
 
@@ -212,11 +219,9 @@ class _Tally:
         """
         same = decision.bundle == self._engine.bundle.digest
         review = answered_in(decision.policies, decision.categories) if same else None
-        slices = self._engine.bundle.slices
-        rows = tuple(row for row in facts.rows if row in slices)
-        self._counts["rows left out"] += rows != facts.rows
-        kept = facts if rows == facts.rows else replace(facts, rows=rows)
-        return verdict_of(Finding(kept, None, None), self._engine.rule(kept), NO_RECEIPT, review)
+        verdict, kept = decided_by(self._engine, facts, review)
+        self._counts["rows left out"] += kept.rows != facts.rows
+        return verdict
 
     def _look_elsewhere(self, facts: Facts, digest: str, old: Engine | None) -> None:
         if old is None:

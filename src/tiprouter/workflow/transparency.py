@@ -4,7 +4,8 @@
    (`domain/suppression.py`); the counts themselves are kept nowhere.
 2. A quarter is counted once, when it is first asked for after it closed, and never again: two answers about it are the
    same for ever, so nothing is learnt from their difference. A later threshold is for later quarters.
-3. Counting is asked of a snapshot, so that no story waits for it; that a quarter was published stands in the log.
+3. What was decided stands beside what the other shipped bundle would have decided (`workflow/comparing.py`).
+4. Counting is asked of a snapshot, so that no story waits for it; that a quarter was published stands in the log.
 
 Not promised: that a word about the open quarter cannot be had elsewhere. Auditors see what is not withheld.
 """
@@ -19,8 +20,9 @@ from tiprouter.domain.suppression import published
 from tiprouter.errors import NotFoundError
 from tiprouter.storage import quarters
 from tiprouter.storage.database import Database, Transaction
-from tiprouter.storage.quarters import Counted, Published
+from tiprouter.storage.quarters import Counted, Decided, Published
 from tiprouter.workflow.accessing import seen
+from tiprouter.workflow.comparing import compared, in_json, places
 from tiprouter.workflow.happening import ROUTER, Desk, happening
 
 
@@ -48,28 +50,20 @@ def missing(tx: Transaction, now: datetime) -> list[Quarter]:
 
 
 async def publish(database: Database, desk: Desk) -> None:
-    """Count and publish the closed quarters that were not (rules 1-3)."""
+    """Count and publish the closed quarters that were not (rules 1-4)."""
     now = desk.now()
     for quarter in await database.read(lambda tx: missing(tx, now)):
         counts = await database.read(partial(quarters.counted, quarter=quarter, now=now))
-        tables = await asyncio.to_thread(_safe, counts, desk.small_cell)
+        decided = await database.read(partial(quarters.decided, quarter=quarter))
+        tables = await asyncio.to_thread(_safe, counts, decided, desk)
         made = Published(quarter.name, desk.small_cell, tables, now)
         await database.write(partial(_freeze, desk=desk, made=made), quietly=True)
 
 
-def _safe(counts: list[Counted], threshold: int) -> list[dict[str, Any]]:
-    return [safe(one, threshold) for one in counts]
-
-
-def safe(table: Counted, threshold: int) -> dict[str, Any]:
-    """A table as it may be told, as JSON: null where a count is withheld."""
-    axes = [sorted({cell[number] for cell in table.counts}) for number in range(len(table.axes))]
-    cells = published(axes, table.counts, threshold)
-    return {
-        "name": table.name,
-        "axes": [{"name": name, "places": places} for name, places in zip(table.axes, axes, strict=True)],
-        "cells": [{"at": list(cell), "count": count} for cell, count in sorted(cells.items())],
-    }
+def _safe(counts: list[Counted], decided: list[Decided], desk: Desk) -> list[dict[str, Any]]:
+    told = (published(places(one.counts, one.axes), one.counts, desk.small_cell) for one in counts)
+    plain = [in_json(one.name, one.axes, cells) for one, cells in zip(counts, told, strict=True)]
+    return [*plain, *compared(decided, desk.library, desk.small_cell)]
 
 
 def _freeze(tx: Transaction, desk: Desk, made: Published) -> None:

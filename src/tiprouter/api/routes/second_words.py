@@ -10,7 +10,7 @@ from tiprouter.api.idempotency import Asking, about_nobody, answer_once
 from tiprouter.api.office import Office
 from tiprouter.api.paging import answer_page
 from tiprouter.api.routes.paths import WordId
-from tiprouter.api.schemas.queries import Paging
+from tiprouter.api.schemas.queries import WordQuery
 from tiprouter.api.schemas.second_words import SecondWordBody, SecondWordList, SecondWordWanted
 from tiprouter.api.schemas.words import Nothing
 from tiprouter.storage.database import Transaction
@@ -23,14 +23,22 @@ router = APIRouter(route_class=Route, tags=["second words"])
 
 @router.get("/v1/second-words", operation_id="listSecondWords", response_model=SecondWordList)
 async def list_second_words(
-    request: Request, query: Annotated[Paging, Query()], office: Desks, actor: Caller
+    request: Request, query: Annotated[WordQuery, Query()], office: Desks, actor: Caller
 ) -> Response:
-    """What was asked of the acts of your role, newest first."""
+    """What was asked of the acts of your role, newest first; all of it, or what waits."""
     page = await office.database.write(
-        lambda tx: second_words.listed(tx, office.desk, actor, query.after, query.limit), quietly=True
+        lambda tx: second_words.listed(tx, office.desk, actor, query.after, query.limit, waiting=query.waiting),
+        quietly=True,
     )
     items = SecondWordList(items=tuple(SecondWordBody.of(one) for one in page.items))
     return answer_page(visit_of(request), query, items, page.after)
+
+
+@router.get("/v1/second-words/{word_id}", operation_id="readSecondWord", response_model=SecondWordBody)
+async def read_second_word(word_id: WordId, office: Desks, actor: Caller) -> Response:
+    """One of them: what was asked, by whom, until when, and what became of it."""
+    found = await office.database.write(lambda tx: second_words.read(tx, office.desk, actor, word_id), quietly=True)
+    return Response(SecondWordBody.of(found).rendered(), 200, None, "application/json")
 
 
 @router.post("/v1/second-words", status_code=201, operation_id="askSecondWord", response_model=SecondWordBody)

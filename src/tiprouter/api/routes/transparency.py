@@ -16,7 +16,7 @@ _KEPT: Final = {"Cache-Control": "public, max-age=3600"}
 
 @router.get("/v1/transparency", operation_id="readTransparency", response_model=TransparencyBody)
 async def read_transparency(query: Annotated[QuarterQuery, Query()], office: Desks) -> Response:
-    """Tables of one closed quarter, small counts withheld so that none can be found out."""
+    """Tables of one closed quarter, two bundles side by side; small counts withheld so that none can be found out."""
     now = office.desk.now()
     if await office.database.read(lambda tx: transparency.missing(tx, now)):
         async with office.proving:

@@ -9,12 +9,14 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from tiprouter.api.schemas.queries import INDEX_MAX, Query
-from tiprouter.api.schemas.words import Digest, Message, Moment, Some
+from tiprouter.api.schemas.words import Digest, Message, Moment, Place, Some
 from tiprouter.audit.kinds import Kind
 from tiprouter.domain.accounts import AccountRole
-from tiprouter.domain.vocabulary import Outcome
+from tiprouter.domain.lateness import Lateness
+from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind
 from tiprouter.errors import InvalidError
 from tiprouter.storage.log_mentions import Sought
+from tiprouter.storage.log_reasons import Besides
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.happening import ROUTER
 
@@ -56,6 +58,22 @@ class EntryQuery(Query):
     ] = None
     bundle: Annotated[Digest | None, Field(description="the policy bundle that it tells of")] = None
     outcome: Annotated[Outcome | None, Field(description="of those that have one")] = None
+    actor: Annotated[
+        str | None,
+        Field(pattern="^[a-z]{2,12}(_[0-9A-Z]{26})?$", description="the id of whose doing it was, as entries have it"),
+    ] = None
+    jurisdiction: Annotated[Place | None, Field(description="naming an agency of this place, or of a place in it")] = (
+        None
+    )
+    recipient_kind: Annotated[RecipientKind | None, Field(description="naming an agency of this kind")] = None
+    policy: Annotated[
+        str | None,
+        Field(pattern=r"^[a-z0-9_.-]{1,100}$", description="naming a decision that a policy of this id determined"),
+    ] = None
+    basis: Annotated[Basis | None, Field(description="naming a decision whose facts give this reason")] = None
+    lateness: Annotated[
+        Lateness | None, Field(description="naming a disclosure or recall that stands so to its deadline")
+    ] = None
 
     def limit_named(self) -> int | None:
         """The limit, when the caller named one."""
@@ -75,4 +93,6 @@ class EntryQuery(Query):
             since=self.since,
             until=self.until,
             upward=self.before is not None,
+            actor=self.actor,
+            besides=Besides(self.recipient_kind, self.jurisdiction, self.policy, self.basis, self.lateness),
         )

@@ -35,6 +35,12 @@ class Paging(Query):
     after: Annotated[Id | None, Field(description="the id the last page ended with")] = None
 
 
+class WordQuery(Paging):
+    """A page of what was asked another person's word for."""
+
+    waiting: Annotated[bool, Field(description="only what another person may still say yes to")] = False
+
+
 class SearchQuery(Paging):
     """What may be asked of decisions and of disclosures alike."""
 
@@ -53,6 +59,10 @@ class SearchQuery(Paging):
     basis: Annotated[Basis | None, Field(description="the strongest reason that the record gives for telling")] = None
     outcome: Outcome | None = None
     bundle: Annotated[Digest | None, Field(description="the policy bundle that decided")] = None
+    lateness: Annotated[
+        Lateness | None,
+        Field(description="against the disclosure's deadline; cancelled and waiting ones are none of these"),
+    ] = None
 
     def limit_named(self) -> int | None:
         """The limit, when the caller named one."""
@@ -65,7 +75,10 @@ class SearchQuery(Paging):
 
 
 class DecisionQuery(SearchQuery):
-    """A page of the decisions that match; it may be short and still have a next one."""
+    """A page of the decisions that match; it may be short and still have a next one.
+
+    Lateness is that of any disclosure that rests on it; none rests on a withheld one.
+    """
 
     person_id: Id | None = None
     current: bool | None = None
@@ -78,9 +91,6 @@ class DisclosureQuery(SearchQuery):
     """
 
     state: DeliveryState | None = None
-    lateness: Annotated[
-        Lateness | None, Field(description="against its deadline; cancelled and waiting ones are none of these")
-    ] = None
 
 
 class PeriodQuery(Message):

@@ -16,11 +16,19 @@ class QuarterQuery(Message):
     quarter: Annotated[str | None, Field(pattern=r"^[0-9]{4}-Q[1-4]$", examples=["2026-Q1"])] = None
 
 
+class DecidingBundle(Message):
+    """A policy bundle by digest; `name` is null where it is not stored."""
+
+    digest: str
+    name: str | None
+
+
 class AxisBody(Message):
-    """One axis of a table and its places; `total` is a further one."""
+    """One axis of a table and its places; `total` is a further one. `bundles` decided what outcomes it tells."""
 
     name: str
     places: tuple[str, ...]
+    bundles: tuple[DecidingBundle, ...] = ()
 
 
 class CellBody(Message):
@@ -42,6 +50,8 @@ class TransparencyBody(Message):
     """The tables of one quarter as they were published, once and for ever; `published` names all quarters there are.
 
     Counts from 1 to below the threshold are withheld, and as many others as it takes that none of those is found out.
+    Two bundles stand side by side: `decisions` as decided, `decisions_compared` as another shipped bundle would have
+    decided the same, and `decisions_changed` from which outcome to which. No difference of them tells a small count.
     """
 
     published: tuple[str, ...]
