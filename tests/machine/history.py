@@ -37,6 +37,9 @@ ROUNDS_MAX: Final = 60
 ENDED: Final = frozenset({DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.REFUSED})
 REPORTS: Final = (Outcome.REPORT, Outcome.DUTY_BLOCKED)
 
+DRAWN: Final = tuple(one for one in CHORES if one is not look_through)
+"""What a step draws from: the two that decide again are one."""
+
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """What the database counts microseconds from."""
 
@@ -94,8 +97,12 @@ class Machine(Signals, Edges, People, Desks, Recoveries):
 
     def chores(self) -> str:
         """What is due without anybody asking is done: one chore's part of it, or all of it, and nothing is missing."""
-        done = self.chore(self.chance.choice(CHORES)) if self.chance.random() < 0.5 else self.everything_due()
+        done = self._any_chore() if self.chance.random() < 0.5 else self.everything_due()
         return "something" if done else "nothing due"
+
+    def _any_chore(self) -> int:
+        drawn = self.chance.choice(DRAWN)
+        return self.chore(drawn) or (self.chore(look_through) if drawn is revisit else 0)
 
     def everything_due(self) -> int:
         """The chores, until nothing is due (rule 5)."""
