@@ -38,9 +38,10 @@ async def test_an_export_from_the_asking_to_the_file(api: Api) -> None:
     listed = (await typed(api, "counsel", "list")).split()
     assert listed[:5] == [word, "export", record, "asked", until]
     said = await typed(api, "counsel", *command.split()[1:])
-    assert re.fullmatch(rf"{word} is said; \w+ may do it until {until}: GET (\S+)\n", said), said
+    may = rf"{word} is said; \w+ may do it until {until}: tiprouter audit fetch {record} --out FILE\n"
+    assert re.fullmatch(may, said), said
     await api.service.sequencer.drain()
-    assert (await api.send("auditor", "GET", said.split()[-1])).status_code == 200
+    assert (await api.send("auditor", "GET", f"/v1/matters/{record}/audit-bundle")).status_code == 200
     assert (await typed(api, "counsel", "list")) == ""
     assert (await typed(api, "counsel", "list", "--every")).split()[3] == "said"
 

@@ -14,11 +14,6 @@ from tiprouter.cli.deliveries import at_the_door, request, show
 
 second_words = typer.Typer(help="Another person's word for a key, an export, a roll-back.", no_args_is_help=True)
 second_words.callback()(at_the_door)
-_DEEDS: Final = {
-    "key": "POST /v1/recipients/{subject}/signing-keys",
-    "export": "GET /v1/matters/{subject}/audit-bundle",
-    "roll-back": "POST /v1/bundles/rollback",
-}
 _LISTED: Final = ("id", "act", "subject", "state", "until", "asked_by", "said_by")
 
 
@@ -63,7 +58,7 @@ def ask_for_word(
 def say_word(context: typer.Context, word_id: str) -> None:
     """Say yes to what another person asked. Nothing happens by it: they do it themselves."""
     said: dict[str, Any] = request(context, "POST", f"/v1/second-words/{word_id}/say", body={})
-    deed = _DEEDS[said["act"]].format(subject=said["subject"])
+    deed = _deed(said["act"], said["subject"])
     typer.echo(f"{word_id} is said; {said['asked_by']} may do it until {said['until']}: {deed}")
 
 
@@ -72,3 +67,14 @@ def withdraw_word(context: typer.Context, word_id: str) -> None:
     """Refuse it, or take it back: what was asked or said is over at once."""
     request(context, "POST", f"/v1/second-words/{word_id}/withdraw", body={})
     typer.echo("Taken back.")
+
+
+def _deed(act: str, subject: str) -> str:
+    """By what the one who asked does it."""
+    match act:
+        case "key":
+            return f"POST /v1/recipients/{subject}/signing-keys"
+        case "export":
+            return f"tiprouter audit fetch {subject} --out FILE"
+        case _:
+            return "POST /v1/bundles/rollback"

@@ -150,7 +150,7 @@ def ended(tx: Transaction, actor_id: str) -> bool:
     if caller is not None and caller.revoked_at is not None:
         return True
     account = accounts.load(tx, actor_id if caller is None else caller.holder_id or "")
-    return account is not None and account.state is not AccountState.ACTIVE
+    return account is not None and account.state in (AccountState.SUSPENDED, AccountState.ENDED)
 
 
 def operators(tx: Transaction, *, live: bool = False) -> frozenset[str]:
