@@ -76,6 +76,15 @@ class Settings(BaseSettings):
         default="",
         description="proxies whose X-Forwarded-* and Client-Cert are believed: addresses, CIDR blocks; commas between",
     )
+    tls_certificate_file: str = Field(
+        default="",
+        description="file (PEM, with its chain) of the certificate to speak TLS with; empty leaves TLS to a proxy",
+    )
+    tls_key_file: str = Field(default="", description="file (PEM, mode 0600) of that certificate's private key")
+    tls_client_authorities_file: str = Field(
+        default="",
+        description="file of the authorities (PEM) whose client certificates callers may show; empty asks for none",
+    )
     reads_per_minute: int = Field(
         default=6_000, ge=0, le=6_000_000, description="reads a minute by one credential in one process; 0 is no limit"
     )
@@ -266,7 +275,7 @@ class Settings(BaseSettings):
     @property
     def https(self) -> bool:
         """Whether callers reach the service by https."""
-        return self.public_url.startswith("https://")
+        return self.public_url.startswith("https://") or bool(self.tls_certificate_file)
 
     @property
     def verifies(self) -> bool:

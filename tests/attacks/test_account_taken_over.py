@@ -16,6 +16,7 @@ from tiprouter.domain.accounts import AccountEvent, AccountRole, SignInWay
 from tiprouter.storage import sessions, sign_ins
 from tiprouter.storage.accounts_table import accounts
 from tiprouter.storage.accounts_table import sessions as sessions_table
+from tiprouter.storage.vault import Vault
 from tiprouter.workflow import id_tokens, local_sign_in, one_time, people, rounds, signing_in, trying
 from tiprouter.workflow.identity_provider import Client, Provider
 from tiprouter.workflow.passwords import Hasher
@@ -98,6 +99,34 @@ async def a_name_that_is_asked_for(service: Service) -> None:
         seen.append((told, verified))
     assert seen[0] == seen[1]
     assert {SignInRefusedError, ThrottledError} == set(seen[0][0])
+
+
+async def what_is_looked_up_for_a_name(service: Service) -> None:
+    """The same is asked of the database, and as much unwrapped (by a key service far away), for a name nobody has."""
+    whose = [await member(service, f"{name}@hotline.example") for name in ("one", "two", "three")]
+    seen, unwrap = [], Vault.unwrap
+    for email in (*(who.email for who in whose), "nobody@hotline.example", "other@hotline.example"):
+        asked, unwrapped = list[str](), list[str]()
+
+        def listen(*told: Any, asked: list[str] = asked) -> None:  # noqa: ANN401 - what SQLAlchemy tells
+            asked.append(told[2])
+
+        def counted(vault: Vault, owner: str, *rest: Any, unwrapped: list[str] = unwrapped) -> Any:  # noqa: ANN401
+            unwrapped.append(owner)
+            return unwrap(vault, owner, *rest)
+
+        sa.event.listen(sa.Engine, "before_cursor_execute", listen)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Vault, "unwrap", counted)
+                said = local_sign_in.Said(email, "not the password", "", "a recovery code that nobody has")
+                trying = local_sign_in.sign_in(service.database, service.desk, Hasher(CHEAP), said, f"{ABROAD}-{email}")
+                assert await refused(trying) is SignInRefusedError
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+        seen.append((asked, len(unwrapped)))
+    assert seen[0][1] > 0
+    assert [one for one in seen if one != seen[0]] == []
 
 
 async def a_reviewer_kept_out(service: Service) -> None:
@@ -256,6 +285,7 @@ STORIES: list[Story] = [
     a_session_that_was_planted,
     a_session_of_somebody_suspended,
     a_name_that_is_asked_for,
+    what_is_looked_up_for_a_name,
     a_reviewer_kept_out,
     a_recovery_code_that_guesses,
     a_state_of_somebody_else,
@@ -308,6 +338,10 @@ def _no_work_for_nobody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Hasher, "matches", matches)
 
 
+def _nobody_is_looked_up_beside(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("tiprouter.storage.accounts.beside", lambda *_: None)
+
+
 def _nobody_is_known(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sign_ins, "knows", lambda *_: False)
 
@@ -348,6 +382,7 @@ def _no_word(patch: pytest.MonkeyPatch) -> None:
         (a_session_that_was_planted, _tokens_that_stay),
         (a_session_of_somebody_suspended, _sessions_that_outlive),
         (a_name_that_is_asked_for, _no_work_for_nobody),
+        (what_is_looked_up_for_a_name, _nobody_is_looked_up_beside),
         (a_reviewer_kept_out, _nobody_is_known),
         (a_recovery_code_that_guesses, _no_waits),
         (a_state_of_somebody_else, _any_browser),

@@ -19,7 +19,7 @@ from tests.support.fictional import agency, person, tip
 from tests.support.giving import another, give
 from tests.support.reviewing import LE
 from tests.support.service import Service, open_service
-from tests.support.staff import member, redeem
+from tests.support.staff import invite, joined, member, redeem
 from tiprouter.domain.accounts import AccountEvent, AccountRole, SignInWay
 from tiprouter.domain.recipient import RecipientStatus
 from tiprouter.storage import accounts, callers
@@ -221,7 +221,18 @@ async def the_first_token_that_somebody_kept(service: Service) -> None:
     assert await service.database.read(lambda tx: callers.hold(tx, first.id)) is None
 
 
+async def somebody_invited_earlier_comes_later(service: Service) -> None:
+    """The house is whoever came first, and stays theirs: it cannot become another person beside them."""
+    early = await invite(service, "invited.first@hotline.example", AccountRole.OPERATOR)
+    first = (await member(service, "came.first@hotline.example", AccountRole.OPERATOR)).account
+    house = partial(separation.person, actor_id=ROUTER.id)
+    assert await service.database.read(house) == first.id
+    await joined(service, "invited.first@hotline.example", *early)
+    assert await service.database.read(house) == first.id
+
+
 STORIES = [
+    somebody_invited_earlier_comes_later,
     the_first_token_that_somebody_kept,
     a_credential_of_another_role,
     a_credential_that_nobody_confirms,
@@ -317,6 +328,11 @@ def _the_first_token_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "revoke", lambda *_: True)
 
 
+def _who_was_invited_first_is_the_house(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_order = accounts.ever
+    monkeypatch.setattr(accounts, "ever", lambda *asked: sorted(in_order(*asked)))
+
+
 def _nobody_is_asked_to_be_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (credentials, enrolment, key_rotation):
         monkeypatch.setattr(place, "require_fresh", lambda *_: None)
@@ -340,6 +356,7 @@ FAULTS: list[tuple[Callable[[pytest.MonkeyPatch], None], Callable[[Service], Awa
     (_one_makes_it_active, an_agency_of_ones_own),
     (_one_makes_it_active, an_agency_whose_proposal_ended),
     (_the_first_token_stays, the_first_token_that_somebody_kept),
+    (_who_was_invited_first_is_the_house, somebody_invited_earlier_comes_later),
     (_nobody_is_asked_to_be_fresh, a_session_left_open),
 ]
 

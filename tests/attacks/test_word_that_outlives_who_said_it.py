@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 
+from tests.support import granting
 from tests.support.fictional import agency
 from tests.support.giving import another, give
 from tests.support.governing import COUNSEL, gate_report
 from tests.support.service import CONFIRMER, Service, bundle
 from tests.support.staff import member
 from tiprouter.domain.accounts import AccountEvent, AccountRole
+from tiprouter.domain.grant_states import GrantState
 from tiprouter.domain.second_word_states import ByTwo
 from tiprouter.storage import bundles
 from tiprouter.workflow import credentials, governing, key_rotation, people, second_words
 from tiprouter.workflow.credentials import CallerRole, Terms
 from tiprouter.workflow.governing import LapsedError, Wish
+from tiprouter.workflow.granting import NotAnotherError
 from tiprouter.workflow.happening import Actor
 from tiprouter.workflow.second_words import SecondWordNeededError
 
@@ -69,6 +72,27 @@ async def test_nor_on_the_approval_of_somebody_who_may_not_sign_in_any_more(serv
     await told(service, people.move, her.id, AccountEvent.SUSPEND, by=CONFIRMER)
     with pytest.raises(LapsedError):
         await told(service, governing.activate, TIP_SHARING, by=COUNSEL)
+
+
+async def test_a_matter_is_not_opened_on_the_word_of_a_revoked_credential(service: Service) -> None:
+    """The first word of a grant's two was a thief's: the next one is the first, and a third opens it."""
+    asked = await granting.ask(service, await granting.matter(service, await granting.police(service)))
+    stolen, hers, third = [await credential(service, CallerRole.REVIEWER) for _ in range(2)] + [granting.REVIEWER]
+    assert (await granting.approve(service, asked.id, stolen)).state is GrantState.APPROVED
+    await told(service, credentials.revoke, stolen.id, by=CONFIRMER)
+    second = await granting.approve(service, asked.id, hers)
+    assert (second.state, second.approved_by, second.opened_by) == (GrantState.APPROVED, hers.id, None)
+    with pytest.raises(NotAnotherError):
+        await granting.approve(service, asked.id, hers)
+    assert (await granting.approve(service, asked.id, third)).state is GrantState.OPEN
+    said = [(one.kind, one.body.get("approver")) for one in await granting.logged(service, "grant.")]
+    assert said == [
+        ("grant.asked", None),
+        ("grant.approved", None),
+        ("grant.approved", None),
+        ("grant.opened", hers.id),
+    ]
+    await service.check_house()
 
 
 async def approved_by(service: Service, *everybody: Actor) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import CommandLine
 from tests.support import postgres
 from tests.support.fictional import agency
+from tests.support.papers import DAY, Authority
 from tests.support.service import OPERATOR
 from tiprouter import wiring
 from tiprouter.domain.recipient import EncryptionKey
@@ -37,6 +38,7 @@ def safe(tmp_path: Path) -> Settings:
     return Settings(
         data=tmp_path / "data",
         public_url="https://router.hotline-of-ours.org",
+        trusted_proxies="127.0.0.1",
         log_origin="log.hotline-of-ours.org/audit",
         page_webhook_url="https://pager.hotline-of-ours.org/",
         page_webhook_secret_file=str(secret),
@@ -50,7 +52,7 @@ async def found(settings: Settings, subject: str) -> Finding:
     assert findings.keys() == CHECKS.keys()
     one = findings[subject]
     assert one.found
-    assert one.remedy or one.level is Level.OK or subject == "Witness clocks"  # that one says it in one line
+    assert one.remedy or one.level is Level.OK or subject in ("Witness clocks", "Certificate")  # errors in one line
     return one
 
 
@@ -71,7 +73,8 @@ UNSAFE = [
     ("Public URL", {"public_url": "https://router.example"}, Level.FAIL),
     ("Public URL", {"allowed_hosts": "another.hotline-of-ours.org"}, Level.FAIL),
     ("Sandbox", {"sandbox": True}, Level.FAIL),
-    ("Listening", {"host": "0.0.0.0"}, Level.FAIL),  # noqa: S104 - what is refused
+    ("Listening", {"trusted_proxies": ""}, Level.FAIL),
+    ("Listening", {"host": "0.0.0.0", "trusted_proxies": ""}, Level.FAIL),  # noqa: S104 - what is refused
     ("Listening", {"host": "0.0.0.0", "trusted_proxies": "10.0.0.0/8"}, Level.OK),  # noqa: S104 - as above
     ("Listening", {"trusted_proxies": "0.0.0.0/0"}, Level.FAIL),
     ("Listening", {"metrics_host": "0.0.0.0", "metrics_port": 9}, Level.WARN),  # noqa: S104 - as above
@@ -102,6 +105,36 @@ async def test_each_unsafe_setting_is_found(
             await refuse_unsafe(changed, datetime.now(UTC))
     else:
         await refuse_unsafe(changed, datetime.now(UTC))
+
+
+OURS = "router.hotline-of-ours.org"
+CERTIFICATES = {
+    "good": ((OURS,), DAY, 90 * DAY, Level.OK),
+    "for any name below ours": (("*.hotline-of-ours.org",), DAY, 90 * DAY, Level.OK),
+    "for another name": (("other.hotline-of-ours.org",), DAY, 90 * DAY, Level.FAIL),
+    "for any name two below": (("*.org",), DAY, 90 * DAY, Level.FAIL),
+    "not yet": ((OURS,), -DAY, 90 * DAY, Level.FAIL),
+    "ended": ((OURS,), 90 * DAY, -DAY, Level.FAIL),
+    "ends soon": ((OURS,), 80 * DAY, 13 * DAY, Level.WARN),
+    "ends in time": ((OURS,), 80 * DAY, 15 * DAY, Level.OK),
+    "short and young": ((OURS,), 2 * DAY, 4 * DAY, Level.OK),
+    "short and old": ((OURS,), 5 * DAY, DAY, Level.WARN),
+}
+
+
+@pytest.mark.parametrize(("names", "old", "left", "level"), CERTIFICATES.values(), ids=CERTIFICATES)
+async def test_a_certificate_of_its_own_takes_a_proxys_place(
+    safe: Settings, tmp_path: Path, names: tuple[str, ...], old: timedelta, left: timedelta, level: Level
+) -> None:
+    """TLS here is as good as a proxy; a certificate that callers refuse, or will soon, is told."""
+    papers = Authority(tmp_path).papers(*names, begins=-old, ends=left)
+    files = {"tls_certificate_file": str(papers.certificate), "tls_key_file": str(papers.key)}
+    outside = safe.model_copy(update=files | {"host": "0.0.0.0", "trusted_proxies": ""})  # noqa: S104 - TLS is spoken
+    assert (await found(outside, "Listening")).level is Level.OK
+    assert (await found(outside, "Certificate")).level is level
+    papers.key.chmod(0o644)
+    assert (await found(outside, "Certificate")).level is Level.FAIL
+    assert (await found(outside, "Files")).level is Level.FAIL
 
 
 async def test_open_files_are_found(safe: Settings) -> None:

@@ -20,7 +20,7 @@ from tiprouter.domain.states import IllegalTransitionError
 from tiprouter.domain.throttle import PACES, QUIET, Count, Lane, counted, seconds_left, wait, worth_saying
 from tiprouter.workflow import one_time
 from tiprouter.workflow.credentials import CallerRole
-from tiprouter.workflow.passwords import Cost, Hasher, blocked
+from tiprouter.workflow.passwords import Cost, Hasher, blocked, common
 
 
 def test_every_role_of_people_is_a_role_of_callers_and_systems_are_none() -> None:
@@ -91,6 +91,16 @@ def test_a_password_is_refused_for_what_it_is_and_never_for_its_kinds_of_charact
 ) -> None:
     """Length, the blocked ones in whatever spelling, and words of its context; nothing else."""
     assert unfit(password, blocked(), ("Example Person", "casework-lead")) is why
+
+
+def test_the_thousands_that_everybody_chooses_are_refused() -> None:
+    """Ten thousand and more that are long enough to be chosen (ASVS 6.2.4 asks for 3,000), each refused as it is."""
+    listed = common()
+    assert len(listed) == len(set(listed)) > 10_000
+    assert {unfit(one, blocked(), ()) for one in listed} <= {Unfit.BLOCKED}
+    assert {"password", "12345678", "iloveyou", "trustno1", "starwars"} <= set(listed[:20])
+    assert unfit("Wonderwoman", blocked(), ()) is Unfit.BLOCKED
+    assert not any(one.startswith("#") for one in listed[:100])
 
 
 @given(st.text(min_size=16, max_size=64, alphabet="bcdfgjkqvwxz "))

@@ -87,7 +87,11 @@ async def member(
     service: Service, email: str = "reviewer@hotline.example", role: AccountRole = AccountRole.REVIEWER
 ) -> Member:
     """Somebody who was invited, has redeemed it, and may sign in; a step has passed since."""
-    account, invitation = await invite(service, email, role)
+    return await joined(service, email, *await invite(service, email, role))
+
+
+async def joined(service: Service, email: str, account: Account, invitation: str) -> Member:
+    """Somebody who was invited redeems it."""
     secret = await redeem(service, invitation)
     confirming = code_of(service, secret)
     _, recovery = await service.database.write(

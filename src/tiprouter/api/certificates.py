@@ -1,4 +1,4 @@
-"""Which client certificate did the caller show to the proxy in front? (RFC 9440, RFC 8705)
+"""Which client certificate did the caller show, to us or to the proxy in front? (RFC 9440, RFC 8705)
 
 1. A `Client-Cert` header is believed of the peers that the operator named, and of nobody else: from any other peer it
    is as if it were not there. The peer is the other end of the connection, whatever a header says about it.
@@ -6,10 +6,13 @@
    no certificate; so do two headers.
 3. Here a certificate is its SHA-256 (x5t#S256). That it is valid, and that the caller has its key, the proxy has seen
    to.
+4. Where TLS ends here (`wiring/tls.py`) the caller's is the one of the connection itself, verified in its handshake. A
+   named proxy that shows one of its own shows nobody else's by that: its caller's is in the header, or there is none.
 
 Not promised: that a trusted proxy strips what its own callers send under this name. It must (RFC 9440 section 2.4).
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -24,6 +27,9 @@ from starlette.types import Scope
 from tiprouter.errors import ConfigurationError
 
 Networks: TypeAlias = Collection[IPv4Network | IPv6Network]
+
+CONNECTED: Final = "tiprouter.certificate"
+"""Where a request's scope has the connection's own (rule 4)."""
 
 _BYTES: Final = re.compile(r":([A-Za-z0-9+/]{1,16384}={0,2}):", re.ASCII)
 
@@ -41,10 +47,20 @@ def thumbprint(der: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
 
 
+def of_connection(transport: asyncio.BaseTransport) -> str | None:
+    """The thumbprint of what the other end of a connection showed in its handshake (rule 4)."""
+    tls = transport.get_extra_info("ssl_object")
+    der = None if tls is None else tls.getpeercert(binary_form=True)
+    return None if der is None else thumbprint(der)
+
+
 def shown(scope: Scope, trusted: Networks) -> str | None:
-    """The thumbprint of the certificate that a trusted proxy vouches for (rules 1 and 2)."""
+    """The thumbprint of the caller's certificate, by a trusted proxy's word or by the connection (rules 1, 2, 4)."""
+    if not is_trusted(scope, trusted):
+        own: str | None = scope.get(CONNECTED)
+        return own
     sent = Headers(scope=scope).getlist("client-cert")
-    if len(sent) != 1 or not is_trusted(scope, trusted):
+    if len(sent) != 1:
         return None
     found = _BYTES.fullmatch(sent[0].strip())
     try:

@@ -7,6 +7,7 @@
 4. The page for people is static: no script, nothing from elsewhere.
 """
 
+import asyncio
 import html
 import json
 import threading
@@ -139,21 +140,24 @@ class Papers:
     def __init__(self, app: FastAPI) -> None:
         self._app = app
         self._lock = threading.Lock()
-        self._made: tuple[str, str] | None = None
+        self._made: tuple[bytes, bytes] | None = None
 
-    def document(self) -> str:
+    async def document(self) -> bytes:
         """The document as JSON."""
-        return self._papers()[0]
+        return (await self._at_hand())[0]
 
-    def page(self) -> str:
+    async def page(self) -> bytes:
         """The page for people."""
-        return self._papers()[1]
+        return (await self._at_hand())[1]
 
-    def _papers(self) -> tuple[str, str]:
+    async def _at_hand(self) -> tuple[bytes, bytes]:
+        return await asyncio.to_thread(self._papers) if self._made is None else self._made
+
+    def _papers(self) -> tuple[bytes, bytes]:
         with self._lock:
             if self._made is None:
                 made = document(self._app)
-                self._made = json.dumps(made, ensure_ascii=False), page(made)
+                self._made = json.dumps(made, ensure_ascii=False).encode(), page(made).encode()
             return self._made
 
 

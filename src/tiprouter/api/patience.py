@@ -1,6 +1,7 @@
 """How long may a caller take to say what it wants?
 
-1. A head must be complete within `head_seconds` of connecting, or of its first byte on a connection that is kept.
+1. A head must be complete within `head_seconds` of connecting, or of its first byte on a connection that is kept. A TLS
+   handshake before it has as long for itself (`wiring/edge.py`).
 2. The whole message must be here within `head_seconds + body_seconds`, whether anybody reads its body or not. The body
    reader asks for less and can still answer (`api/body.py`); this is what holds where it cannot.
 3. An answer that the caller does not take ends too: the connection is dropped `body_seconds` after it was full.

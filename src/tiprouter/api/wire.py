@@ -8,18 +8,24 @@
 3. A refusal is a request like any other to `api/edge.py`: same problem, same headers, same line in the log. It is never
    sent before, or instead of, the answer to an earlier request on the connection: that one is finished, then it ends.
 4. A connection that asks to become something else (`Upgrade`) is answered in HTTP/1.1 and then ended.
+5. Whoever sends a body by crumbs does not wake its reader with each: `WAKE_BYTES` of it do, or its end.
+6. Each request knows what certificate its connection was begun with (`api/certificates.py`).
 """
 
 import asyncio
 from typing import Final
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from tiprouter.api import certificates
 from tiprouter.api.headers import FAULT, HEAD_BYTES_MAX, TARGET
 
 FRAMING_BYTES_MAX: Final = 16_384
 FRAMING_TIMES: Final = 6
 """A body in chunks of one byte is framed by five times as much."""
+WAKE_BYTES: Final = 1_024
+"""The least that a limit of bodies may be: one that is too long is noticed there, and not at its deadline."""
 
 
 class Wire(HttpToolsProtocol):
@@ -28,6 +34,12 @@ class Wire(HttpToolsProtocol):
     _in_head = True
     _head_bytes = _body_bytes = _taken_bytes = 0
     _ended = False
+    _certificate: str | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Somebody is there, and showed what they showed (rule 6)."""
+        super().connection_made(transport)
+        self._certificate = certificates.of_connection(transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, within bounds (rules 1 and 2)."""
@@ -54,6 +66,7 @@ class Wire(HttpToolsProtocol):
         self._in_head, self._head_bytes = True, 0
         super().on_message_begin()
         self.scope["method"] = ""
+        self.scope[certificates.CONNECTED] = self._certificate  # type: ignore[typeddict-unknown-key]  # ours, as TARGET
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head; a trailer is dropped (rule 2)."""
@@ -69,9 +82,16 @@ class Wire(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """A part of a body."""
+        """A part of a body (rule 5)."""
         self._body_bytes += len(body)
-        super().on_body(body)
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        if len(cycle.body) >= WAKE_BYTES:
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """A message is whole; what comes next is a head."""

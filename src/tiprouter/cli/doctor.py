@@ -218,7 +218,10 @@ async def _address(settings: Settings, _now: datetime) -> Said:
         private = settings.host == "localhost"
     if private:
         return Level.OK, f"{settings.host} is reachable from this machine only.", ""
-    return Level.WARN, f"{settings.host} may be reachable from outside.", "Put a proxy that speaks TLS in front of it."
+    if settings.tls_certificate_file:
+        return Level.OK, f"{settings.host} may be reachable from outside, by TLS alone.", ""
+    mend = "Name a certificate in TIPROUTER_TLS_CERTIFICATE_FILE, or put a proxy that speaks TLS in front of it."
+    return Level.WARN, f"{settings.host} may be reachable from outside.", mend
 
 
 async def _operators(settings: Settings, _now: datetime) -> Said:

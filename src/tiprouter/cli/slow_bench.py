@@ -6,7 +6,9 @@
 2. Each is timed from its first byte until the service drops it, beside its own deadline: a head's from connecting, a
    body's from its head, an answer's from being asked for. More than `GRACE_SECONDS` after it is late.
 3. Honest callers send tips on time, whether earlier ones were answered or not: first alone, then beside the slow ones
-   for as long as the last of these may live, in turns, so that both meet the same machine.
+   for as long as the last of these may live, in turns, so that both meet the same machine. Their p50 and p99 are the
+   medians of the rounds: one round's p99 is one or two tips, and whatever else the machine did at that moment.
+4. Beside them stands what the service's process took of a processor meanwhile, which other processes hardly change.
 
 Not promised: what a thousand callers from a thousand addresses cost a network.
 """
@@ -15,12 +17,14 @@ import asyncio
 import http.client
 import itertools
 import multiprocessing
+import os
 import select
 import socket
+import statistics
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -39,7 +43,6 @@ from tiprouter.workflow.credentials import CallerRole
 
 GRACE_SECONDS: Final = 2.0
 OPEN_SECONDS: Final = 3.0
-ROUNDS: Final = 2
 START_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 _LARGE: Final = "/openapi.json"
@@ -48,6 +51,8 @@ _KINDS: Final = ("head", "body", "answer")
 _MIX: Final = ("head", "body", "answer", *("head", "body") * 4)
 _ANSWERS: Final = 10
 _NEVER: Final = float("inf")
+_CPU_AT: Final = slice(13, 15)
+"""Of /proc/PID/stat, counted from its first field: processor time as the program's and as the system's (proc(5))."""
 
 
 @dataclass(slots=True)
@@ -60,21 +65,45 @@ class Slow:
     again_at: float
 
 
-def run(slow: int, rate: float, head_seconds: float, body_seconds: float, *, as_json: bool) -> int:
-    """Print a row for each kind of slow caller and one each for the honest; 1 when a slow one was dropped late."""
+@dataclass(slots=True)
+class Honest:
+    """What honest callers waited, round by round, and what the service took of a processor meanwhile."""
+
+    waits: list[list[float]] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def round(self, pid: int) -> AsyncIterator[None]:
+        """One round's cost."""
+        before = _cpu_seconds(pid)
+        yield
+        self.cpu_seconds.append(_cpu_seconds(pid) - before)
+
+    def median(self, part: float) -> float:
+        """The median over the rounds of one quantile, in seconds."""
+        return statistics.median(quantile(waits, part) for waits in self.waits)
+
+
+def run(slow: int, rate: float, deadlines: tuple[float, float], rounds: int, *, as_json: bool) -> int:
+    """Print a row for each kind of slow caller and one each for the honest; 1 when a slow one was dropped late.
+
+    `deadlines` are the seconds for a head and for a body.
+    """
     allow_files()
-    return asyncio.run(_measure(slow, rate, head_seconds, body_seconds, as_json=as_json))
+    return asyncio.run(_measure(slow, rate, *deadlines, rounds, as_json=as_json))
 
 
-async def _measure(slow: int, rate: float, head_seconds: float, body_seconds: float, *, as_json: bool) -> int:
+async def _measure(
+    slow: int, rate: float, head_seconds: float, body_seconds: float, rounds: int, *, as_json: bool
+) -> int:
     deadlines = {"head": head_seconds, "body": body_seconds, "answer": body_seconds}
     lasts = OPEN_SECONDS + max(deadlines.values()) + GRACE_SECONDS
-    alone, beside, lives = list[float](), list[float](), list[tuple[str, float]]()
+    alone, beside, lives = Honest(), Honest(), list[tuple[str, float]]()
     async with bench_house.opened("") as house, bare_client() as post:
         machine = await bench_house.machine_of(house)
         made = await house.database.write(lambda tx: credentials.make(tx, house.desk, BENCH, CallerRole.INTAKE))
         values = house.settings.model_dump() | {"head_seconds": head_seconds, "body_seconds": body_seconds}
-        with _process(_serve, values) as (base, _):
+        with _process(_serve, values) as ((base, pid), _):
             bearer = {"Authorization": f"Bearer {made[1]}"}
             bodies = (
                 TipBody.of(bench_house.tip(house, PLACES[0], f"T-{number}", [f"caller-{number}"])).rendered()
@@ -83,10 +112,12 @@ async def _measure(slow: int, rate: float, head_seconds: float, body_seconds: fl
             honest = Caller(post, f"{base}/v1/tips", bearer, bodies)
             await honest.send()  # what the first request alone pays for
             await asyncio.to_thread(_ask_for_something_large, base)  # as above
-            for _ in range(ROUNDS):
-                alone += await _paced(honest, rate, lasts)
+            for _ in range(rounds):
+                async with alone.round(pid):
+                    alone.waits.append(await _paced(honest, rate, lasts))
                 with _process(_drip, (base, made[1], slow, deadlines)) as (_, told):
-                    beside += await _paced(honest, rate, lasts)
+                    async with beside.round(pid):
+                        beside.waits.append(await _paced(honest, rate, lasts))
                     lives += await asyncio.to_thread(_told, told)
     rows = [_row(kind, deadlines[kind], [life for one, life in lives if one == kind]) for kind in _KINDS]
     rows += [_honest("honest, alone", alone), _honest("honest, beside", beside)]
@@ -99,13 +130,21 @@ def _row(kind: str, deadline: float, lives: list[float]) -> dict[str, object]:
     told: dict[str, object] = {"who": f"slow {kind}", "count": len(lives), "deadline s": deadline, "late": late}
     for name, part in (("first s", 0.0), ("median s", 0.5), ("last s", 1.0)):
         told[name] = round(quantile(lives, part), 2)
-    return told | {"p50 ms": "-", "p99 ms": "-"}
+    return told | {"p50 ms": "-", "p99 ms": "-", "service cpu s": "-"}
 
 
-def _honest(who: str, waits: list[float]) -> dict[str, object]:
-    told: dict[str, object] = {"who": who, "count": len(waits)}
+def _honest(who: str, honest: Honest) -> dict[str, object]:
+    told: dict[str, object] = {"who": who, "count": sum(map(len, honest.waits))}
     told |= dict.fromkeys(("deadline s", "late", "first s", "median s", "last s"), "-")
-    return told | {f"p{part} ms": round(quantile(waits, part / 100) * MILLI, 1) for part in (50, 99)}
+    told |= {f"p{part} ms": round(honest.median(part / 100) * MILLI, 1) for part in (50, 99)}
+    return told | {"service cpu s": round(statistics.median(honest.cpu_seconds), 2)}
+
+
+def _cpu_seconds(pid: int) -> float:
+    """What a process took of a processor so far; its name, in brackets, may hold anything."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as told:  # noqa: PTH123 - no file but a question to the kernel
+        fields = ["", "", *told.read().rpartition(")")[2].split()]
+    return sum(map(int, fields[_CPU_AT])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _paced(honest: Caller, rate: float, seconds: float) -> list[float]:
@@ -130,7 +169,7 @@ async def _sent(honest: Caller) -> float:
 
 
 @contextmanager
-def _process(target: Any, values: object) -> Iterator[tuple[str, Connection]]:  # noqa: ANN401 - a function to spawn
+def _process(target: Any, values: object) -> Iterator[tuple[Any, Connection]]:  # noqa: ANN401 - a function to spawn
     """A process of its own: the first thing it says, and the line to it. Raises `UnavailableError`."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -155,7 +194,7 @@ def _told(line: Connection) -> list[tuple[str, float]]:
 def _serve(told: Connection, values: dict[str, Any]) -> None:
     logs.configure("critical")
     settings = Settings.model_validate(values)
-    asyncio.run(wiring.serve(settings, worker=False, ready=told.send))
+    asyncio.run(wiring.serve(settings, worker=False, ready=lambda base: told.send((base, os.getpid()))))
 
 
 def _drip(told: Connection, values: tuple[str, str, int, Mapping[str, float]]) -> None:

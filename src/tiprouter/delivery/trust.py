@@ -83,13 +83,21 @@ def open_context(trust: Trust) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cadata=trust.authorities or None)
         if trust.certificate:
-            with _as_file(trust.private_key + "\n" + trust.certificate) as path:
-                # An empty pass phrase: OpenSSL would ask the terminal for that of an encrypted key.
-                context.load_cert_chain(path, password="")
+            show(context, trust.certificate, trust.private_key)
     except (ssl.SSLError, ValueError, OSError):
         raise TrustError from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def show(context: ssl.SSLContext, certificate: str, private_key: str) -> None:
+    """Have a context show this certificate (PEM), or raise `TrustError` (rule 5)."""
+    try:
+        with _as_file(private_key + "\n" + certificate) as path:
+            # An empty pass phrase: OpenSSL would ask the terminal for that of an encrypted key.
+            context.load_cert_chain(path, password="")
+    except (ssl.SSLError, ValueError, OSError):
+        raise TrustError from None
 
 
 def _certificates(text: str) -> list[x509.Certificate]:

@@ -82,6 +82,13 @@ def named(tx: Connection, name_index: str) -> Account | None:
     return _one(tx, accounts.c.name_index == name_index)
 
 
+def beside(tx: Connection, name_index: str) -> str | None:
+    """Somebody with a password, always the same for the same name; None where nobody has one."""
+    after = accounts.c.name_index > name_index
+    query = sa.select(accounts.c.id).where(accounts.c.password.is_not(None), accounts.c.state == AccountState.ACTIVE)
+    return tx.execute(query.order_by(after.desc(), accounts.c.name_index).limit(1)).scalar_one_or_none()
+
+
 def bound(tx: Connection, subject_index: str) -> Account | None:
     """Whom an identity provider's subject was bound to."""
     return _one(tx, accounts.c.subject_index == subject_index)
@@ -99,9 +106,13 @@ def anybody(tx: Connection, role: str) -> bool:
 
 
 def ever(tx: Connection, role: str) -> list[str]:
-    """The ids of all accounts of a role that somebody signed in with or could have, oldest first."""
+    """The ids of all accounts of a role that somebody signed in with or could have, in the order of redeeming.
+
+    First those from before that was written down, by their ids.
+    """
     been = sa.or_(accounts.c.state.in_((AccountState.ACTIVE, AccountState.SUSPENDED)), accounts.c.seen_on.is_not(None))
-    return _ids(tx, accounts.c.role == role, been)
+    order = (accounts.c.redeemed_at.asc().nulls_first(), accounts.c.id)
+    return list(tx.execute(sa.select(accounts.c.id).where(accounts.c.role == role, been).order_by(*order)).scalars())
 
 
 def active(tx: Connection, role: str) -> list[str]:

@@ -34,6 +34,7 @@ accounts = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("seen_on", Moment, comment="the day, at midnight UTC, of the last request"),
     sa.Column("waits", sa.Boolean, nullable=False, server_default=sa.false(), comment="for another person's word"),
+    sa.Column("redeemed_at", Moment, comment="when its holder first had it; null before, and if nobody wrote it down"),
     sa.Index("ix_accounts_labelled", "invited_until", sqlite_where=_LABELLED, postgresql_where=_LABELLED),
     one_of("role", AccountRole),
     one_of("way", SignInWay),

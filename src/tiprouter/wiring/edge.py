@@ -2,8 +2,10 @@
 
 1. The socket is bound here, so that a taken port is one clear line.
 2. As many files as the system lets this process have are asked for: a thousand callers who wait are a thousand files,
-   and an honest one after them needs one too.
+   and an honest one after them needs one too. What is written to one of them the system holds `SEND_BYTES` of: whoever
+   asks for much and takes nothing has the rest of the answers neither made nor kept.
 3. On SIGTERM or SIGINT nothing new is taken; the rest of the stopping is `serving`'s.
+4. Where a certificate is named, nothing but TLS is spoken (`wiring/tls.py`), and a handshake has as long as a head has.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -24,16 +27,29 @@ from tiprouter.api.warming import warm
 from tiprouter.errors import ConfigurationError
 from tiprouter.settings import Settings
 from tiprouter.wiring.house import settle
+from tiprouter.wiring.tls import Shown, shown_by
 
 log = structlog.get_logger()
 
 FILES_MAX: Final = 65_536
+SEND_BYTES: Final = 131_072
+"""Linux keeps twice as much, and otherwise lets it grow to megabytes for each connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The socket to serve on, and what is shown there (rule 4); None where no TLS is spoken."""
+
+    socket: socket.socket
+    shown: Shown | None = None
 
 
 class Edge(uvicorn.Server):
     """The HTTP server; it stops on a signal and leaves the rest of the stopping to `serve` (rule 3)."""
 
-    def __init__(self, settings: Settings, office: Office, ready: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, settings: Settings, office: Office, listener: Listener, ready: Callable[[str], None] | None
+    ) -> None:
         app = build(office)
         super().__init__(
             uvicorn.Config(
@@ -52,18 +68,40 @@ class Edge(uvicorn.Server):
             )
         )
         self._host, self._ready, self._office = settings.host, ready, office
-        self._app = app
+        self._app, self._listener = app, listener
         self._warming: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start answering, say so, then build what nobody asked for yet (`api/warming.py`)."""
-        await super().startup(sockets)
+        # uvicorn knows no deadline for a handshake (rule 4): it starts without a socket, and is given the server after.
+        await super().startup(sockets or [])
+        self.servers.append(await self._listening())
         settle()
-        port = sockets[0].getsockname()[1] if sockets else 0
+        port, scheme = self._listener.socket.getsockname()[1], "https" if self._listener.shown else "http"
         log.info("service.ready", host=self._host, port=port)
         if self._ready is not None:
-            self._ready(f"http://{self._host}:{port}")
+            self._ready(f"{scheme}://{self._host}:{port}")
         self._warming = asyncio.create_task(self._warm())
+        if self._listener.shown is not None:
+            self._looking = asyncio.create_task(self._listener.shown.keep_looking())
+
+    async def _listening(self) -> asyncio.Server:
+        patience, shown = self._office.patience, self._listener.shown
+
+        def protocol() -> asyncio.Protocol:
+            return self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn itself calls it
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        return await asyncio.get_running_loop().create_server(
+            protocol,
+            sock=self._listener.socket,
+            backlog=self.config.backlog,
+            ssl=None if shown is None else shown.context,
+            ssl_handshake_timeout=None if shown is None else patience.head_seconds,
+            ssl_shutdown_timeout=None if shown is None else patience.head_seconds,
+        )
 
     async def _warm(self) -> None:
         await warm(self._app)
@@ -84,6 +122,8 @@ class Edge(uvicorn.Server):
     def stop(self) -> None:
         """Take nothing new; who waits for an inbox is answered now."""
         self.should_exit = True
+        if self._looking is not None:
+            self._looking.cancel()
         self._office.porch.closing.set()
 
 
@@ -98,15 +138,17 @@ def allow_files() -> int:
 
 
 @contextmanager
-def listen(settings: Settings) -> Iterator[socket.socket]:
-    """The socket to serve on (rules 1 and 2)."""
+def listen(settings: Settings) -> Iterator[Listener]:
+    """What to serve on (rules 1, 2 and 4). Raises `ConfigurationError`."""
     allow_files()
+    shown = shown_by(settings)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # With the protocol named, asyncio sends what it writes at once (TCP_NODELAY); a lone caller waits 40 ms less.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)  # each connection has it from here
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:
             raise ConfigurationError("The address to listen on is taken or not this machine's.") from error
-        yield listener
+        yield Listener(listener, shown)

@@ -2,8 +2,9 @@
 
 1. One at a time (`storage/keeping.py`). On a start the post is taken when it is free, and the log is looked through
    before anything is served; a log that was changed or set back stops the start.
-2. Otherwise the process stands by: it serves, and asks for the post every `AGAIN_SECONDS`. When it gets it, its own
-   copy of the log is brought up to date first, and whatever is wrong then stops the service loudly.
+2. Otherwise the process stands by: it serves, asks for the post every `AGAIN_SECONDS`, and every `FOLLOW_SECONDS`
+   brings its own copy of the log up to date, so that taking over takes no longer the longer it stood by, and one more
+   folder remembers the log. Whatever is wrong with the log stops the service loudly, then or when it gets the post.
 3. A keeper that lost its session stops growing the log and stands by again.
 4. Told to stop, it brings the log up to date, and then lets go of the post.
 """
@@ -22,7 +23,8 @@ from tiprouter.workflow.witnessing import Witnesses, addresses
 
 log = structlog.get_logger()
 
-AGAIN_SECONDS: Final = 2.0
+AGAIN_SECONDS: Final = 0.5
+FOLLOW_SECONDS: Final = 5.0
 
 
 class LogKeeper:
@@ -31,19 +33,29 @@ class LogKeeper:
     def __init__(self, house: House, post: Post) -> None:
         self._house, self._post = house, post
         self._sequencer: Sequencer | None = None
+        self._follower = self._another()
+        self._followed_at = -FOLLOW_SECONDS
         self._stopping = asyncio.Event()
 
     async def begin(self) -> bool:
-        """Take the post if it is free (rule 1); whether it was. Raises `LogRefusedError`."""
-        house = self._house
+        """Take the post if it is free (rule 1); whether it was. Raises `LogRefusedError`, `UnavailableError`."""
         if not await self._post.take():
             return False
-        sequencer = Sequencer(house.database, house.desk, house.signer, house.settings.log_folder)
-        await sequencer.start()
+        sequencer = self._another()
+        try:
+            await sequencer.start()
+        except OSError as error:
+            reason = (error.strerror or "no reason given").lower()
+            raise UnavailableError(f"The log's folder cannot be written ({reason}).") from error
         self._sequencer = sequencer
         # Whoever collects these lines has the key from elsewhere than the log's own folder.
-        log.info("log.opened", vkey=house.signer.vkey)
+        log.info("log.opened", vkey=self._house.signer.vkey)
         return True
+
+    def _another(self) -> Sequencer:
+        """A sequencer as after a start: it knows what the folder and the database say, and nothing else."""
+        house = self._house
+        return Sequencer(house.database, house.desk, house.signer, house.settings.log_folder)
 
     async def run(self) -> None:
         """Keep the log whenever this process has the post (rules 2 to 4)."""
@@ -59,11 +71,23 @@ class LogKeeper:
             if not standing_by:
                 log.info("log.standing-by")
                 standing_by = True
+            await self._follow()
             await self._pause()
 
     def stop(self) -> None:
         """Bring the log up to date, then end."""
         self._stopping.set()
+
+    async def _follow(self) -> None:
+        """Bring the own copy up to date while another keeps the log (rule 2). Raises `LogRefusedError`."""
+        now = asyncio.get_running_loop().time()
+        if now - self._followed_at < FOLLOW_SECONDS:
+            return
+        self._followed_at = now
+        try:
+            await self._follower.follow()
+        except (UnavailableError, OSError) as error:
+            log.warning("log.behind", error=type(error).__name__)
 
     async def _keep(self) -> None:
         """Grow the log until told to stop, or until the post is another's."""

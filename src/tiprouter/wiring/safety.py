@@ -8,6 +8,7 @@
 Not promised: that what was safe at the start stays so, nor that a proxy in front does what it is trusted to do.
 """
 
+import asyncio
 import ipaddress
 import stat
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +21,7 @@ from tiprouter.domain.notice import Severity
 from tiprouter.domain.retention import SIX_YEARS, Retained, too_short
 from tiprouter.errors import ConfigurationError, TiprouterError
 from tiprouter.settings import Settings
-from tiprouter.wiring import surroundings
+from tiprouter.wiring import surroundings, tls
 from tiprouter.wiring.findings import Finding, Level, Said
 from tiprouter.wiring.keeping import retention_of
 from tiprouter.wiring.paging import hook_of, mailbox_of, routing_of
@@ -95,12 +96,11 @@ async def _sandbox(settings: Settings, _now: datetime) -> Said:
 
 
 async def _listening(settings: Settings, _now: datetime) -> Said:
-    if not _on_loopback(settings.host) and not settings.trusted_proxies:
-        return (
-            Level.FAIL,
-            f"{settings.host} is reachable from outside without TLS: tokens and tips could be read on the way.",
-            "Listen on loopback, or name the proxy that speaks TLS in TIPROUTER_TRUSTED_PROXIES.",
-        )
+    if not settings.tls_certificate_file and not settings.trusted_proxies:
+        mend = "Name a certificate in TIPROUTER_TLS_CERTIFICATE_FILE, or your proxy in TIPROUTER_TRUSTED_PROXIES."
+        if _on_loopback(settings.host):
+            return Level.FAIL, "neither TLS nor a proxy: all who come by way of one count as one address.", mend
+        return Level.FAIL, f"{settings.host} is reachable without TLS: tokens and tips can be read on the way.", mend
     if _trusts_all(settings.trusted_proxies):
         return (
             Level.FAIL,
@@ -116,10 +116,15 @@ async def _listening(settings: Settings, _now: datetime) -> Said:
     return Level.OK, f"{settings.host}, trusted proxies: {settings.trusted_proxies or 'none'}.", ""
 
 
+async def _certificate(settings: Settings, now: datetime) -> Said:
+    return await asyncio.to_thread(tls.judged, settings, now)
+
+
 async def _files(settings: Settings, _now: datetime) -> Said:
     keys = settings.data / "keys"
     looked_at = [settings.data, *(sorted(keys.rglob("*")) if keys.is_dir() else ())]
-    looked_at += [Path(one) for one in (settings.page_webhook_secret_file, settings.page_smtp_password_file) if one]
+    secrets = (settings.page_webhook_secret_file, settings.page_smtp_password_file, settings.tls_key_file)
+    looked_at += [Path(one) for one in secrets if one]
     open_ones = [one for one in looked_at if one.exists() and stat.S_IMODE(one.stat().st_mode) & _OTHERS]
     if open_ones:
         names = ", ".join(str(one) for one in open_ones)
@@ -212,6 +217,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "Public URL": _public_url,
     "Sandbox": _sandbox,
     "Listening": _listening,
+    "Certificate": _certificate,
     "Files": _files,
     "Paging": _paging,
     "Witnesses": _witnesses,

@@ -10,7 +10,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,7 +29,7 @@ from tiprouter.errors import TiprouterError
 from tiprouter.settings import Settings
 from tiprouter.storage.keeping import keeping_the_log
 from tiprouter.storage.waking import waking
-from tiprouter.wiring.edge import Edge, listen
+from tiprouter.wiring.edge import Edge, Listener, listen
 from tiprouter.wiring.force import bring_into_force, keep_first_credential
 from tiprouter.wiring.house import House, now, open_house, settle
 from tiprouter.wiring.log_keeper import LogKeeper
@@ -74,7 +73,7 @@ async def _run_parts(
     house: House,
     keeper: LogKeeper | None,
     worker: Worker | None,
-    listener: socket.socket,
+    listener: Listener,
     ready: Callable[[str], None] | None,
 ) -> None:
     running = {name: part for name, part in (("worker", worker), ("sequencer", keeper)) if part is not None}
@@ -94,12 +93,12 @@ async def _run_parts(
         hosts=house.settings.hosts,
         https=house.settings.https,
         subdomains=house.settings.hsts_subdomains,
-        public_url=house.settings.public_url.rstrip("/") or f"http://{house.settings.host}:{house.settings.port}",
+        public_url=_own_url(house.settings),
         trusted_proxies=certificates.networks(house.settings.trusted_proxies),
         front=front_of(house.settings, house.desk),
     )
-    edge = Edge(house.settings, office, ready)
-    serving = asyncio.create_task(edge.serve(sockets=[listener]))
+    edge = Edge(house.settings, office, listener, ready)
+    serving = asyncio.create_task(edge.serve())
     await asyncio.wait({serving, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
     edge.stop()
     await serving
@@ -108,6 +107,11 @@ async def _run_parts(
     for name, part in running.items():
         part.stop()
         await parts[name]
+
+
+def _own_url(settings: Settings) -> str:
+    scheme = "https" if settings.https else "http"
+    return settings.public_url.rstrip("/") or f"{scheme}://{settings.host}:{settings.port}"
 
 
 def bounds_of(settings: Settings) -> Bounds:

@@ -3,7 +3,7 @@
 1. An auditor asks for themselves, counsel for an auditor they name: one record, a reason, and until when, at most
    fourteen days.
 2. Two other people approve: reviewers or counsel, not the one who asked, and not the same one twice. Only then is it
-   open.
+   open. Where the first of them may not call any more by then, theirs is no word, and the next one is the first.
 3. Anybody who may approve, whoever asked and the auditor may revoke it; it ends at once, before the next read.
 4. It ends by itself at its time: a read asks the clock, and a chore writes it down.
 5. Every step leaves an entry in the transaction that takes it. The reason is sealed, and committed to in the log.
@@ -35,7 +35,7 @@ from tiprouter.workflow.accessing import seen
 from tiprouter.workflow.credentials import CallerRole
 from tiprouter.workflow.happening import ROUTER, Actor, Desk, Happening, happening, moment
 from tiprouter.workflow.inquiry import Page
-from tiprouter.workflow.separation import Act, OnePersonError, require_another
+from tiprouter.workflow.separation import Act, OnePersonError, ended, require_another
 
 AT_ONCE: Final = 100
 _APPROVERS: Final = frozenset({CallerRole.REVIEWER.value, CallerRole.COUNSEL.value})
@@ -95,10 +95,11 @@ def approve(tx: Transaction, desk: Desk, actor: Actor, grant_id: str) -> Grant:
         made = _held(it, grant_id)
         if made.state not in (GrantState.ASKED, GrantState.APPROVED):
             raise GrantEndedError
-        require_another(it, NotAnotherError, made.asked_by, made.approved_by, made.auditor)
+        stands = made.approved_by is not None and not ended(tx, made.approved_by)
+        require_another(it, NotAnotherError, made.asked_by, made.approved_by if stands else None, made.auditor)
         state = next_grant_state(made.state, GrantEvent.APPROVE)
-        if state is GrantState.APPROVED:
-            done = replace(made, state=state, approved_by=actor.id, approved_at=it.now)
+        if not stands:
+            done = replace(made, state=GrantState.APPROVED, approved_by=actor.id, approved_at=it.now)
             it.log(Kind.GRANT_APPROVED, about(done))
         else:
             done = replace(made, state=state, opened_by=actor.id, opened_at=it.now)
@@ -124,11 +125,11 @@ def revoke(tx: Transaction, desk: Desk, actor: Actor, grant_id: str) -> Grant:
 def expire_grants(tx: Transaction, desk: Desk) -> int:
     """A chore: write down that grants are over (rule 4); how many were."""
     with happening(tx, desk, ROUTER) as it:
-        ended = grants.over(tx, it.now, AT_ONCE)
-        for made in ended:
+        over = grants.over(tx, it.now, AT_ONCE)
+        for made in over:
             _store(it, replace(made, state=next_grant_state(made.state, GrantEvent.EXPIRE), ended_at=made.until))
             it.log(Kind.GRANT_EXPIRED, about(made) | {"state": made.state.value})
-        return len(ended)
+        return len(over)
 
 
 def show(tx: Transaction, desk: Desk, actor: Actor, grant_id: str) -> Shown:

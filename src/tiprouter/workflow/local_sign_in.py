@@ -1,6 +1,7 @@
 """How does somebody sign in with a password and a one-time code, and how do they come to have them?
 
-1. Both are always asked for. Which of name, password and code was wrong is never told, nor is it in the time it takes.
+1. Both are always asked for. Which of name, password and code was wrong is never told, nor is it in the time it takes:
+   for a name that nobody has, what belongs to somebody else is looked up and unwrapped, and thrown away.
 2. An invitation is good once and for 72 hours. Redeeming it chooses a password and shows the one-time secret; a code of
    that secret confirms it, and only then is the account active and the invitation gone. Until then it may be redeemed
    again, by whoever holds it.
@@ -87,10 +88,13 @@ def _begin(tx: Transaction, desk: Desk, said: Said, source: str) -> tuple[Try, M
         index = name_index(desk, said.name)
         account = accounts.named(tx, index)
         usable = account is not None and _usable(account)
+        beside = accounts.beside(tx, index)
+        asked = account.id if usable and account is not None else beside
         digest = one_time.recovery_digest(said.recovery)
-        certain = bool(said.recovery) and account is not None and accounts.has_recovery(tx, account.id, digest)
+        certain = bool(said.recovery) and accounts.has_recovery(tx, "" if account is None else account.id, digest)
         tried = begin_try(it, Who(index, source, account), certain=certain)
-        return tried, accounts.means(tx, desk.vault, account.id) if usable and account is not None else None
+        means = None if asked is None else accounts.means(tx, desk.vault, asked)
+        return tried, means if usable else None
 
 
 def _finish(
@@ -198,7 +202,7 @@ def invited_by_digest(it: Happening, digest: str, way: SignInWay) -> Account | N
 def redeemed(it: Happening, account: Account, subject_index: str | None = None) -> None:
     """The invitation is gone, the account active."""
     state = next_account_state(account.state, AccountEvent.REDEEM)
-    accounts.change(it.tx, account.id, state=state, invitation=None, subject_index=subject_index)
+    accounts.change(it.tx, account.id, state=state, invitation=None, subject_index=subject_index, redeemed_at=it.now)
     said = {"account": account.id, "role": account.role.value, "way": account.way.value}
     it.log(Kind.ACCOUNT_REDEEMED, said)
     if account.role is AccountRole.OPERATOR:

@@ -4,6 +4,8 @@
 2. Two at a time in one process, the others wait, and no more than 32 of them: a flood of tries takes 128 MiB and no
    more, and is refused beyond that.
 3. Where there is nothing to compare with, the same work is done: who is not there takes as long as who is.
+4. What everybody tries first is two lists: the 11,611 most frequent of leaked passwords (`common-passwords.txt`, where
+   they are from stands in it), and our own of what people here would try beside them (`blocked-passwords.txt`).
 """
 
 import asyncio
@@ -25,7 +27,8 @@ SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
 _AT_ONCE: Final = 2
 _WAITING_MAX: Final = 32
-_BLOCKED: Final = Path(__file__).with_name("blocked-passwords.txt")
+_OURS: Final = Path(__file__).with_name("blocked-passwords.txt")
+_COMMON: Final = Path(__file__).with_name("common-passwords.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +87,10 @@ class Hasher:
 
 @lru_cache
 def blocked() -> frozenset[str]:
-    """The passwords that everybody tries first, in lower case."""
-    return frozenset(_BLOCKED.read_text(encoding="utf-8").casefold().split())
+    """The passwords that everybody tries first, in lower case (rule 4)."""
+    return frozenset(_OURS.read_text(encoding="utf-8").casefold().split()) | frozenset(common())
+
+
+def common() -> list[str]:
+    """The most frequent of leaked passwords, the most frequent first; what stands above them in the file is no list."""
+    return _COMMON.read_text(encoding="utf-8").partition("\n\n")[2].casefold().split()

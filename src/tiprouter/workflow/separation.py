@@ -5,7 +5,7 @@
 2. Persons are compared, not credentials. Somebody who signed in is their account, in every session. A credential or a
    client is its holder's account where it names one, otherwise the person's who made it and saw its secret.
 3. All that one agency holds is one person. So is the house: what its first start made, what was made on its machine,
-   and what nobody knows the maker of, are the person's whose operator account was the first.
+   and what nobody knows the maker of, are the person's whose operator account was the first to be redeemed.
 4. Who gives somebody a credential, a client, its keys, an account or an agency's entry gives what they could use
    themselves: it waits until another operator confirms it. What is of the giver's own role and person does not.
 5. Only where there never was another operator does one give it alone, and the log says `alone`. Who ends the other

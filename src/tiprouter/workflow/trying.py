@@ -57,7 +57,7 @@ class Try:
 def begin_try(it: Happening, who: Who, *, certain: bool = False) -> Try:
     """Count a try (rules 1-3); `certain` is one that brings what cannot be guessed. Raises `ThrottledError`."""
     account = who.account
-    known = account is not None and sign_ins.knows(it.tx, account.id, who.source)
+    known = sign_ins.knows(it.tx, "" if account is None else account.id, who.source)  # asked of nobody too (rule 3)
     own_lane = Lane.KNOWN if known else Lane.NAME
     own = f"known:{account.id}:{who.source}" if known and account is not None else f"name:{who.name}"
     if certain and account is not None:

@@ -1,6 +1,5 @@
 """Where does one read what the service promises?"""
 
-import asyncio
 import base64
 import hashlib
 from typing import Any, Final
@@ -25,10 +24,10 @@ HEADERS: Final = {"Content-Security-Policy": _policy(documentation.STYLE)}
 @router.get("/openapi.json", operation_id="readDocument", response_model=dict[str, Any])
 async def read_document(request: Request) -> Response:
     """This document."""
-    return Response(await asyncio.to_thread(request.app.state.papers.document), 200, None, "application/json")
+    return Response(await request.app.state.papers.document(), 200, None, "application/json")
 
 
 @router.get("/docs", operation_id="readPage", response_class=HTMLResponse)
 async def read_page(request: Request) -> Response:
     """The routes, for people."""
-    return HTMLResponse(await asyncio.to_thread(request.app.state.papers.page), 200, dict(HEADERS))
+    return HTMLResponse(await request.app.state.papers.page(), 200, dict(HEADERS))
