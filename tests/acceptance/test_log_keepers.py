@@ -1,5 +1,6 @@
 """The log goes on whoever keeps it, and refuses to go on from a history that was changed."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from tests.support import postgres
 from tests.support.fictional import agency, grant, person, tip
-from tests.support.service import OPERATOR, ORIGIN, Service
+from tests.support.service import OPERATOR, ORIGIN, Service, open_service
 from tiprouter.audit import folder
 from tiprouter.audit.checkpoint import open_checkpoint, read_unverified
 from tiprouter.audit.entry import compose, parse
@@ -22,7 +23,7 @@ from tiprouter.audit.tiles import TILE_WIDTH, Tile
 from tiprouter.audit.verify import verify_folder
 from tiprouter.delivery.attempts import AttemptResult
 from tiprouter.domain.vocabulary import RecipientKind
-from tiprouter.errors import ConfigurationError, ConflictError
+from tiprouter.errors import ConfigurationError, ConflictError, UnavailableError
 from tiprouter.storage import log_mentions, outbox, treelog
 from tiprouter.storage.database import Transaction, open_database
 from tiprouter.storage.keeping import keeping_the_log
@@ -327,3 +328,43 @@ async def test_a_second_keeper_of_one_data_folder_is_refused_until_the_first_end
                 pass
     async with keeping_the_log(url, lock):
         pass
+
+
+FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full', MESSAGE = 'could not extend file'; END $$"""
+
+
+async def test_a_database_whose_disk_is_full_is_waited_for(postgres_url: str, tmp_path: Path) -> None:
+    """Entries are copied in past SQLAlchemy, and what PostgreSQL says then is still no defect; nothing is lost."""
+    url = await postgres.new_database(postgres_url)
+    async with open_service(url, tmp_path) as service:
+        await service.database.write(makes(service, 3))
+        refusing = "CREATE TRIGGER full_disk BEFORE INSERT ON log_entries EXECUTE FUNCTION full_disk()"
+        await service.database.write(lambda tx: [tx.exec_driver_sql(one) for one in (FULL, refusing)])
+        with pytest.raises(UnavailableError):
+            await service.sequencer.drain()
+        await service.database.write(lambda tx: tx.exec_driver_sql("DROP TRIGGER full_disk ON log_entries"))
+        await service.check_house()
+        told = await service.rows("select count(*) from log_entries where kind = 'access'")
+        assert (told, await service.rows("select count(*) from outbox")) == ([(3,)], [(0,)])
+    await postgres.drop_database(url)
+
+
+async def test_a_folder_whose_disk_is_full_holds_nobody_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log goes on in the database; once there is room again the folder gets all that it lacks."""
+    await service.check_house()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folder, "publish", full)
+        for _ in range(3):
+            await service.database.write(makes(service, TILE_WIDTH))
+            await service.sequencer._pass()  # noqa: SLF001 - one turn of `run`, which takes a second each
+    sizes = "select max(size) from log_checkpoints"
+    before = await service.rows(sizes)
+    await service.database.write(makes(service, 3))
+    await service.check_house()
+    assert [(report.size,) for report in (await service.check_house(),)] == await service.rows(sizes)
+    assert before < await service.rows(sizes)

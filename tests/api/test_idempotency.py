@@ -2,12 +2,24 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
-from tests.api.calling import Api, agency, case, grant, tip, until
+from tests.api.calling import Api, agency, case, grant, running, tip, until
+from tests.support import postgres
+from tests.support.service import open_service
+from tiprouter.api import idempotency
+from tiprouter.api.idempotency import about_nobody, answer_once
+from tiprouter.storage.answers import Asked
 from tiprouter.storage.columns import metadata
-from tiprouter.storage.database import Transaction
+from tiprouter.storage.database import PostgresDatabase, Transaction, open_database
+from tiprouter.workflow.once import Answer
 
 
 async def test_a_replay_is_the_first_answer_byte_for_byte_and_changes_nothing(api: Api) -> None:
@@ -75,27 +87,107 @@ async def test_a_refusal_is_not_remembered(api: Api) -> None:
     assert (await api.send("intake", "POST", "/v1/tips", tip(), key)).status_code == 201
 
 
-async def test_the_same_request_at_once_waits_for_the_first(api: Api) -> None:
-    """While the first is being answered the second is 409 with Retry-After; afterwards it is a replay."""
-    begun, go_on = threading.Event(), threading.Event()
+@asynccontextmanager
+async def begun(api: Api, key: dict[str, str], body: dict[str, Any]) -> AsyncIterator[asyncio.Task[httpx2.Response]]:
+    """A tip that is being answered while inside: its person's row is somebody else's until then."""
+    held, go_on = threading.Event(), threading.Event()
 
-    def holding(_tx: Transaction) -> None:
-        begun.set()
-        go_on.wait(5)
+    def holding(tx: Transaction) -> None:
+        if tx.dialect.name == "postgresql":
+            tx.exec_driver_sql("LOCK TABLE persons IN EXCLUSIVE MODE")
+            held.set()
+            return
+        held.set()
+        go_on.wait(20)
 
-    held = asyncio.create_task(api.service.database.write(holding))
-    await asyncio.to_thread(begun.wait, 5)
-    key = {"Idempotency-Key": "at-once"}
-    first = asyncio.create_task(api.send("intake", "POST", "/v1/tips", tip(), key))
-    await until(lambda: api.office.in_flight)
-    second = await api.send("intake", "POST", "/v1/tips", tip(), key)
-    assert (second.status_code, second.headers["retry-after"]) == (409, "1")
-    assert second.json()["type"] == "urn:tiprouter:problem:in-flight"
-    go_on.set()
-    await held
+    other = open_database(api.service.url)
+    async with AsyncExitStack() as stack:
+        if isinstance(other, PostgresDatabase):
+            connection = await stack.enter_async_context(other._engine.connect())  # noqa: SLF001 - held open over a wait
+            await connection.run_sync(holding)
+            free = connection.rollback
+        else:
+            story = asyncio.create_task(api.service.database.write(holding))
+
+            async def free() -> None:
+                go_on.set()
+                await story
+
+        await asyncio.to_thread(held.wait, 5)
+        first = asyncio.create_task(api.send("intake", "POST", "/v1/tips", body, key))
+        try:
+            await until(lambda: api.office.in_flight, 30)
+            yield first
+        finally:
+            await free()
+            await first
+    await other.close()
+
+
+async def test_the_same_request_at_once_is_told_to_come_back(either: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first is being answered for long the second is 409 with Retry-After; afterwards it is a replay."""
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS", 0.05)
+    key, body = {"Idempotency-Key": "at-once"}, tip()
+    async with begun(either, key, body) as first:
+        second = await either.send("intake", "POST", "/v1/tips", body, key)
+        assert (second.status_code, second.headers["retry-after"]) == (409, "1")
+        assert second.json()["type"] == "urn:tiprouter:problem:in-flight"
     assert (await first).status_code == 201
+    assert not either.office.in_flight
+    assert (await either.send("intake", "POST", "/v1/tips", body, key)).content == (await first).content
+
+
+async def test_the_same_request_at_once_waits_for_the_firsts_answer(
+    either: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several that come while it is being made all get it: nobody has to ask again, and it is made once."""
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS", 20.0)
+    key, body = {"Idempotency-Key": "waiting"}, tip()
+    async with begun(either, key, body) as first:
+        more = [asyncio.create_task(either.send("intake", "POST", "/v1/tips", body, key)) for _ in range(3)]
+        await asyncio.wait(more, timeout=0.2)
+        assert not any(one.done() for one in more)
+    answers = [await one for one in more]
+    assert {(one.status_code, one.content) for one in answers} == {(201, (await first).content)}
+    assert all(one.headers["idempotent-replayed"] == "true" for one in answers)
+    assert (await either.counts())["records"] == 1
+
+
+async def test_a_refused_first_leaves_the_one_that_waited_to_be_told(api: Api) -> None:
+    """What was refused is not stored: the next in line is a first one itself, and is refused for itself."""
+    key, body = {"Idempotency-Key": "refused"}, tip(signaled_at="2030-01-01T00:00:00Z")
+    async with begun(api, key, body) as first:
+        second = asyncio.create_task(api.send("intake", "POST", "/v1/tips", body, key))
+        await asyncio.wait([second], timeout=0.1)
+    assert ((await first).status_code, (await second).status_code) == (422, 422)
     assert not api.office.in_flight
-    assert (await api.send("intake", "POST", "/v1/tips", tip(), key)).content == (await first).content
+
+
+async def test_another_process_is_told_before_it_does_any_work(tmp_path: Path, postgres_url: str) -> None:
+    """Two edges on one PostgreSQL: while one answers the other tells no story, and then it has the same answer."""
+    url = await postgres.new_database(postgres_url, migrated=True)
+    key, body, told = {"Idempotency-Key": "two-edges"}, tip(), list[int]()
+    async with open_service(url, tmp_path) as service, running(service) as here:
+        other = open_database(url)
+        there = replace(here.office, database=other, in_flight={})
+        asked = Asked("cal_x", "POST /v1/tips", "00" * 32, "11" * 32)
+
+        def story(tx: Transaction) -> Answer:
+            told.append(len(told))
+            return about_nobody(tx, here.office), 201, b"{}"
+
+        async with begun(here, key, body) as first:
+            await until(lambda: here.office.in_flight, 30)
+            (mine,) = here.office.in_flight
+            lasting = asyncio.create_task(answer_once(there, mine, story))
+            await asyncio.wait([lasting], timeout=0.3)
+            # Nobody answers this one: it is the control.
+            assert (await answer_once(there, asked, story)).status_code == 201
+            assert told == [0]
+        assert (await lasting).body == (await first).content
+        assert told == [0]
+        await other.close()
+    await postgres.drop_database(url)
 
 
 @pytest.mark.parametrize("word", ["Mirabelle-Example", "whsec_"])

@@ -1,10 +1,12 @@
 """The sequencer is killed with SIGKILL under load, again and again: nothing is lost, doubled or skipped.
 
-`PYTHONPATH=src python -m tests.audit.killing [TIMES] [DATABASE_URL]` kills 40 times and prints what was found. Each
-life writes entries as fast as it can, says on disk which were committed, and sequences beside that; the next one must
-find every committed entry once, at indices without a gap, under checkpoints that all continue each other.
+`PYTHONPATH=src python -m tests.audit.killing [TIMES] [--database postgresql]` kills 40 times and prints what was found;
+the PostgreSQL is one of its own, which survives. What two sequencers do is in `standing_by.py`. Each life writes
+entries as fast as it can, says on disk which were committed, and sequences beside that; the next one must find every
+committed entry once, at indices without a gap, under checkpoints that all continue each other.
 """
 
+import argparse
 import asyncio
 import multiprocessing
 import os
@@ -13,10 +15,12 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from tests.support import postgres
 from tests.support.service import LIBRARY, ORIGIN
 from tiprouter.audit.checkpoint import Checkpoint, read_unverified
 from tiprouter.audit.entry import compose, parse
@@ -30,6 +34,7 @@ from tiprouter.workflow.happening import Desk
 from tiprouter.workflow.publish import Sequencer
 
 TIMES = 40
+POSTGRESQL = "postgresql"
 EACH = 20
 SIGNER = Signer(ORIGIN, b"\x07" * 32)
 
@@ -127,13 +132,22 @@ def killed(url: str, folder: Path, times: int, seed: int = 7) -> tuple[int, list
     return size, []
 
 
-def run(times: int, url: str | None) -> int:
+def run(times: int, kind: str) -> int:
     """Kill, and print what was found; the exit code."""
-    with tempfile.TemporaryDirectory() as name:
-        size, wrong = killed(url or f"sqlite:///{name}/tiprouter.db", Path(name), times)
-    sys.stdout.write(f"{times} kills, {size} entries committed: {'; '.join(wrong) or 'all there, once, in one log'}\n")
+    with tempfile.TemporaryDirectory() as name, postgres.server() if kind == POSTGRESQL else nullcontext() as server:
+        if kind == POSTGRESQL and server is None:
+            sys.exit(postgres.WHY_NOT)
+        url = asyncio.run(postgres.new_database(server)) if server else f"sqlite:///{name}/tiprouter.db"
+        size, wrong = killed(url, Path(name), times)
+    sys.stdout.write(
+        f"{kind}: {times} kills, {size} entries committed: {'; '.join(wrong) or 'all there, once, in one log'}\n"
+    )
     return int(bool(wrong))
 
 
 if __name__ == "__main__":
-    sys.exit(run(int(sys.argv[1]) if sys.argv[1:] else TIMES, sys.argv[2] if sys.argv[2:] else None))
+    parser = argparse.ArgumentParser(prog="python -m tests.audit.killing", description="The sequencer, killed.")
+    parser.add_argument("times", type=int, nargs="?", default=TIMES)
+    parser.add_argument("--database", choices=("sqlite", POSTGRESQL), default="sqlite")
+    given = parser.parse_args()
+    sys.exit(run(given.times, given.database))

@@ -1,7 +1,7 @@
 """Twenty ways to tamper with a log's folder, at many places, against a checkpoint that was held outside.
 
-`PYTHONPATH=src python -m tests.audit.tampering` takes every kind to 200 places and prints what was found; the suite
-takes a few of each.
+`PYTHONPATH=src python -m tests.audit.tampering` takes every kind to 200 places and prints what was found, and then the
+kinds of `turning_back.py`, which put a whole database back; the suite takes a few of each.
 Kinds that sign do so with the log's real key: what finds them is the checkpoint outside, nothing else.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from tests.audit import turning_back
 from tests.audit.conftest import LOG, ORIGIN, START, publish_log, story
 from tiprouter.audit.checkpoint import Checkpoint, read_unverified, sign_checkpoint
 from tiprouter.audit.entry import compose, parse
@@ -196,7 +197,7 @@ def run() -> int:
             sys.stdout.write(f"{hits:>4} of {PLACES} found: {kind}\n")
             sys.stdout.flush()
     sys.stdout.write(f"{len(KINDS) * PLACES - missed} of {len(KINDS) * PLACES} found\n")
-    return int(missed > 0)
+    return int(missed + turning_back.run(sys.stdout.write) > 0)
 
 
 if __name__ == "__main__":

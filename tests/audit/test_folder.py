@@ -1,11 +1,12 @@
 """Tests of publishing: whole files only, nothing changes, and nothing is promised before it is there."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tiprouter.audit.checkpoint import Checkpoint, sign_checkpoint
-from tiprouter.audit.folder import FolderError, last_checkpoint, list_tiles, publish, read_tile
+from tiprouter.audit.folder import AT_ONCE, FolderError, last_checkpoint, list_tiles, publish, read_tile
 from tiprouter.audit.growth import Integration, LogState, integrate
 from tiprouter.audit.note import Signer
 from tiprouter.audit.tiles import ENTRIES, Tile, tiles_between
@@ -68,6 +69,47 @@ def test_a_crash_at_any_file_leaves_a_log_that_verifies(tmp_path: Path) -> None:
         publish(folder, second.files, _note(second), LOG.vkey)
         report = verify_folder(folder, LOG.vkey)
         assert (report.ok, report.size) == (True, 600), report
+
+
+def test_of_many_files_each_is_forced_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written at once by several threads: each file is on the disk before its name, each name before the checkpoint."""
+    forced: set[int] = set()
+    named: list[Path] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def force(handle: int) -> None:
+        fsync(handle)
+        forced.add(os.fstat(handle).st_ino)
+
+    def name(self: Path, target: Path) -> Path:
+        assert self.stat().st_ino in forced, f"{target.name} has its name too early"
+        if target.name == "checkpoint":
+            assert {path.parent.stat().st_ino for path in named} <= forced
+        named.append(target)
+        forced.discard(target.parent.stat().st_ino)
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", force)
+    monkeypatch.setattr(Path, "replace", name)
+    grown = integrate(LogState(), story(1_100))
+    publish(tmp_path, grown.files, _note(grown), LOG.vkey)
+    assert {path.relative_to(tmp_path).as_posix() for path in named} >= {tile.path for tile in grown.files}
+    assert len(grown.files) >= AT_ONCE
+    assert named[-1] == tmp_path / "checkpoint"
+
+
+def test_a_disk_that_refuses_one_of_many_files_stops_the_checkpoint(tmp_path: Path) -> None:
+    """What goes wrong in one of several threads is heard; published again, all is there."""
+    grown = integrate(LogState(), story(1_100))
+    assert len(grown.files) >= AT_ONCE
+    stone = tmp_path / "tile" / "entries" / ".003.new"
+    stone.mkdir(parents=True)
+    with pytest.raises(OSError, match=r"003\.new"):
+        publish(tmp_path, grown.files, _note(grown), LOG.vkey)
+    assert last_checkpoint(tmp_path) is None
+    stone.rmdir()
+    publish(tmp_path, grown.files, _note(grown), LOG.vkey)
+    assert verify_folder(tmp_path, LOG.vkey).ok
 
 
 def test_a_checkpoint_waits_for_everything_under_it(tmp_path: Path) -> None:

@@ -95,17 +95,18 @@ async def run(plan: Plan, telling: Telling | None = None) -> Evidence:
         server, database = None, ""
         if plan.postgresql:
             server, database = await prepared(stack.enter_context(own_server()))
-        async with hearing_agencies.hearing(plan.seed) as agencies, _started(plan, folder, database, agencies) as begun:
+        async with hearing_agencies.hearing(plan.seed) as agencies, started(plan, folder, database, agencies) as begun:
             begun.server = server
             await _under_load(begun, telling)
-            stored = await _stored(begun)
-            await asyncio.to_thread(_stop, begun.parts)
+            kept = await stored(begun)
+            await asyncio.to_thread(stop, begun.parts)
             begun.verify()
-            return _evidence(begun, stored)
+            return evidence(begun, kept)
 
 
 @asynccontextmanager
-async def _started(plan: Plan, folder: Path, database: str, agencies: Agencies) -> AsyncIterator[Running]:
+async def started(plan: Plan, folder: Path, database: str, agencies: Agencies) -> AsyncIterator[Running]:
+    """Everything runs while inside."""
     parts = parts_of(folder, database)
     try:
         for part in parts:
@@ -145,14 +146,14 @@ def _furnish(edge: Part, url: str) -> str:
 async def _under_load(it: Running, telling: Telling | None) -> None:
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(_watch(it, telling))
+        watching = tasks.create_task(watch(it, telling))
         working = [tasks.create_task(it.callers.call(it.plan.rate, stopping)), tasks.create_task(_kill_in_turn(it))]
         await asyncio.sleep(it.plan.seconds / 2)
         await asyncio.to_thread(it.verify)
         await asyncio.gather(working[1], asyncio.sleep(it.plan.seconds / 2))
         stopping.set()
         await working[0]
-        await _rested(it)
+        await rested(it)
         watching.cancel()
 
 
@@ -185,7 +186,7 @@ async def _kill(it: Running, kind: str, chance: Random) -> None:
     it.kills.append(Kill(kind, part.name, at, time.time()))
 
 
-async def _watch(it: Running, telling: Telling | None) -> None:
+async def watch(it: Running, telling: Telling | None) -> None:
     """See every longer log, and start what ended by itself again, as whoever runs the service does."""
     begun = time.monotonic()
     while True:
@@ -202,7 +203,7 @@ async def _watch(it: Running, telling: Telling | None) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _rested(it: Running) -> None:
+async def rested(it: Running) -> None:
     """Rule 2."""
     until, quiet = time.monotonic() + REST_SECONDS, time.time()
     while time.monotonic() < until:
@@ -213,7 +214,7 @@ async def _rested(it: Running) -> None:
         await asyncio.sleep(LOOK_SECONDS * 5)
 
 
-async def _stored(it: Running) -> frozenset[str]:
+async def stored(it: Running) -> frozenset[str]:
     """Which of the accepted tips the service still has."""
     edge = next(part for part in it.parts if part.url)
     found: set[str] = set()
@@ -228,14 +229,15 @@ async def _stored(it: Running) -> frozenset[str]:
     return frozenset(found)
 
 
-def _stop(parts: list[Part]) -> None:
+def stop(parts: list[Part]) -> None:
     """Workers, then edges, then the sequencer."""
     order = ("worker", "edge", "service", "sequencer")
     for part in sorted(parts, key=lambda one: order.index(one.kind)):
         part.stop()
 
 
-def _evidence(it: Running, stored: frozenset[str]) -> Evidence:
+def evidence(it: Running, kept: frozenset[str]) -> Evidence:
+    """What was seen, once everything was told to stop."""
     note = last_checkpoint(it.log)
     signed = read_unverified(note or b"")
     reader = hash_reader(signed.size, lambda tile: read_tile(it.log, tile) or b"")
@@ -245,7 +247,7 @@ def _evidence(it: Running, stored: frozenset[str]) -> Evidence:
         tips=tuple(it.callers.tips.values()),
         arrivals=tuple(it.agencies.arrivals),
         entries=tuple(_entries(it.log, signed.size)),
-        stored=stored,
+        stored=kept,
         kills=tuple(it.kills),
         growths=tuple(it.growths),
         ended=tuple(it.ended),

@@ -36,13 +36,14 @@ class UnansweredError(Exception):
 
 @dataclass
 class Callers:
-    """A hotline's systems: what they were answered. `edges` are names by URL."""
+    """A hotline's systems: what they were answered. `edges` are names by URL; `heard` counts what was no answer yet."""
 
     edges: Mapping[str, str]
     token: str
     chance: Random
     tips: dict[int, Tip] = field(default_factory=dict)
     unanswered: list[str] = field(default_factory=list)
+    heard: Counter[str] = field(default_factory=Counter)
     _turn: Iterator[int] = field(default_factory=itertools.count)
     _line: httpx2.AsyncClient = field(default_factory=lambda: httpx2.AsyncClient(timeout=ASKING_SECONDS))
 
@@ -90,6 +91,7 @@ class Callers:
                 answer = await self._line.post(f"{edge}{path}", json=body, headers=headers)
             except httpx2.TransportError as error:
                 heard[type(error).__name__] += 1
+                self.heard[type(error).__name__] += 1
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             if answer.status_code == wanted:
@@ -98,6 +100,7 @@ class Callers:
             if answer.status_code not in AGAIN:
                 raise UnansweredError(f"{key}: answered with {answer.status_code}")
             heard[str(answer.status_code)] += 1
+            self.heard[str(answer.status_code)] += 1
             await asyncio.sleep(PAUSE_SECONDS)
         raise UnansweredError(f"{key}: not answered but with {dict(heard)}")
 

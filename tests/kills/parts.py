@@ -3,7 +3,8 @@
 1. On PostgreSQL: two edges, two workers and a sequencer, each with a data folder of its own and one key for all, and
    the server itself, which is always one of this program's own. On SQLite one `serve` is all of them.
 2. A part keeps its port and its folder over all its lives. SIGKILL, and `pg_ctl -m immediate restart` for the server.
-3. The server writes through to the disk (`fsync`), which the tests' own otherwise does not.
+3. The server writes through to the disk (`fsync`), which the tests' own otherwise does not, and begins its recovery as
+   `docs/operations.md` asks: with `recovery_init_sync_method=syncfs`, where the system has it (Linux; PostgreSQL 14).
 """
 
 import contextlib
@@ -123,16 +124,24 @@ class Server:
     url: str
     data: Path
 
+    def stands(self) -> bool:
+        """Whether it runs."""
+        return self._told("status", check=False) == 0
+
     def crash(self) -> None:
         """End it without a shutdown, and start it again (rule 2)."""
+        self._told("-l", str(self.data.parent / "log"), "-m", "immediate", "-w", "restart", check=True)
+
+    def _told(self, *words: str, check: bool) -> int:
+        """What `pg_ctl` comes to."""
         where = postgres.binaries()
         if where is None:
             raise NoServerError(postgres.WHY_NOT)
-        log = self.data.parent / "log"
-        command = f"{where}/pg_ctl -D {self.data} -l {log} -m immediate -w restart".split()
         owner = self.data.owner() if os.geteuid() == 0 else None
         quiet = subprocess.DEVNULL
-        subprocess.run(command, user=owner, cwd=self.data.parent, stdout=quiet, stderr=quiet, check=True)  # noqa: S603 - our own words
+        command = [str(where / "pg_ctl"), "-D", str(self.data), *words]
+        done = subprocess.run(command, user=owner, cwd=self.data.parent, stdout=quiet, stderr=quiet, check=check)  # noqa: S603 - our own words
+        return done.returncode
 
 
 @contextlib.contextmanager
@@ -157,6 +166,9 @@ async def prepared(url: str) -> tuple[Server, str]:
         # Given on its command line, it outlives ALTER SYSTEM: what it is started with next is written beside its data.
         options = data / "postmaster.opts"
         options.write_text(options.read_text().replace("fsync=off", "fsync=on"))
+        ways = await connection.fetchval("SELECT enumvals FROM pg_settings WHERE name = 'recovery_init_sync_method'")
+        if "syncfs" in (ways or ()):
+            await connection.execute("ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'")
     finally:
         await connection.close()
     server = Server(url, data)

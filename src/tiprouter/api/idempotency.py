@@ -7,20 +7,24 @@
 3. An answer is stored in the transaction of its effect (`workflow/once.py`), sealed under the data key of what it made;
    the same request gets the same status and body again, and `Idempotent-Replayed: true`.
 4. Refusals are not stored: nothing happened, and the same request may be sent again.
-5. While this process answers a request, the same one is told to wait.
+5. While a request is being answered, by this process or another, the same one waits for that answer, for
+   `WAIT_SECONDS` at most; then it is told to come back (`InFlightError`). Whoever asks again and again while the
+   database is away gets one answer a second or two, and the first one that there is.
 6. What a story needs and takes too long for its transaction is made before, and only if no answer is stored.
 """
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from tiprouter import ids
 from tiprouter.api import access
@@ -62,6 +66,8 @@ QUESTIONS: Final = frozenset(
 """What is asked by POST because it does not fit into a URL, or takes too long to be asked by accident; and an access
 token, whose assertion counts once by itself, and what signs people in and out: a secret is never stored."""
 REPLAYED: Final = "Idempotent-Replayed"
+WAIT_SECONDS: Final = 1.0
+"""So long the same request waits here, and as long again for another process."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
@@ -82,7 +88,7 @@ def key_of(headers: Headers) -> str:
     return sent[0]
 
 
-def asked(request: Request) -> Asked:
+async def asked(request: Request) -> Asked:  # what is not awaited would take a thread of the framework's
     """Who asks what (rule 2)."""
     visit, actor = access.visit_of(request), access.caller(request)
     if visit.key is None:
@@ -106,9 +112,9 @@ async def answer_once(
 
     `fresh` adds to a first answer what must not be stored; a replay goes without it.
     """
-    with _alone(office, asked):
+    async with _alone(office, asked):
         # If we were to crash after this commits and before the caller has the answer, the key brings it back.
-        given, replayed = await office.database.write(lambda tx: once(tx, office.desk, asked, lambda: story(tx)))
+        given, replayed = await _told(office, lambda tx: once(tx, office.desk, asked, lambda: story(tx)))
     return _replay(given) if replayed else Response(fresh(given.body), given.status, None, "application/json")
 
 
@@ -116,12 +122,12 @@ async def answer_prepared(
     office: Office, asked: Asked, prepare: Callable[[], Awaitable[T]], story: Callable[[Transaction, T], Answer]
 ) -> Response:
     """The same for a story that needs something made before its transaction (rule 6)."""
-    with _alone(office, asked):
+    async with _alone(office, asked):
         known = await _stored(office, asked)
         if known is not None:
             return _replay(known)
         made = await prepare()
-        given, replayed = await office.database.write(lambda tx: once(tx, office.desk, asked, lambda: story(tx, made)))
+        given, replayed = await _told(office, lambda tx: once(tx, office.desk, asked, lambda: story(tx, made)))
     return _replay(given) if replayed else Response(given.body, given.status, None, "application/json")
 
 
@@ -132,16 +138,32 @@ def about_nobody(tx: Transaction, office: Office) -> str:
     return owner
 
 
-@contextmanager
-def _alone(office: Office, asked: Asked) -> Iterator[None]:
-    """Rule 5."""
-    if asked in office.in_flight:
-        raise InFlightError
-    office.in_flight.add(asked)
+@asynccontextmanager
+async def _alone(office: Office, asked: Asked) -> AsyncIterator[None]:
+    """Rule 5, in this process: no database is asked while the first one's answer is being made."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while (first := office.in_flight.get(asked)) is not None:
+                await first.wait()
+    except TimeoutError as error:
+        raise InFlightError from error
+    ended = office.in_flight[asked] = asyncio.Event()
     try:
         yield
     finally:
-        office.in_flight.discard(asked)
+        del office.in_flight[asked]
+        ended.set()
+
+
+async def _told(office: Office, story: Callable[[Transaction], tuple[Given, bool]]) -> tuple[Given, bool]:
+    """Rule 5, of another process: looked for again with growing pauses, and no connection is held between."""
+    again = AsyncRetrying(
+        retry=retry_if_exception_type(InFlightError),
+        stop=stop_after_delay(WAIT_SECONDS),
+        wait=wait_exponential_jitter(multiplier=0.02, jitter=0.02, max=WAIT_SECONDS / 4),
+        reraise=True,
+    )
+    return await again(office.database.write, story)
 
 
 async def _stored(office: Office, asked: Asked) -> Given | None:

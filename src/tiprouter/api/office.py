@@ -23,11 +23,11 @@ class Office:
     """The database, the desk, and the edge's own limits.
 
     `patience` is for callers who take their time. `troubles` names what keeps the service from doing its work (empty:
-    ready). `in_flight` are the idempotent requests this process is answering now. `proving` is held by whoever proves
-    or compares policy bundles: one at a time; `differences` are the last comparisons, by the digests before and after.
-    `porch` is where agencies wait for their inboxes. `limiter` counts who asks how much. `hosts` are the names that the
-    service answers for (empty: any); `https` says that callers reach it by https, whatever this process speaks,
-    and `subdomains` that whatever is below its host is to be reached so too.
+    ready). `in_flight` are the idempotent requests this process is answering now, and what each sets when it ends.
+    `proving` is held by whoever proves or compares policy bundles: one at a time; `differences` are the last
+    comparisons, by the digests before and after. `porch` is where agencies wait for their inboxes. `limiter` counts who
+    asks how much. `hosts` are the names that the service answers for (empty: any); `https` says that callers reach it
+    by https, whatever this process speaks, and `subdomains` that whatever is below its host is to be reached so too.
 
     `porter` lets callers in. `public_url` is what callers reach the service under, and its name as an authorization
     server. `trusted_proxies` are the peers whose word about a caller's address and client certificate is taken.
@@ -39,7 +39,7 @@ class Office:
     body_bytes_max: int
     troubles: Callable[[], list[str]]
     patience: Patience = field(default_factory=Patience)
-    in_flight: set[Asked] = field(default_factory=set)
+    in_flight: dict[Asked, asyncio.Event] = field(default_factory=dict)
     proving: asyncio.Lock = field(default_factory=asyncio.Lock)
     differences: OrderedDict[tuple[str, str], Difference] = field(default_factory=OrderedDict)
     porch: Porch = field(default_factory=Porch)

@@ -2,6 +2,7 @@
 
 1. Kinds and fields are closed tables. They only ever grow: an entry written today must parse for ever.
 2. What the verifier needs to follow a disclosure is demanded of each entry.
+3. A kind that no story tells any more stays, for the logs that hold it: it is in `RETIRED`, and nothing writes it.
 
 A new kind is a line in `Kind` and a line in `FIELDS`; ids, enum values and commitments alone, never a word of a person.
 """
@@ -243,6 +244,10 @@ FIELDS: Mapping[Kind, frozenset[str]] = {
     Kind.WORD_SAID: _fields("word act subject proposer"),
     Kind.WORD_WITHDRAWN: _fields("word act subject state"),
 }
+
+RETIRED: frozenset[Kind] = frozenset({Kind.BUNDLE_LOADED})
+"""Kinds of rule 3. A bundle was told of when a process had loaded it; since bundles come into force in the database,
+for all processes at once, `bundle.activated` tells of that, and what a setting names besides changes nothing."""
 
 # Tokens without which the log could not be followed afterwards (rule 6).
 REQUIRED: Mapping[Kind, frozenset[str]] = {

@@ -3,7 +3,7 @@
 1. A process that may keep the log holds a lock file in its data folder from its start to its end; a second one there
    is refused at once.
 2. On PostgreSQL there is one post for all machines: an advisory lock of a session of its own. Whoever finds it taken
-   stands by, and asks again; nobody is refused.
+   stands by, and asks again in the same session; nobody is refused.
 3. The session's lock goes with it: when the process dies the server lets go of it, when the machine vanishes the server
    notices within a minute (TCP keepalives).
 4. A keeper asks now and then whether its session still stands; when it does not, it stands by again.
@@ -63,23 +63,27 @@ class _SharedPost:
     def __init__(self, url: str) -> None:
         self._engine = engine_on(url, settings=_KEEPALIVES, poolclass=NullPool)
         self._session: AsyncConnection | None = None
+        self._held = False
 
     async def take(self) -> bool:
         """See `Post.take`."""
+        if self._held:
+            # Asked twice, the lock would have to be let go of twice.
+            return await self.held()
         try:
             self._session = self._session or await self._engine.connect()
-            held = bool((await self._session.execute(sa.select(sa.func.pg_try_advisory_lock(_KEEPER)))).scalar_one())
-            # The lock is the session's: it outlives this transaction, which must not stay open beside it.
-            await self._session.commit()
+            async with asyncio.timeout(ANSWER_SECONDS):
+                taking = await self._session.execute(sa.select(sa.func.pg_try_advisory_lock(_KEEPER)))
+                self._held = bool(taking.scalar_one())
+                # The lock is the session's: it outlives this transaction, which must not stay open beside it.
+                await self._session.commit()
         except _BROKEN:
-            held = False
-        if not held:
             await self.leave()
-        return held
+        return self._held
 
     async def held(self) -> bool:
         """See `Post.held`."""
-        if self._session is None:
+        if self._session is None or not self._held:
             return False
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -92,7 +96,7 @@ class _SharedPost:
 
     async def leave(self) -> None:
         """Let go of the post."""
-        session, self._session = self._session, None
+        session, self._session, self._held = self._session, None, False
         if session is not None:
             with contextlib.suppress(*_BROKEN):
                 await session.close()

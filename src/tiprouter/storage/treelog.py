@@ -70,9 +70,17 @@ def add_entries(tx: Connection, entries: Sequence[Told]) -> None:
         insert = 'INSERT INTO log_entries ("index", kind, "at", entry) VALUES (?, ?, ?, ?)'
         tx.exec_driver_sql(insert, list(entries))
         return
+    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - untyped; and a start on SQLite does not wait for it
+
     driver: Any = tx.connection.driver_connection
     columns = ("index", "kind", "at", "entry")
-    await_only(driver.copy_records_to_table(log_entries.name, records=entries, columns=columns))
+    try:
+        await_only(driver.copy_records_to_table(log_entries.name, records=entries, columns=columns))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # Past SQLAlchemy, the driver's errors are its own: told as SQLAlchemy's, a full disk or a lost connection is
+        # waited for like everywhere else.
+        lost = sa.exc.DBAPIError if isinstance(error, asyncpg.PostgresError) else sa.exc.InterfaceError
+        raise lost("COPY log_entries", None, error) from error
 
 
 def put_tiles(tx: Connection, tiles: Iterable[TileRow]) -> None:

@@ -25,7 +25,7 @@ from tiprouter.workflow.happening import Desk
 
 GATHER_SECONDS: Final = 0.003
 TOGETHER_MAX: Final = 64
-PAUSE_SECONDS_MAX: Final = 5.0
+PAUSE_SECONDS_MAX: Final = 1.0
 
 _Waiting: TypeAlias = tuple[Ready, Attempted, asyncio.Future[DeliveryState], Mark]
 

@@ -2,8 +2,8 @@
 
 1. The answer is stored in the transaction of its effect: there is no moment at which one exists without the other.
 2. The same key with the same body gives the stored answer, whatever happened since; with another body it is refused.
-3. Two at once: the later one is told to wait (`InFlightError`); this process sees it in `workflow`, another process by
-   the unique key of the stored answer.
+3. Two at once: the later one is told to wait (`InFlightError`) before anything is done for it; the edge sees it in its
+   own process, another process by the lock and the unique key of the stored answer (`storage/answers.py`).
 """
 
 from collections.abc import Callable
@@ -29,7 +29,10 @@ Answer = tuple[str, int, bytes]
 
 def once(tx: Transaction, desk: Desk, asked: Asked, story: Callable[[], Answer]) -> tuple[Given, bool]:
     """Tell the story unless it was told before; the answer, and whether it is an old one (rules 1-3)."""
-    known = answers.find(tx, desk.vault, asked)
+    try:
+        known = answers.find(tx, desk.vault, asked)
+    except TakenError as error:
+        raise InFlightError from error
     if known is not None:
         if known.request_digest != asked.request_digest:
             raise KeyReusedError

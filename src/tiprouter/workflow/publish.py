@@ -8,6 +8,8 @@
    in the database and with the one in the folder (`workflow/stored_log.py`). Another root, another history in the
    folder, or a folder ahead of the database, means that history was changed or set back: it refuses
    (`LogRefusedError`) and says what to do.
+   The same is asked whenever the log in the database is not the one that this process left there: one that does not
+   continue it was set back, or changed, under a running service.
 4. A folder behind the database is brought up to date from the database, from checkpoint to checkpoint, so that no more
    than some thousand entries are held at once.
 5. A log that is silent for long says that it is alive: an entry of its own, so that the checkpoint moves and witnesses
@@ -31,6 +33,7 @@ from tiprouter.audit.entry import heading
 from tiprouter.audit.folder import FolderError
 from tiprouter.audit.growth import Integration, LogDamagedError, LogState, integrate
 from tiprouter.audit.kinds import Kind
+from tiprouter.audit.merkle import EMPTY_ROOT
 from tiprouter.audit.note import Signer, split_note
 from tiprouter.audit.tiles import TILE_WIDTH, Tile, tiles_between
 from tiprouter.errors import TiprouterError, UnavailableError
@@ -51,6 +54,10 @@ ALIVE_EVERY: Final = timedelta(hours=1)
 _SET_BACK: Final = (
     "The log's folder is ahead of the database: the database was set back. Restore the newest backup; "
     "never remove the folder."
+)
+_SET_BACK_BENEATH: Final = (
+    "The database was set back, or its log changed, while the log was kept: it does not continue what was signed. "
+    "Restore the newest backup; never remove the log's folder."
 )
 _ANOTHER: Final = "The log's folder holds another history than the database. Keep both, and find out which was changed."
 
@@ -87,8 +94,8 @@ def sequence(tx: Transaction, desk: Desk, first: Signer, state: LogState) -> Gro
     """Move entries from the outbox into the tree (rule 1); None when none waits. `first` is the log's first key."""
     treelog.hold(tx)
     last = treelog.last_checkpoint(tx)
-    if last is not None and last.size != state.size:
-        state = resume(tx, desk, first)
+    if (last.root if last is not None else EMPTY_ROOT) != state.root:
+        state = continued(tx, desk, first, state)
     entries = outbox.drain(tx, _batch(state.size))
     if not entries:
         return None
@@ -102,6 +109,18 @@ def sequence(tx: Transaction, desk: Desk, first: Signer, state: LogState) -> Gro
     note = sign_checkpoint(Checkpoint(signer.name, grown.state.size, grown.root), signer)
     treelog.add_checkpoint(tx, CheckpointRow(grown.state.size, grown.root, note, desk.now()))
     return Grown(state.size, grown.state, note, grown.files)
+
+
+def continued(tx: Transaction, desk: Desk, first: Signer, known: LogState) -> LogState:
+    """The log as it stands, which another keeper may have grown. Raises `LogRefusedError` (rule 3)."""
+    state = resume(tx, desk, first)
+    try:
+        same = state.size >= known.size and begins_with(tx, Checkpoint(first.name, known.size, known.root))
+    except LogDamagedError as error:
+        raise LogRefusedError(_SET_BACK_BENEATH) from error
+    if not same:
+        raise LogRefusedError(_SET_BACK_BENEATH)
+    return state
 
 
 def mention_the_rest(tx: Transaction) -> None:
@@ -135,14 +154,18 @@ class Sequencer:
 
     async def start(self) -> None:
         """Check what is stored before anything is added (rules 3 and 4). Raises `LogRefusedError`."""
-        self._state = await self._database.read(lambda tx: resume(tx, self._desk, self._signer))
+        await self.follow()
+        await self._database.write(mention_the_rest, quietly=True)
+        await self._database.write(lambda tx: open_log(tx, self._desk, self._signer))
+
+    async def follow(self) -> None:
+        """Bring the folder up to the log that whoever keeps it made. Raises `LogRefusedError`."""
+        self._state = await self._database.read(lambda tx: continued(tx, self._desk, self._signer, self._state))
         try:
             await self._refuse_another_history()
             await self._catch_up()
         except (FolderError, LogDamagedError) as error:
             raise LogRefusedError(_ANOTHER) from error
-        await self._database.write(mention_the_rest, quietly=True)
-        await self._database.write(lambda tx: open_log(tx, self._desk, self._signer))
 
     async def run(self) -> None:
         """Sequence what was committed, at least once a second."""
@@ -179,7 +202,8 @@ class Sequencer:
             step.says(count=grown.state.size - grown.base)
             # If we were to crash here, the folder would be behind the database: `start` brings it up to date.
             self._state = grown.state
-            behind = grown.base != state.size
+            # So it may be: another keeper went on, or its disk was full for a while.
+            behind = self._published() != grown.base
             self._writing = asyncio.create_task(self._catch_up() if behind else self._publish(grown.files, grown.note))
             return True
 
@@ -210,7 +234,8 @@ class Sequencer:
     async def _reload(self) -> None:
         """After a failure, take the state from the database again: the commit may have happened or not."""
         try:
-            self._state = await self._database.read(lambda tx: resume(tx, self._desk, self._signer))
+            state = self._state
+            self._state = await self._database.read(lambda tx: continued(tx, self._desk, self._signer, state))
             await self._catch_up()
         except (UnavailableError, OSError) as error:
             log.warning("log.behind", error=type(error).__name__)
