@@ -1,7 +1,9 @@
 """One matter over HTTP: asked for, opened, read, exported, and not there for anybody else."""
 
+import base64
 import hashlib
 import json
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +18,8 @@ from tests.support.giving import another, give
 from tests.support.granting import AGENCY_WORDS, LE, matter, police
 from tests.support.second_words import agree
 from tests.support.service import START, Service
-from tiprouter.audit.entry import Entry, parse
+from tiprouter.audit.entry import Entry, commit, parse
+from tiprouter.audit.kinds import Kind
 from tiprouter.audit.matter_bundle import MATTER, entry_path, index_in, unpack
 from tiprouter.audit.matter_verify import verify_bundle
 from tiprouter.domain.redaction import stamp
@@ -118,6 +121,52 @@ async def test_an_opened_matter_is_whole_and_every_part_names_its_entry(either: 
             assert rows[attempt["log"]["index"]].body["attempt"] == attempt["id"]
         for said in one["acknowledgements"]:
             assert rows[said["log"]["index"]].body["acknowledgement"] == said["id"]
+
+
+async def test_a_grant_opens_what_the_log_commits_to_of_one_disclosure(either: Api) -> None:
+    """Facts, digest and words open the very entries; without the grant, with another's or another record's, nothing."""
+    service = either.service
+    recipient = await police(service)
+    record_id = await matter(service, recipient)
+    mine = await _opened(either, record_id)
+    opened: dict[int, str | None] = {}
+    paths = [
+        f"/v1/disclosures/{one['id']}"
+        for one in (await either.send("auditor", "GET", "/v1/disclosures")).json()["items"]
+    ]
+    assert len(paths) > 1
+    for path in paths:
+        assert (await either.send("auditor", "GET", path)).json()["openings"] is None
+        answer = await either.send("auditor", "GET", f"{path}?grant={mine}")
+        assert answer.headers["Cache-Control"] == "no-store"
+        told = answer.json()
+        opened |= {one["log"]["index"]: one["opening"] for one in told["openings"]}
+        places = {one["log"]["index"] for one in (told, *told["because"], *told["acknowledgements"])}
+        assert {one["log"]["index"] for one in told["openings"]} <= places
+    await service.sequencer.drain()
+    entries = await _entries(service)
+    members = {Kind.DECISION: "facts", Kind.DISCLOSURE_MADE: "digest", Kind.ACKNOWLEDGEMENT: "commitment"}
+    assert {entries[index].kind for index in opened} == set(members)
+    for index, opening in opened.items():
+        assert opening is not None
+        salt, member, value = json.loads(_decoded(opening))
+        assert member == members[entries[index].kind]
+        assert commit(_decoded(salt), value.encode()) == entries[index].body[member]
+    looks = [one.body for one in entries.values() if one.kind is Kind.ACCESS and one.body["what"] == "disclosure"]
+    assert Counter(one["why"] for one in looks) == {mine: len(paths), "oversight": len(paths)}
+
+    absent = (await either.send("auditor", "GET", f"/v1/disclosures/dis_{'0' * 26}")).json()["type"]
+    for role, named in (("reviewer", mine), ("auditor", f"grt_{'0' * 26}")):
+        answer = await either.send(role, "GET", f"{paths[0]}?grant={named}")
+        assert (answer.status_code, answer.json()["type"]) == (404, absent)
+    other = await _opened(either, await matter(service, recipient, 2))
+    assert (await either.send("auditor", "GET", f"{paths[0]}?grant={other}")).status_code == 404
+    assert (await either.send("auditor", "POST", f"/v1/grants/{mine}/revoke")).status_code == 200
+    assert (await either.send("auditor", "GET", f"{paths[0]}?grant={mine}")).status_code == 404
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 async def test_absent_and_forbidden_look_the_same(api: Api) -> None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.api.calling import Api, at, tip
 from tests.support.fictional import agency
+from tiprouter import ids
 from tiprouter.domain.discharge import EvidenceKind
 from tiprouter.domain.redaction import stamp
 from tiprouter.domain.suppression import TOTAL
@@ -15,6 +17,8 @@ from tiprouter.domain.vocabulary import AcknowledgementStatus, RecipientKind
 from tiprouter.storage import acknowledgements, quarters
 from tiprouter.storage import duties_table as tables
 from tiprouter.storage.acknowledgements import Acknowledgement, Words
+from tiprouter.storage.log_tables import log_told
+from tiprouter.storage.tables import decisions
 
 
 async def _told(api: Api, path: str, role: str | None = "auditor") -> Any:  # noqa: ANN401 - JSON
@@ -61,7 +65,13 @@ async def test_percentiles_are_those_of_a_sorted_list(either: Api) -> None:
     found = await _told(either, "/v1/timeliness")
     took = {(one["until"], one["by"], one["group"]): one for one in found["took"]}
     decided = took["decision", "all", ""]
-    assert (decided["count"], decided["p50"], decided["longest"]) == (5, 300.0, 300.0)
+    assert (decided["count"], decided["p50"], decided["longest"]) == (10, 300.0, 300.0)
+    by_outcome = {
+        group: one["count"] for (until, by, group), one in took.items() if (until, by) == ("decision", "outcome")
+    }
+    assert by_outcome == {"REPORT": 5, "DUTY_BLOCKED": 5}, (
+        "five reports, and a duty of each that nobody could be told of"
+    )
     delivered = took["delivery", "all", ""]
     assert [delivered[name] for name in ("count", "p50", "p90", "p99", "longest")] == [
         5, 300 + 3 * 60, 300 + 50 * 60, 300 + 50 * 60, 300 + 50 * 60
@@ -77,6 +87,45 @@ async def test_percentiles_are_those_of_a_sorted_list(either: Api) -> None:
     assert (await _told(either, f"/v1/timeliness?since={before}&until={stamp(datetime(2026, 3, 1, tzinfo=UTC))}"))[
         "took"
     ] == []
+
+
+async def test_what_nobody_was_told_counts_until_it_was_decided(either: Api) -> None:
+    """Withheld or held counts once for a record and its recipient, from receipt on; once disclosed, as disclosed."""
+    service = either.service
+    toward_id = (await service.enrol(agency(RecipientKind.SERVICE_PROVIDER))).recipient.id
+    for number in range(3):
+        body = tip(f"T-adult-{number}", received_at=stamp(service.clock.at - timedelta(minutes=number)))
+        assert (await either.send("intake", "POST", "/v1/tips", body)).status_code == 201
+    toward = decisions.c.recipient_id == toward_id
+    query = sa.select(decisions.c.outcome, decisions.c.record_id, decisions.c.id).where(toward)
+    made = [tuple(one)[:2] for one in await service.database.read(lambda tx: tx.execute(query).all())]
+    nothing = Counter({one: len({record for outcome, record in made if outcome == one}) for one, _ in made})
+    assert set(nothing) <= {"WITHHOLD", "HOLD_REVIEW"}, nothing
+    assert sum(nothing.values()) == 3
+    service.clock.forward(minutes=1)
+
+    async def decided(by: str) -> dict[str, tuple[int, float]]:
+        told = (await _told(either, "/v1/timeliness"))["took"]
+        return {
+            one["group"]: (one["count"], one["longest"])
+            for one in told
+            if (one["until"], one["by"]) == ("decision", by)
+        }
+
+    assert await decided("recipient_kind") == {"service_provider": (3, 120.0)}
+    assert {group: count for group, (count, _) in (await decided("outcome")).items()} == nothing
+    assert {one["until"] for one in (await _told(either, "/v1/timeliness"))["took"]} == {"decision"}
+
+    def twice(tx: Any) -> None:  # noqa: ANN401 - a transaction
+        one = dict(tx.execute(sa.select(decisions).where(toward).limit(1)).mappings().one())
+        again = {"id": ids.mint("dec", service.clock.at, bytes(10)), "decided_at": service.clock.at}
+        tx.execute(log_told.insert(), {"subject": again["id"]})
+        tx.execute(decisions.insert(), one | again)
+
+    service.clock.forward(hours=1)
+    await service.database.write(twice)
+    service.clock.forward(minutes=1)
+    assert await decided("recipient_kind") == {"service_provider": (3, 120.0)}, "decided anew is not waited for anew"
 
 
 async def test_every_group_has_its_own_percentiles(either: Api) -> None:
@@ -121,6 +170,7 @@ async def test_every_group_has_its_own_percentiles(either: Api) -> None:
     of_kinds = {"law_enforcement": texas, "child_protection": california}
     for policy, kinds in by_policy.items():
         expected["basis", policy] = of_kinds[min(kinds)] if len(kinds) == 1 else expected["all", ""]
+    expected["outcome", "REPORT"] = expected["all", ""]
     assert {len(kinds) for kinds in by_policy.values()} >= {1}, "some policy is one agency's alone"
     assert {key: (one["count"], one["p50"], one["longest"]) for key, one in took.items()} == expected
 

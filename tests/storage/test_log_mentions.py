@@ -28,6 +28,7 @@ from tiprouter.storage.log_reasons import Besides
 from tiprouter.storage.searches import agencies_of
 from tiprouter.storage.tables import decisions
 from tiprouter.storage.treelog import EntryRow, Told
+from tiprouter.workflow.publish import mention_the_rest
 
 _IDS = {prefix: [ids.mint(prefix, START, bytes([n]) * 10) for n in range(6)] for prefix in ("tip", "rcp", "dec", "dis")}
 OUTCOMES, BUNDLES = ("WITHHOLD", "DISCLOSE", "REPORT"), ("ab" * 32, "cd" * 32)
@@ -53,7 +54,9 @@ def _entry(chance: random.Random, at: datetime) -> bytes:
         Kind.ACCESS: {"role": role, "what": "record", "subject": pick["tip"]},
         Kind.LOG_ALIVE: {"size": chance.randrange(100)},
     }
-    return compose(kind, at, chance.randbytes(16), bodies[kind] | {"actor": "cal_x", "actor_class": role})
+    return compose(
+        kind, at, chance.randbytes(16), bodies[kind] | {"actor": chance.choice(("cal_x", "cal_y")), "actor_class": role}
+    )
 
 
 def store(tx: Transaction, count: int, chance: random.Random) -> list[EntryRow]:
@@ -254,7 +257,7 @@ async def test_what_an_entry_names_is_what_its_parsed_body_holds(service: Servic
     for row in await service.database.write(lambda tx: store(tx, 300, chance)):
         texts = set(_texts(json.loads(row.entry)["body"]))
         expected = {f'"{value}"' for _, value in texts if value.startswith(prefixes)}
-        expected |= {f'"{m}":"{v}"' for m, v in texts if m in {"actor_class", "bundle", "outcome"}}
+        expected |= {f'"{m}":"{v}"' for m, v in texts if m in {"actor", "actor_class", "bundle", "outcome"}}
         assert words_of(row.entry) == expected
 
 
@@ -317,6 +320,27 @@ async def test_a_log_from_before_is_found_in_the_same_way(service: Service) -> N
     await service.database.write(again)
     assert [sorted(map(tuple, await service.rows(one))) for one in tables] == made
     assert len(made[0]) > len(made[1]) > 1
+
+
+async def test_what_a_keeper_of_before_kept_less_of_is_added_at_the_start(service: Service) -> None:
+    """It went on within a bundle and beyond, and wrote down no actor: from there on everything is kept anew."""
+    chance = random.Random(17)  # noqa: S311 - no secret
+    await service.sequencer.drain()
+    await service.database.write(lambda tx: store(tx, 900, chance))
+    query = "SELECT word, bundle FROM log_mentions"
+    whole = sorted(map(tuple, await service.rows(query)))
+
+    def forget(tx: Transaction, since: int) -> None:
+        tx.exec_driver_sql(f"DELETE FROM log_mentions WHERE bundle >= {since} AND word LIKE '\"actor\":%%'")  # noqa: S608 - a number
+
+    for since, first in ((4, 0), (1, 0), (2, 1), (3, 2)):
+        await service.database.write(partial(forget, since=since))
+        missing = sorted(map(tuple, await service.rows(query))) != whole
+        assert missing is (since < 4)
+        if missing:
+            assert await service.database.read(log_mentions.begun) == first * 256
+        await service.database.write(mention_the_rest)
+        assert sorted(map(tuple, await service.rows(query))) == whole
 
 
 def treelog_only(tx: Transaction, chance: random.Random) -> None:

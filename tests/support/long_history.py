@@ -10,7 +10,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
@@ -52,12 +52,23 @@ AT_ONCE = 500
 KINDS = tuple(RecipientKind)
 
 
-def fill(tx: Transaction, desk: Desk, engine: Engine, chance: random.Random, some: Sequence[Facts]) -> None:
-    """Decide on these facts about new records, toward one new recipient of each kind, and log each decision."""
+Agencies = Mapping[RecipientKind, Sequence[str]]
+
+
+def found(tx: Transaction, desk: Desk, each: int) -> Agencies:
+    """So many new agencies of each kind."""
     with happening(tx, desk, ROUTER) as it:
-        toward = {kind: it.id("rcp") for kind in KINDS}
-        rows = [{"id": one, "kind": kind, "revision": 1, "details": {}} for kind, one in toward.items()]
+        made = {kind: [it.id("rcp") for _ in range(each)] for kind in KINDS}
+        rows = [{"id": one, "kind": kind, "revision": 1, "details": {}} for kind, some in made.items() for one in some]
         tx.execute(tables.recipients.insert(), [row | {"registered_at": it.now} for row in rows])
+        return made
+
+
+def fill(
+    tx: Transaction, desk: Desk, engine: Engine, chance: random.Random, some: Sequence[Facts], known: Agencies
+) -> None:
+    """Decide on these facts about new records, toward agencies of which few have most, and log each decision."""
+    with happening(tx, desk, ROUTER) as it:
         made = []
         for number, facts in enumerate(some):
             if number % len(KINDS) == 0:
@@ -66,7 +77,9 @@ def fill(tx: Transaction, desk: Desk, engine: Engine, chance: random.Random, som
             stored = replace(stored, record=replace(stored.record, received_at=received))
             within = timedelta(hours=chance.choice((1, 24, 36))) if facts.duty is DutyState.REQUIRED else None
             verdict = verdict_of(Finding(facts, None, within), engine.rule(facts), received)
-            whom = (stored.persons[0], toward[facts.recipient_kind])
+            theirs = known[facts.recipient_kind]
+            often = [1 / rank for rank in range(1, len(theirs) + 1)]
+            whom = (stored.persons[0], chance.choices(theirs, often)[0])
             made.append(Saying.of(it, stored, verdict, "record.accepted").to(it, whom, None, None))
         decisions.add(tx, made)
 
@@ -114,15 +127,24 @@ def _mostly(chance: random.Random, usual: WORD, share: float) -> WORD:
     return usual if chance.random() < share else chance.choice(list(type(usual)))
 
 
-async def lengthen(service: Service, count: int, distinct: int, seed: int = 1) -> None:
-    """Add `count` decisions over about `distinct` facts to a service's history, a second for each `AT_ONCE` of them."""
+async def lengthen(service: Service, count: int, distinct: int, seed: int = 1, agencies: int | None = None) -> None:
+    """Add `count` decisions over about `distinct` facts to a service's history, a second for each `AT_ONCE` of them.
+
+    Toward `agencies` of each kind, the second one half as often as the first; or each time toward one new of each kind.
+    """
     chance, engine = random.Random(seed), service.desk.library.keep(bundle())  # noqa: S311 - no secret
     rows = sorted(engine.bundle.slices)
     pool = [[_facts(chance, kind, rows) for _ in range(max(1, distinct // len(KINDS)))] for kind in KINDS]
     facts = [chance.choice(pool[number % len(KINDS)]) for number in range(count)]
+    known: Agencies = {}
     for first in range(0, count, AT_ONCE):
-        story = partial(fill, desk=service.desk, engine=engine, chance=chance, some=facts[first : first + AT_ONCE])
-        await service.database.write(story)
+        if agencies is None or not known:
+            known = await service.database.write(partial(found, desk=service.desk, each=agencies or 1))
+            service.clock.forward(seconds=0 if agencies is None else 1)
+        some = facts[first : first + AT_ONCE]
+        await service.database.write(
+            partial(fill, desk=service.desk, engine=engine, chance=chance, some=some, known=known)
+        )
         service.clock.forward(seconds=1)
 
 

@@ -1,10 +1,14 @@
 """How long does the first page of each question take on a long history, and by which indexes?
 
 Run as a program: `python -m tests.support.long_questions 100000 [postgresql]` makes so many decisions, as many
-disclosures, and prints a line for each question: milliseconds (median and best of five, of the page's reading
-alone), rows, and the indexes that the database says it uses, or which tables it reads whole. On SQLite, or on a
-PostgreSQL that is started for it, where ten million are made as quickly as the disk takes them
-(`tests/support/long_postgres.py`). A URL names an empty database of a server whose superuser it is.
+disclosures, and prints a line for each question: milliseconds (median and best of nine, of the page's reading alone,
+after one that is not counted, in which other work on the machine is), the median of the processors' milliseconds here
+and in the database, rows, and the indexes that the database says it uses, or which tables it reads whole. On SQLite, or
+on a PostgreSQL that is started for it, where ten million are made within the hour (`tests/support/long_postgres.py`)
+and need 40 GB of disk. A URL names an empty database of a server whose superuser it is; with `0` for how many, one that
+is filled already.
+
+More words: a number, after so many seconds of which no more is filled; `plans` prints every statement's whole plan.
 """
 
 import asyncio
@@ -14,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,16 +30,17 @@ import sqlalchemy as sa
 from tests.support import long_postgres, postgres
 from tests.support.long_history import lengthen
 from tests.support.service import START, Service, open_service
+from tiprouter import ids
 from tiprouter.domain.lateness import Lateness
 from tiprouter.domain.quarter import Quarter
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Basis, Outcome, RecipientKind, RecordKind
 from tiprouter.storage import log_mentions, quarters, timeliness, withheld
-from tiprouter.storage.database import Transaction
+from tiprouter.storage.database import Database, Transaction, open_database
 from tiprouter.storage.log_mentions import Sought
 from tiprouter.storage.log_reasons import Besides
 from tiprouter.storage.searches import Search
-from tiprouter.storage.tables import recipients
+from tiprouter.storage.tables import decisions, recipients
 from tiprouter.workflow.searching import decisions_found, disclosures_found
 
 DAY: Final = 86_400_000_000
@@ -43,6 +48,9 @@ DAYS: Final = timedelta(days=1)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 REPORTED_MAX: Final = 1_000_000
 """Reports read whole periods: beyond so many they are not asked."""
+
+AGENCIES: Final = 40
+"""Of each kind; the second one has half as much as the first."""
 
 MATTERS: Final = """
 INSERT INTO matters (id, record_id, recipient_id, sequence)
@@ -168,22 +176,37 @@ def entry_questions(known: Known) -> dict[str, Sought]:
         "basis": Sought(besides=Besides(basis=Basis.DANGER)),
         "late": Sought(besides=Besides(lateness=Lateness.LATE, now=known.middle)),
         "nobody's": Sought(actor="nobody"),
+        "the router's": Sought(actor="tiprouter"),
+        "never": Sought(besides=Besides(lateness=Lateness.NEVER, now=known.middle)),
         "bundle, no such kind": Sought(kinds=("review.confirmed",), members=(("bundle", bundle),)),
     }
 
 
 def timed(tx: Transaction, ask: Callable[[Transaction], Any]) -> tuple[str, Any, list[str]]:
-    """The median and the best of five, the last answer, and the indexes of the statements of one."""
-    spent = []
-    for _ in range(5):
-        began = time.perf_counter()
+    """The median and the best of nine after one, the median of the processors' time, the last answer, its plans."""
+    answer, busy = ask(tx), _busy(tx)
+    spent, worked = [], []
+    for _ in range(9):
+        began, before = time.perf_counter(), busy()
         answer = ask(tx)
+        worked.append(1_000 * (busy() - before))
         spent.append(1_000 * (time.perf_counter() - began))
-    return f"{statistics.median(spent):7.1f} ms {min(spent):7.1f}", answer, indexes(tx, ask)
+    told = f"{statistics.median(spent):7.1f} ms {min(spent):7.1f} {statistics.median(worked):7.1f} CPU"
+    return told, answer, plans(tx, ask)
 
 
-def indexes(tx: Transaction, ask: Callable[[Transaction], Any]) -> list[str]:
-    """What the database says of each statement: the indexes it names, and the tables it reads whole."""
+def _busy(tx: Transaction) -> Callable[[], float]:
+    """Seconds that a processor worked, here and for us in the database's own process where that runs beside."""
+    if tx.dialect.name == "sqlite":
+        return time.process_time
+    ran = Path("/proc", str(tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()), "schedstat")
+    if not ran.is_file():
+        return time.process_time
+    return lambda: time.process_time() + int(ran.read_text().split()[0]) / 1e9
+
+
+def plans(tx: Transaction, ask: Callable[[Transaction], Any]) -> list[str]:
+    """What the database says of how it runs each statement."""
     seen: list[tuple[str, Any]] = []
 
     def listen(_one: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
@@ -193,38 +216,44 @@ def indexes(tx: Transaction, ask: Callable[[Transaction], Any]) -> list[str]:
     ask(tx)
     sa.event.remove(tx, "before_cursor_execute", listen)
     explain = "EXPLAIN QUERY PLAN " if tx.dialect.name == "sqlite" else "EXPLAIN "
-    lines = [str(row[-1]) for one, given in seen for row in tx.exec_driver_sql(explain + one, given)]
+    return [str(row[-1]) for one, given in seen for row in tx.exec_driver_sql(explain + one, given)]
+
+
+def indexes(tx: Transaction, ask: Callable[[Transaction], Any]) -> list[str]:
+    """The indexes that its statements' plans name, and the tables that they read whole."""
+    return named_in(plans(tx, ask))
+
+
+def named_in(lines: Sequence[str]) -> list[str]:
+    """The indexes that plans name, and the tables that they read whole."""
     named = re.compile(r"(?:INDEX|Index Scan using|Index Only Scan using|on) (ix_\w+|sqlite_autoindex_\w+|pk_\w+)")
     whole = re.compile(r"(SCAN \w+$|SCAN \w+ (?!USING|VIRTUAL)|Seq Scan on \w+)")
     return sorted({one for line in lines for one in named.findall(line) + whole.findall(line) if "anon" not in one})
 
 
-async def _measure(service: Service, count: int) -> None:
-    began = time.perf_counter()
-    await _made(service, count)
-    _say(f"{count:,} decisions and as many disclosures in {time.perf_counter() - began:.0f} s")
-    known, now = await _known(service), service.clock.at
+async def _asked(database: Database, known: Known, now: datetime, *, whole: bool) -> None:
+    """A line for each question; `whole` prints its plans too."""
+    asks: dict[str, Callable[[Transaction], Any]] = {}
     for name, (found, wanted) in questions(known).items():
-        ask = partial(found, wanted=wanted, after=None, limit=50, now=now)
-        spent, page, used = await service.database.read(partial(timed, ask=ask))
-        _say(f"{name:40} {spent} {len(page.rows):4} rows {len(page.indexes):4} places  {' '.join(used)}")
+        asks[name] = partial(found, wanted=wanted, after=None, limit=50, now=now)
     for name, sought in entry_questions(known).items():
-        asked = partial(log_mentions.found, sought=sought, after=None, limit=50)
-        spent, found_rows, used = await service.database.read(partial(timed, ask=asked))
-        _say(f"entries: {name:31} {spent} {len(found_rows.rows):4} rows  {' '.join(used)}")
-    if count <= REPORTED_MAX:
-        await _report(service, now)
+        asks[f"entries: {name}"] = partial(log_mentions.found, sought=sought, after=None, limit=50)
+    for name, ask in asks.items():
+        spent, page, lines = await database.read(partial(timed, ask=ask))
+        places = f" {len(page.indexes):4} places" if hasattr(page, "indexes") else ""
+        _say(f"{name:40} {spent} {len(page.rows):4} rows{places}  {' '.join(named_in(lines))}")
+        if whole:
+            _say("\n".join(f"        {line}" for line in lines))
 
 
-async def _made(service: Service, count: int) -> None:
+async def _made(service: Service, count: int, seconds: float) -> None:
     """Make the history, on PostgreSQL from a few true ones."""
     cloned = not service.url.startswith("sqlite")
-    await lengthen(service, long_postgres.TRUE if cloned else count, min(count, 100_000) // 10)
+    await lengthen(service, long_postgres.TRUE if cloned else count, min(count, 100_000) // 10, agencies=AGENCIES)
     await service.sequencer.drain()
     await service.database.write(settle)
     if cloned:
-        longer = await long_postgres.multiply(service.url, count, filling("postgresql"))
-        service.clock.forward(seconds=longer // timedelta(seconds=1))
+        await long_postgres.multiply(service.url, count, filling("postgresql"), seconds)
         return
     for statement in (*filling("sqlite"), "ANALYZE"):
         await service.database.write(partial(_run, statement=statement))
@@ -234,17 +263,19 @@ def _run(tx: Transaction, statement: str) -> None:
     tx.exec_driver_sql(statement)
 
 
-async def _known(service: Service) -> Known:
-    """What the decision half way through names."""
-    row = (await service.rows("SELECT min(decided_at), max(decided_at) FROM decisions"))[0]
-    middle = (row[0] + row[1]) // 2
-    query = "SELECT id, record_id, person_id, recipient_id, bundle FROM decisions"
-    rows = await service.rows(f"{query} WHERE decided_at >= {middle} ORDER BY id LIMIT 1")
-    decision, record, person, recipient, bundle = rows[0]
-    return Known(decision, record, person, recipient, bundle, EPOCH + timedelta(microseconds=middle))
+def _known(tx: Transaction) -> tuple[Known, datetime]:
+    """What the decision half way through names, and the moment after the last one."""
+    first, last = tx.execute(sa.select(sa.func.min(decisions.c.id), sa.func.max(decisions.c.id))).one()
+    ends = tx.execute(sa.select(decisions.c.decided_at).where(decisions.c.id.in_((first, last)))).scalars()
+    begun, ended = sorted(ends)
+    middle = begun + (ended - begun) / 2
+    names = ("id", "record_id", "person_id", "recipient_id", "bundle")
+    query = sa.select(*(decisions.c[name] for name in names)).order_by(decisions.c.id).limit(1)
+    one = tx.execute(query.where(decisions.c.id >= ids.mint("dec", middle, bytes(ids.RANDOM_BYTES)))).one()
+    return Known(one.id, one.record_id, one.person_id, one.recipient_id, one.bundle, middle), ended + timedelta(hours=1)
 
 
-async def _report(service: Service, now: datetime) -> None:
+async def _report(database: Database, now: datetime) -> None:
     since, until = START - timedelta(days=1), now + timedelta(days=1)
     reports: dict[str, Callable[[Transaction], Any]] = {
         "timeliness": lambda tx: timeliness.summed(timeliness.spans(tx, since, until)),
@@ -254,7 +285,7 @@ async def _report(service: Service, now: datetime) -> None:
     }
     for name, report in reports.items():
         began = time.perf_counter()
-        await service.database.read(report)
+        await database.read(report)
         _say(f"{name:40} {1_000 * (time.perf_counter() - began):7.0f} ms")
 
 
@@ -263,7 +294,20 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-async def _main(count: int, where: str = "sqlite") -> None:
+async def ask(url: str, *, whole: bool, reports: bool) -> None:
+    """Ask every question of a database that is filled."""
+    database = open_database(url)
+    try:
+        known, now = await database.read(_known)
+        await _asked(database, known, now, whole=whole)
+        if reports:
+            await _report(database, now)
+    finally:
+        await database.close()
+
+
+async def _main(count: int, where: str = "sqlite", *more: str) -> None:
+    seconds = next((float(one) for one in more if one.isdecimal()), 1e9)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         url = where if ":" in where else f"sqlite:///{folder}/tiprouter.db"
         if where == "postgresql":
@@ -271,8 +315,12 @@ async def _main(count: int, where: str = "sqlite") -> None:
             if server is None:
                 sys.exit(postgres.WHY_NOT)
             url = await postgres.new_database(server)
-        async with open_service(url, Path(folder)) as service:
-            await _measure(service, count)
+        if count:
+            async with open_service(url, Path(folder)) as service:
+                began = time.perf_counter()
+                await _made(service, count, seconds)
+                _say(f"{count:,} decisions and as many disclosures in {time.perf_counter() - began:.0f} s")
+        await ask(url, whole="plans" in more, reports=0 < count <= REPORTED_MAX)
 
 
 if __name__ == "__main__":

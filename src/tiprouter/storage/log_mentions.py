@@ -1,8 +1,8 @@
 """Which entries of the log name an id or a word, and which are of a period?
 
 1. An entry names every id of a record, recipient, decision, disclosure or delivery that is a value in it, in whatever
-   member, and the values of its members `actor_class`, `bundle` and `outcome`. So a record's entries hold who looked at
-   it, and a decision's the disclosure that rests on it.
+   member, and the values of its members `actor`, `actor_class`, `bundle` and `outcome`. So a record's entries hold who
+   looked at it, and a decision's the disclosure that rests on it.
 2. It is kept of each bundle of 256 entries which words they name and from when to when they are, not of each entry:
    that is a fifth of the rows, and the sequencer's batch pays for them. Which of the 256 it is the database finds in
    their bytes: no value of an entry holds a quote, so none can be feigned.
@@ -11,9 +11,8 @@
 4. A page reads at most `BUNDLES_MAX` bundles that name all the words; or at most `WINDOW` entries of the kinds, or of
    all. So no question reads more, and a page may be short, even empty, and still have a next one.
 5. Pages are by index: below it, newest first; or above it, oldest first, so that whoever follows the log misses none.
-6. Agencies of a kind or a place that are few lead by what names them; many are looked for among all, as is who made
-   something happen, whom no table of bundles names, and whatever an entry does not say itself
-   (`storage/log_reasons.py`). A page reads no more for it.
+6. Agencies of a kind or a place that are few lead by what names them; many are looked for among all, as is whatever an
+   entry does not say itself (`storage/log_reasons.py`). A page reads no more for it.
 
 Not promised: that an answer is whole when somebody changed the database. These tables are no evidence, the tree is.
 """
@@ -39,13 +38,13 @@ BUNDLE: Final = 256
 """Entries of an entry bundle (C2SP tlog-tiles)."""
 
 BUNDLES_MAX: Final = 24
-WINDOW: Final = 2_000
+WINDOW: Final = 1_000
 ANYTHING: Final = Besides()
 _SPANS: Final = sa.table(log_spans.name, *(sa.column(one.name, sa.BigInteger) for one in log_spans.c))
 """As the sequencer writes it: times are whole microseconds already."""
 
 _IDS: Final = re.compile(rb'"(?:tip|case|rcp|dec|dis|msg)_[0-9A-Z]{26}"')
-_MEMBERS: Final = re.compile(rb'"(?:actor_class|bundle|outcome)":"[^"]*"')
+_MEMBERS: Final = re.compile(rb'"(?:actor|actor_class|bundle|outcome)":"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,8 @@ class Sought:
     @property
     def words(self) -> tuple[str, ...]:
         """What must stand in an entry's bytes, and leads to it."""
-        return (*(f'"{one}"' for one in self.ids), *(f'"{name}":"{value}"' for name, value in self.members))
+        members = (*([] if self.actor is None else [("actor", self.actor)]), *self.members)
+        return (*(f'"{one}"' for one in self.ids), *(f'"{name}":"{value}"' for name, value in members))
 
     @property
     def leading(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ class Sought:
     @property
     def tried(self) -> bool:
         """Whether candidates are tried on more than what leads to them."""
-        return self.since is not None or self.until is not None or self.actor is not None or self.besides != ANYTHING
+        return self.since is not None or self.until is not None or self.besides != ANYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,26 @@ def add(tx: Connection, entries: Sequence[Told]) -> None:
 
 
 def begun(tx: Connection) -> int:
-    """The first index of the last bundle of which anything is kept."""
+    """The first index of the last bundle of which everything is kept.
+
+    A keeper of the version before may have stored more, after the migration, and kept less of it: its bundles end in an
+    entry whose words are not all there.
+    """
     last = tx.execute(sa.select(sa.func.max(log_spans.c.bundle))).scalar_one()
-    return 0 if last is None else int(last) * BUNDLE
+    bundle = 0 if last is None else int(last)
+    while bundle and not _kept(tx, bundle):
+        bundle -= 1
+    return bundle * BUNDLE
+
+
+def _kept(tx: Connection, bundle: int) -> bool:
+    """Whether everything is kept that the last entry of a bundle names."""
+    index = log_entries.c.index
+    query = sa.select(log_entries.c.entry).where(index >= bundle * BUNDLE, index < (bundle + 1) * BUNDLE)
+    entry = tx.execute(query.order_by(index.desc()).limit(1)).scalar_one()
+    words = sorted(words_of(entry))
+    there = sa.select(sa.func.count()).where(log_mentions.c.bundle == bundle, among(tx, log_mentions.c.word, words))
+    return bool(tx.execute(there).scalar_one() == len(words))
 
 
 def _by_bundle(entries: Sequence[Told]) -> Iterator[tuple[int, Sequence[Told]]]:
@@ -282,18 +299,18 @@ def _matching(
         query = query.where(log_entries.c.at >= sought.since)
     if sought.until is not None:
         query = query.where(log_entries.c.at < sought.until)
-    for one in (*sought.words, *([] if sought.actor is None else [f'"actor":"{sought.actor}"'])):
+    for one in sought.words:
         query = query.where(_holds(tx, one))
     if sought.leading:
         query = query.where(sa.or_(*(_holds(tx, one) for one in sought.leading)))
     known = replace(sought.besides, recipient_kind=None, jurisdiction=None) if sought.leading else sought.besides
     alone = known == ANYTHING
-    rows = [EntryRow(**row) for row in tx.execute(query.limit(limit) if alone else query).mappings()]
+    rows = tx.execute(query.limit(limit) if alone else query).mappings().all()
     if alone:
-        return rows
-    named = {row.index: {one[1:-1].decode("ascii") for one in _IDS.findall(row.entry)} for row in rows}
+        return [EntryRow(**row) for row in rows]
+    named = {row["index"]: {one[1:-1].decode("ascii") for one in _IDS.findall(row["entry"])} for row in rows}
     tells = kept(tx, named, sought.besides, sought.toward)
-    return [row for row in rows if row.index in tells][:limit]
+    return [EntryRow(**row) for row in rows if row["index"] in tells][:limit]
 
 
 def _holds(tx: Connection, one: str) -> sa.ColumnElement[bool] | sa.TextClause:

@@ -8,14 +8,15 @@
    few.
 """
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from tiprouter.domain.lateness import Lateness, lateness_of
+from tiprouter.domain.lateness import ENDED_UNDELIVERED, Lateness
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Basis
 from tiprouter.storage.among import among
@@ -41,29 +42,38 @@ def met(tx: Connection, named: Collection[str], conditions: Sequence[sa.ColumnEl
 
 def late(tx: Connection, named: Collection[str], wanted: Lateness, now: datetime) -> set[str]:
     """Those of the disclosures that stand so to their deadline (rule 3)."""
-    rows = (row for some in _parts(named) for row in _delivered(tx, among(tx, disclosures.c.id, some)))
-    return {row.id for row in rows if _stands(row, now) is wanted}
+    found: set[str] = set()
+    for some in _parts(named):
+        query = sa.select(deliveries.c.disclosure_id).where(among(tx, deliveries.c.disclosure_id, some))
+        found.update(tx.execute(query.where(_stands(now) == wanted.value)).scalars())
+    return found
 
 
 def resting(tx: Connection, records: Collection[str], wanted: Lateness, now: datetime) -> set[str]:
     """The decisions about these records on which a disclosure rests that stands so to its deadline (rule 4)."""
-    rows = (row for some in _parts(records) for row in _delivered(tx, among(tx, disclosures.c.record_id, some)))
-    return {one for row in rows if _stands(row, now) is wanted for one in row.decisions}
+    found: set[str] = set()
+    told = sa.cast(disclosures.c.decisions, sa.Text)
+    for some in _parts(records):
+        query = sa.select(told).join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
+        query = query.where(among(tx, deliveries.c.record_id, some), _stands(now) == wanted.value)
+        for one in tx.execute(query).scalars():
+            found.update(json.loads(one))
+    return found
 
 
-def _delivered(tx: Connection, which: sa.ColumnElement[bool]) -> Sequence[Any]:
-    # How each stands is seen here: a condition would have the index of all that are late walked (rule 1).
-    columns = (disclosures.c.id, disclosures.c.decisions, deliveries.c.state, deliveries.c.deadline)
-    query = (
-        sa.select(*columns, deliveries.c.finished_at)
-        .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-        .where(which)
+def _stands(now: datetime) -> sa.ColumnElement[str]:
+    """How a delivery stands to its deadline, as `lateness_of` says.
+
+    A value, and no condition: for that the index of all that are late would be walked (rule 1).
+    """
+    state, deadline = deliveries.c.state, deliveries.c.deadline
+    arrived = state == DeliveryState.DELIVERED
+    return sa.case(
+        (state == DeliveryState.CANCELLED, None),
+        (sa.and_(arrived, deliveries.c.finished_at > deadline), Lateness.LATE.value),
+        (arrived, Lateness.IN_TIME.value),
+        (sa.or_(state.in_(ENDED_UNDELIVERED), deadline <= now), Lateness.NEVER.value),
     )
-    return tx.execute(query).all()
-
-
-def _stands(row: Any, now: datetime) -> Lateness | None:  # noqa: ANN401 - a SQLAlchemy row
-    return lateness_of(DeliveryState(row.state), row.deadline, row.finished_at, now)
 
 
 def _parts(named: Collection[str]) -> Iterator[list[str]]:

@@ -30,7 +30,7 @@ from tiprouter.storage.among import among
 from tiprouter.storage.disclosures import Disclosure
 from tiprouter.storage.tables import decisions, deliveries, disclosures, recipients
 
-WINDOW: Final = 2_000
+WINDOW: Final = 1_000
 """So many candidates does one page look at, at most (rule 2)."""
 
 ARMS_MAX: Final = 32

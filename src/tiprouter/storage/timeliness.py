@@ -3,13 +3,17 @@
 1. What is measured is the first disclosure about a record to a recipient: from receipt of the signal until it was
    decided to tell, until that was delivered, and until the recipient first said something of it. Recalls, answers and
    later disclosures of a matter are left out: nobody waits for those from the signal on.
-2. Disclosures are read once, some hundred at a time, and their spans kept as whole numbers, apart for each recipient
-   and each set of policies: eight bytes a span. Percentiles are exact, by nearest rank, over what of these belongs to a
-   group (`summed`); that is asked of no database, so that nothing waits for it.
-3. One that has several policies, or an agency of several places, counts in each of those groups; in `all` once.
-4. A duty is met, met late or missed; one that was lifted, or whose time is not up, is none of these.
+2. Where a recipient was told nothing of a record so far, it is measured until it was first decided that nothing leaves:
+   withheld, held, blocked, failed. So every record counts once for each recipient that it was decided about, and what
+   was quickly withheld is told apart from what was disclosed by its outcome.
+3. Rows are read once, some hundred at a time, and their spans kept as whole numbers, apart for each recipient and each
+   set of policies and outcomes: eight bytes a span. Percentiles are exact, by nearest rank, over what of these belongs
+   to a group (`summed`); that is asked of no database, so that nothing waits for it.
+4. One that has several policies, or an agency of several places, counts in each of those groups; in `all` once.
+5. A duty is met, met late or missed; one that was lifted, or whose time is not up, is none of these.
 
-Not promised: memory on a year of many millions of disclosures, which is their number times the three spans.
+Not promised: memory on a year of many millions of disclosures, which is their number times the three spans. Nor that
+an earlier period stays what it was: what was held then counts where it is disclosed.
 """
 
 import json
@@ -27,6 +31,7 @@ from tiprouter import ids
 from tiprouter.domain.states import DeliveryState, DutyPhase
 from tiprouter.storage.duties_table import duties
 from tiprouter.storage.tables import acknowledgements, decisions, deliveries, disclosures, recipients, records
+from tiprouter.storage.withheld import OUTCOMES
 
 _ROUNDED: Final = timedelta(milliseconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -51,6 +56,22 @@ class Grouping(StrEnum):
     JURISDICTION = "jurisdiction"
     RECIPIENT_KIND = "recipient_kind"
     BASIS = "basis"
+    OUTCOME = "outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """By which policies, and with which outcome, it was decided."""
+
+    policies: frozenset[str] = frozenset()
+    outcomes: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, some: Sequence["Because"]) -> "Because":
+        """What several decisions together rest on."""
+        if len(some) == 1:
+            return some[0]
+        return cls(_NONE.union(*(one.policies for one in some)), _NONE.union(*(one.outcomes for one in some)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +101,14 @@ class Kept:
 
 @dataclass(slots=True)
 class Spans:
-    """How long disclosures took, in microseconds: by recipient and policies, for each measure (rule 2)."""
+    """How long things took, in microseconds: by recipient ("" for none) and reason, for each measure (rule 3)."""
 
-    of: dict[tuple[str, frozenset[str]], tuple["array[int]", ...]] = field(default_factory=dict)
+    of: dict[tuple[str, Because], tuple["array[int]", ...]] = field(default_factory=dict)
     recipients: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
-    def add(self, recipient_id: str, policies: frozenset[str], took_for: Sequence[int | None]) -> None:
-        """Count one disclosure, by measure; what has not happened took no time."""
-        key = recipient_id, policies
+    def add(self, recipient_id: str, because: Because, took_for: Sequence[int | None]) -> None:
+        """Count one record and recipient, by measure; what has not happened took no time."""
+        key = recipient_id, because
         kept = self.of.get(key)
         if kept is None:
             kept = self.of[key] = tuple(array("q") for _ in Measure)
@@ -95,46 +116,52 @@ class Spans:
             if span is not None:
                 spans_of.append(span)
 
-    def groups(self, by: Grouping, recipient_id: str, policies: Iterable[str]) -> Iterable[str]:
-        """In which groups a disclosure counts (rule 3)."""
-        kind, places = self.recipients[recipient_id]
+    def groups(self, by: Grouping, recipient_id: str, because: Because) -> Iterable[str]:
+        """In which groups it counts (rule 4)."""
+        kind, places = self.recipients.get(recipient_id, ("", ()))
         match by:
             case Grouping.ALL:
                 return ("",)
             case Grouping.RECIPIENT_KIND:
-                return (kind,)
+                return (kind,) if kind else ()
             case Grouping.JURISDICTION:
                 return places
             case Grouping.BASIS:
-                return policies
+                return because.policies
+            case Grouping.OUTCOME:
+                return because.outcomes
 
 
 def spans(tx: Connection, since: datetime, until: datetime) -> Spans:
-    """How long disclosures took that were made in [since, until) (rules 1, 2)."""
+    """How long it took to what was disclosed, or decided not to be, in [since, until) (rules 1-3)."""
     read = Spans()
     query = sa.select(recipients.c.id, recipients.c.kind, recipients.c.details)
     for one in tx.execute(query):
         read.recipients[one.id] = one.kind, tuple(dict.fromkeys(one.details.get("jurisdictions", ())))
-    named: dict[str, frozenset[str]] = {}
+    named: dict[tuple[str, str], Because] = {}
     after = ""
     while rows := tx.execute(_page(after, since, until)).all():
         after = rows[-1].id
-        policies = _policies(tx, sorted({one for row in rows for one in row.decisions}), named)
+        reasons = _reasons(tx, sorted({one for row in rows for one in row.decisions}), named)
         for _, recipient_id, because, *took_for in rows:
-            its = [policies.get(one, _NONE) for one in because]
-            read.add(recipient_id, its[0] if len(its) == 1 else _NONE.union(*its), took_for)
+            read.add(recipient_id, Because.of([reasons[one] for one in because if one in reasons]), took_for)
+    after = ""
+    while rows := tx.execute(_withheld(after, since, until)).all():
+        after = rows[-1].id
+        for _, recipient_id, policies, outcome, took in rows:
+            read.add(recipient_id or "", _known(policies, outcome, named), (took, None, None))
     return read
 
 
 def summed(read: Spans) -> list[Took]:
-    """Percentiles of every group (rules 2, 3)."""
+    """Percentiles of every group (rules 3, 4)."""
     return [one for number in range(len(Measure)) for by in Grouping for one in _summed(read, number, by)]
 
 
 def _summed(read: Spans, number: int, by: Grouping) -> Iterator[Took]:
     groups: dict[str, list[array[int]]] = {}
-    for (recipient_id, policies), measured in read.of.items():
-        for group in read.groups(by, recipient_id, policies) if measured[number] else ():
+    for (recipient_id, because), measured in read.of.items():
+        for group in read.groups(by, recipient_id, because) if measured[number] else ():
             groups.setdefault(group, []).append(measured[number])
     for group in sorted(groups):
         ordered = sorted(span for part in groups[group] for span in part)
@@ -177,20 +204,67 @@ def _page(after: str, since: datetime, until: datetime) -> sa.Select[Any]:
     )
 
 
-def _policies(tx: Connection, wanted: Sequence[str], known: dict[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
-    """The policies of these decisions; alike sets are one in `known`, by their text."""
-    found: dict[str, frozenset[str]] = {}
+def _withheld(after: str, since: datetime, until: datetime) -> sa.Select[Any]:
+    """The next first decisions that a recipient is told nothing, and how long each took (rule 2)."""
+    older, told = decisions.alias("older"), disclosures.alias("told")
+    toward = decisions.c.recipient_id
+    # Asked of a record's rows, which are few: a decision's recipient is no column that an index could be walked for.
+    before = sa.exists().where(
+        older.c.record_id == decisions.c.record_id,
+        sa.func.coalesce(older.c.recipient_id, "") == sa.func.coalesce(toward, ""),
+        older.c.id < decisions.c.id,
+        older.c.outcome.in_(OUTCOMES),
+    )
+    disclosed = sa.exists().where(
+        told.c.record_id == decisions.c.record_id,
+        told.c.recipient_id.concat("") == toward,
+        told.c.recalls.is_(None),
+        told.c.answers.is_(None),
+    )
+    return (
+        sa.select(
+            decisions.c.id,
+            toward,
+            sa.cast(decisions.c.policies, sa.Text).label("policies"),
+            decisions.c.outcome,
+            (_number(decisions.c.decided_at) - _number(records.c.received_at)).label(Measure.DECISION.value),
+        )
+        .select_from(decisions.join(records, records.c.id == decisions.c.record_id))
+        .where(
+            decisions.c.id > max(after, _first("dec", since)),
+            decisions.c.id < _last("dec", until),
+            decisions.c.outcome.concat("").in_(OUTCOMES),
+            decisions.c.decided_at >= since,
+            decisions.c.decided_at < until,
+            ~before,
+            ~disclosed,
+        )
+        .order_by(decisions.c.id)
+        .limit(_AT_ONCE)
+    )
+
+
+def _reasons(tx: Connection, wanted: Sequence[str], known: dict[tuple[str, str], Because]) -> Mapping[str, Because]:
+    """What these decisions rest on."""
+    found: dict[str, Because] = {}
     for first in range(0, len(wanted), _AT_ONCE):
-        query = sa.select(decisions.c.id, sa.cast(decisions.c.policies, sa.Text).label("told"))
+        policies = sa.cast(decisions.c.policies, sa.Text).label("policies")
+        query = sa.select(decisions.c.id, policies, decisions.c.outcome)
         for one in tx.execute(query.where(decisions.c.id.in_(wanted[first : first + _AT_ONCE]))):
-            if one.told not in known:
-                known[one.told] = frozenset(json.loads(one.told))
-            found[one.id] = known[one.told]
+            found[one.id] = _known(one.policies, one.outcome, known)
     return found
 
 
+def _known(policies: str, outcome: str, known: dict[tuple[str, str], Because]) -> Because:
+    """What a decision rests on; those that are alike, by their texts, are one."""
+    key = policies, outcome
+    if key not in known:
+        known[key] = Because(frozenset(json.loads(policies)), frozenset((outcome,)))
+    return known[key]
+
+
 def kept(tx: Connection, since: datetime, until: datetime, now: datetime) -> list[Kept]:
-    """How duties ended that were opened in [since, until), as seen at `now` (rule 4)."""
+    """How duties ended that were opened in [since, until), as seen at `now` (rule 5)."""
     return [one for by in (Grouping.ALL, Grouping.JURISDICTION) for one in _kept(tx, by, (since, until), now)] + list(
         _kept(tx, Grouping.RECIPIENT_KIND, (since, until), now)
     )
@@ -199,7 +273,7 @@ def kept(tx: Connection, since: datetime, until: datetime, now: datetime) -> lis
 def _grouped(
     tx: Connection, source: sa.FromClause, recipient_id: sa.ColumnElement[Any], by: Grouping
 ) -> tuple[sa.FromClause, sa.ColumnElement[str]]:
-    """The rows beside what tells them apart (rule 3)."""
+    """The rows beside what tells them apart (rule 4)."""
     match by:
         case Grouping.ALL:
             return source, sa.literal("")
@@ -208,8 +282,8 @@ def _grouped(
         case Grouping.JURISDICTION:
             places = _elements(tx, recipients.c.details["jurisdictions"])
             return source.join(recipients, recipients.c.id == recipient_id).join(places, sa.true()), places.c.value
-        case Grouping.BASIS:
-            raise ValueError("a duty rests on no policy")
+        case Grouping.BASIS | Grouping.OUTCOME:
+            raise ValueError("a duty rests on no decision")
 
 
 def _kept(tx: Connection, by: Grouping, period: tuple[datetime, datetime], now: datetime) -> Iterator[Kept]:

@@ -20,10 +20,12 @@ from tiprouter.audit.matter_openings import committed, spell
 from tiprouter.storage import openings, outbox, reviews
 from tiprouter.storage.codec import from_bytes
 from tiprouter.storage.database import Transaction
+from tiprouter.storage.decisions import Decision
 from tiprouter.storage.grants import Grant
 from tiprouter.storage.reviews import Rationale
 from tiprouter.storage.treelog import EntryRow
 from tiprouter.storage.vault import Vault
+from tiprouter.workflow.assess import facts_bytes
 
 _ROW: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.RECORD_ACCEPTED: ("record", "revision"),
@@ -44,17 +46,31 @@ _ROW: Final[Mapping[Kind, tuple[str, ...]]] = {
 
 def told(tx: Transaction, vault: Vault, grant: Grant, entries: Sequence[EntryRow]) -> dict[str, JSON]:
     """What `openings.json` says under a grant of these entries, in their order. Raises as `openings.of_record` does."""
+    given = opened(tx, vault, grant, entries)
+    items: list[JSON] = [{"index": index, "opening": opening} for index, opening in given.items()]
+    return {"record": grant.record_id, "grant": grant.id, "openings": items}
+
+
+def opened(tx: Transaction, vault: Vault, grant: Grant, entries: Sequence[EntryRow]) -> dict[int, str | None]:
+    """The opening of each of a matter's entries that commits to something, in their order (rules 1-4)."""
     kept = openings.of_record(tx, vault, grant.record_id)
     facts = {one.id: f"{one.fact.value}={one.value}" for one in reviews.findings(tx, grant.record_id)}
     named = [(row.index, *one) for row in entries if (one := _named(row.entry)) is not None]
     last = {row: index for index, entry, _, row in named if entry.kind is not Kind.FACT_ESTABLISHED}
     newer = {one[2] for entry in outbox.naming(tx, grant.record_id) if (one := _named(entry)) is not None}
-    items: list[JSON] = []
+    found: dict[int, str | None] = {}
     for index, entry, member, row in named:
         current = row in kept and row not in newer and last.get(row, 0) <= index
-        opened = _opened(entry, kept[row], facts) if current and _theirs(entry, grant) else None
-        items.append({"index": index, "opening": None if opened is None else spell(opened[0], member, opened[1])})
-    return {"record": grant.record_id, "grant": grant.id, "openings": items}
+        pair = _opened(entry, kept[row], facts) if current and _theirs(entry, grant) else None
+        found[index] = None if pair is None else spell(pair[0], member, pair[1])
+    return found
+
+
+def of_facts(decision: Decision) -> str | None:
+    """What opens a decision's entry, whose member `facts` commits to them; None once they were forgotten."""
+    if not decision.salt:
+        return None
+    return spell(bytes.fromhex(decision.salt), "facts", facts_bytes(decision.facts).decode("ascii"))
 
 
 def _named(data: bytes) -> tuple[Entry, str, str] | None:

@@ -5,6 +5,9 @@
 2. Fields are told by name, never by value: the payload is opened within the transaction, its names are taken, and
    nothing else of it is kept. Once its content was erased, the names went with it.
 3. It is logged before it leaves, like every answer.
+4. Whoever names a grant of theirs that opens the matter (`opening.py`) is also given what opens the log's commitments
+   of it: to the facts of its decisions, to the digest of what was sent, to what its recipient said. What is not there
+   any more is None. Such a look is logged under the grant.
 """
 
 import json
@@ -13,16 +16,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tiprouter.audit.kinds import Kind
 from tiprouter.errors import NotFoundError
 from tiprouter.policy.annotations import PolicyNote
-from tiprouter.storage import acknowledgements, decisions, deliveries, disclosures, log_places, registry, searches
+from tiprouter.storage import (
+    acknowledgements,
+    decisions,
+    deliveries,
+    disclosures,
+    grants,
+    log_places,
+    registry,
+    searches,
+)
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.disclosures import Listed
+from tiprouter.storage.grants import Grant
 from tiprouter.storage.vault import ErasedError
+from tiprouter.workflow import openings
 from tiprouter.workflow.accessing import seen
+from tiprouter.workflow.granting import about
 from tiprouter.workflow.happening import Actor, Desk, engine_of, happening
 from tiprouter.workflow.inquiry import Journey
+from tiprouter.workflow.opening import open_to, told_of
 from tiprouter.workflow.searching import Rows
 
 
@@ -39,7 +56,8 @@ class Trace:
     """A disclosure from end to end; `sent` holds names of fields alone, None once erased (rules 1, 2).
 
     `around` is the disclosure and, after it, the recall of it if there is one, with the log's indexes; `entries` are
-    the indexes of its decisions, attempts and acknowledgements.
+    the indexes of its decisions, attempts and acknowledgements; `openings` is by index of an entry, under a grant
+    (rule 4), and None without one.
     """
 
     journey: Journey
@@ -47,15 +65,20 @@ class Trace:
     reasons: tuple[Reason, ...]
     entries: Mapping[str, int]
     sent: tuple[str, ...] | None
+    openings: Mapping[int, str | None] | None = None
 
 
-def traced(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) -> Trace:
-    """One disclosure, for the hotline's own. Raises `NotFoundError`."""
+def traced(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str, grant_id: str | None = None) -> Trace:
+    """One disclosure, for the hotline's own. Raises `NotFoundError`, for a grant that does not open it too."""
     with happening(tx, desk, actor) as it:
         listed = disclosures.listed(tx, disclosure_id)
         if listed is None or actor.recipient_id is not None:
             raise NotFoundError
-        seen(it, "disclosure", 1, disclosure_id)
+        grant = None
+        if grant_id is not None:
+            grant = open_to(grants.load(tx, grant_id, lock=True), actor, it.now, listed.disclosure.record_id)
+            it.log(Kind.GRANT_READ, about(grant) | {"count": 1})
+        seen(it, "disclosure", 1, disclosure_id, under=grant_id)
         said = acknowledgements.of_disclosure(tx, desk.vault, disclosure_id, listed.disclosure.record_id)
         journey = Journey(listed, tuple(deliveries.attempts_of(tx, listed.delivery_id)), tuple(said))
         recalls = disclosures.several(tx, searches.recalls_of(tx, listed.disclosure))
@@ -63,13 +86,27 @@ def traced(tx: Transaction, desk: Desk, actor: Actor, disclosure_id: str) -> Tra
         made = {row.disclosure.id: row.disclosure.made_at for row in rows}
         kinds = registry.kinds(tx, [listed.disclosure.recipient_id])
         because = decisions.several(tx, listed.disclosure.decisions)
+        around = log_places.places(tx, made)
+        entries = log_places.places(tx, {one.id: one.decided_at for one in because.values()} | travelled(journey))
         return Trace(
             journey,
-            Rows(rows, None, log_places.places(tx, made), kinds, it.now),
+            Rows(rows, None, around, kinds, it.now),
             tuple(_reason(tx, desk, because[one]) for one in listed.disclosure.decisions if one in because),
-            log_places.places(tx, {one.id: one.decided_at for one in because.values()} | travelled(journey)),
+            entries,
             _sent(tx, desk, disclosure_id),
+            None if grant is None else _opened(tx, desk, grant, around | entries, because),
         )
+
+
+def _opened(
+    tx: Transaction, desk: Desk, grant: Grant, entries: Mapping[str, int], because: Mapping[str, Decision]
+) -> dict[int, str | None]:
+    """Rule 4: of the entries that commit to something, in order."""
+    mine = frozenset(entries.values())
+    told = openings.opened(tx, desk.vault, grant, told_of(tx, grant.record_id))
+    found = {index: one for index, one in told.items() if index in mine}
+    found |= {entries[one.id]: openings.of_facts(one) for one in because.values() if one.id in entries}
+    return dict(sorted(found.items()))
 
 
 def travelled(journey: Journey) -> dict[str, datetime]:

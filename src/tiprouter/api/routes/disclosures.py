@@ -8,6 +8,7 @@ from tiprouter.api.access import Caller, Desks, visit_of
 from tiprouter.api.body import Route
 from tiprouter.api.office import Office
 from tiprouter.api.paging import answer_page
+from tiprouter.api.routes.matters import Under
 from tiprouter.api.routes.paths import DisclosureId
 from tiprouter.api.schemas.disclosures import (
     COLUMNS,
@@ -74,13 +75,21 @@ def _rows(found: Rows[Listed], actor: Actor) -> tuple[DisclosureBody, ...]:
 
 
 @router.get("/v1/disclosures/{disclosure_id}", operation_id="readDisclosure", response_model=DisclosureJourney)
-async def read_disclosure(disclosure_id: DisclosureId, office: Desks, actor: Caller) -> Response:
-    """A disclosure or recall from end to end: why, which fields, every attempt, what its recipient said, its recall."""
+async def read_disclosure(disclosure_id: DisclosureId, office: Desks, actor: Caller, grant: Under = None) -> Response:
+    """A disclosure or recall from end to end: why, which fields, every attempt, what its recipient said, its recall.
+
+    Whoever names a grant of theirs that opens its matter is also given what opens the log's commitments of it.
+    """
     if actor.recipient_id is not None:
+        if grant is not None:
+            raise NotFoundError
         own = await office.database.write(
             lambda tx: inquiry.disclosure(tx, office.desk, actor, disclosure_id), quietly=True
         )
         return Response(journey(own).rendered(), 200, None, "application/json")
-    found = await office.database.write(lambda tx: tracing.traced(tx, office.desk, actor, disclosure_id), quietly=True)
+    found = await office.database.write(
+        lambda tx: tracing.traced(tx, office.desk, actor, disclosure_id, grant), quietly=True
+    )
     told = whole_journey(found, with_words=actor.role != CallerRole.AUDITOR)
-    return Response(told.rendered(), 200, None, "application/json")
+    kept = None if grant is None else {"Cache-Control": "no-store"}
+    return Response(told.rendered(), 200, kept, "application/json")

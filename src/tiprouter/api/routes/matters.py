@@ -14,7 +14,7 @@ Under = Annotated[
     str | None,
     Query(
         pattern="^grt_[0-9A-Z]{26}$",
-        description="a grant of yours that opens the matter: the values that the log commits to are in the bundle too",
+        description="a grant of yours that opens the matter: what opens the log's commitments is told too",
     ),
 ]
 

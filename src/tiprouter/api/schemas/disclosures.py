@@ -179,11 +179,26 @@ class BecauseBody(Message):
         )
 
 
+class OpeningBody(Message):
+    """What opens the commitment of one entry of the log, as SD-JWT spells a disclosure (RFC 9901 section 4.2.1).
+
+    `opening` is null for what nobody can open any more.
+    """
+
+    log: LogPlace
+    opening: str | None
+
+    @classmethod
+    def of(cls, index: int, opening: str | None) -> Self:
+        """One entry's."""
+        return cls(log=LogPlace(index=index, proof=LogPlace.proof_of(index)), opening=opening)
+
+
 class DisclosureJourney(DisclosureBody):
     """A disclosure, every attempt to deliver it, and what its recipient said of it.
 
     The hotline's own are also told why, which fields were sent (by name, never by value; null once erased), and what
-    recalled it; for an agency those are null.
+    recalled it; for an agency those are null. So is `openings` unless a grant was named.
     """
 
     attempts: tuple[AttemptBody, ...]
@@ -191,6 +206,7 @@ class DisclosureJourney(DisclosureBody):
     because: tuple[BecauseBody, ...] | None = None
     sent: tuple[str, ...] | None = None
     recalled_by: tuple[DisclosureBody, ...] | None = None
+    openings: tuple[OpeningBody, ...] | None = None
 
 
 def journey(found: Journey) -> DisclosureJourney:
@@ -203,6 +219,7 @@ def whole_journey(found: Trace, *, with_words: bool) -> DisclosureJourney:
 
     `with_words` shows what the recipient wrote, which may name people, and the payloads' digests.
     """
+    opened = found.openings
     itself, *recalls = (DisclosureBody.found(one, found.around, with_digest=with_words) for one in found.around.rows)
     return DisclosureJourney(
         **dict(itself),
@@ -210,6 +227,7 @@ def whole_journey(found: Trace, *, with_words: bool) -> DisclosureJourney:
         because=tuple(BecauseBody.of(one, found.entries.get(one.decision.id)) for one in found.reasons),
         sent=found.sent,
         recalled_by=tuple(recalls),
+        openings=None if opened is None else tuple(OpeningBody.of(*one) for one in opened.items()),
     )
 
 
