@@ -92,13 +92,14 @@ def test_the_same_story_is_told_with_and_without_its_entries(tiprouter: CommandL
 
 def test_slow_callers_are_timed_beside_their_deadlines_and_honest_ones(tiprouter: CommandLine) -> None:
     """A row for each kind of slow caller, all of them dropped, and one each for the honest, alone and beside."""
-    chosen = ("--slow", 11, "--rate", 2, "--head-seconds", 0.5, "--body-seconds", 1)
+    chosen = ("--slow", 11, "--rate", 2, "--head-seconds", 0.5, "--body-seconds", 1, "--rounds", 2)
     head, body, answer, alone, beside = figures(tiprouter, "slow-callers", *chosen)
     assert [row["count"] for row in (head, body, answer)] == [10, 10, 2]
     for row in (head, body, answer):
         assert row["deadline s"] <= row["first s"] <= row["last s"] < 60
     for row in (alone, beside):
         assert 0 < row["p50 ms"] <= row["p99 ms"]
+        assert row["service cpu s"] > 0
 
 
 @pytest.mark.parametrize(("endpoints", "dead"), [("0", "0"), ("1", "100"), ("many", "0"), (",".join("1" * 13), "0")])
@@ -117,3 +118,19 @@ def test_a_table_names_the_machine_and_every_column(capsys: pytest.CaptureFixtur
     assert "load average 7.5" in first
     assert head.split() == ["what", "per", "second"]
     assert row.split() == ["tips", "1,234.5"]
+
+
+def test_the_log_is_measured_beside_its_bare_limits(tiprouter: CommandLine) -> None:
+    """A line for each size, every figure there; and what hashing and inserting the same bytes alone cost."""
+    done = tiprouter("bench", "log", "--entries", 10_300)
+    assert done.returncode == 0, done.stderr
+    hashing, inserting, head, *lines = done.stdout.splitlines()
+    assert float(hashing.removeprefix("SHA-256 of an entry alone:").removesuffix("us")) > 0
+    clock, cpu = inserting.removeprefix("insert of an entry alone:").removesuffix("us").split("us, CPU")
+    assert min(float(clock), float(cpu)) > 0
+    assert head.split()[0] == "entries"
+    rows = [[float(one.replace(",", "")) for one in line.split()] for line in lines]
+    assert [row[0] for row in rows] == [10_000, 10_300]
+    for _, per_second, clock_us, cpu_us, start, p50, p99, proof_cpu in rows:
+        assert min(per_second, clock_us, cpu_us, start, p50, proof_cpu) > 0
+        assert p50 <= p99

@@ -178,6 +178,24 @@ def tell(machine: Mapping[str, object], rows: Sequence[Mapping[str, object]], *,
         f"machine: {machine['cores']} cores, Python {machine['python']}, {machine['database']},"
         f" load average {machine['load']} at the start; a short run, and what else ran here counts"
     )
+    _table(rows)
+
+
+def tell_all(
+    machine: Mapping[str, object], tables: Mapping[str, Sequence[Mapping[str, object]]], *, as_json: bool
+) -> None:
+    """Print what is known of the machine and every table that has a row, or all of it as one JSON object."""
+    if as_json:
+        typer.echo(json.dumps({"machine": machine, **tables}, indent=2))
+        return
+    typer.echo("; ".join(f"{name}: {value}" for name, value in machine.items()))
+    for name, rows in tables.items():
+        if rows:
+            typer.echo(f"\n{name}")
+            _table(rows)
+
+
+def _table(rows: Sequence[Mapping[str, object]]) -> None:
     lines = [list(rows[0]), *([_spelt(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:

@@ -125,12 +125,44 @@ def bench_slow_callers(
     body_seconds: Annotated[
         float, typer.Option(min=0.5, help="Its deadline for bodies, and for taking answers.")
     ] = 10.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often both are measured, in turns.")] = 3,
     as_json: AsJson = False,
 ) -> None:
     """When slow callers are dropped, and how long honest ones wait beside them. Exit 1 when one was dropped late."""
     from tiprouter.cli import slow_bench
 
-    raise typer.Exit(slow_bench.run(slow, rate, head_seconds, body_seconds, as_json=as_json))
+    raise typer.Exit(slow_bench.run(slow, rate, (head_seconds, body_seconds), rounds, as_json=as_json))
+
+
+@bench.command("years")
+def bench_years(  # noqa: PLR0913 - each is the shape of a load
+    *,
+    years: Annotated[float, typer.Option(min=0.01, help="How many years of history.")] = 18,
+    signals_a_day: Annotated[float, typer.Option(min=1, help="Signals a day at the end of them.")] = 137,
+    of: Annotated[str, typer.Option(help="1/N plays one day in N, and estimates the whole.")] = "1/100",
+    burst: Annotated[float, typer.Option(min=0, help="One more day with so many times its signals; 0 is none.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed is the same history.")] = 1,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Years of a national hotline, invented: accepted, decided, delivered, logged and verified. Exit 1 if not all."""
+    from tiprouter.cli import national, years_bench
+
+    shape = national.Shape(signals_a_day=signals_a_day, years=years)
+    raise typer.Exit(years_bench.run(database_url, shape, years_bench.part_of(of), burst, seed, as_json=as_json))
+
+
+@bench.command("all")
+def bench_all(
+    *,
+    tips: Annotated[int, typer.Option(min=1, help="How many are sent in each way.")] = 300,
+    processes: Annotated[str, typer.Option(help="How many processes: 1, 2 and 4, one row each.")] = "1,2,4",
+    as_json: AsJson = False,
+) -> None:
+    """The whole service on SQLite and PostgreSQL by 1, 2 and 4 processes, beside this machine's own limits."""
+    from tiprouter.cli import all_bench
+
+    raise typer.Exit(all_bench.run(tips, all_bench.counts_of(processes), as_json=as_json))
 
 
 @bench.callback()
