@@ -17,7 +17,7 @@ Prometheus names its units in its metrics: seconds, totals.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final, TypeAlias, TypeVar
 
 from opentelemetry import context, trace
@@ -109,7 +109,8 @@ class Step:
 
     def says(self, **said: str | int | None) -> None:
         """Say more of it (rule 3)."""
-        self._span.set_attributes(_allowed(said))
+        if self._span.is_recording():
+            self._span.set_attributes(_allowed(said))
 
 
 def answered(method: str, route: str | None, status: int, seconds: float) -> None:
@@ -148,13 +149,21 @@ def expect_attempts(lanes: Iterable[str], kinds: Iterable[str], ends: Iterable[t
                 _ATTEMPTS.labels(lane, kind, result, class_of(status), code_of(status))
 
 
-@contextmanager
-def span(name: str, *, of: Iterable[Mark] = (), **said: str | int) -> Iterator[Step]:
+_UNTRACED: Final = nullcontext(Step(trace.INVALID_SPAN))
+
+
+def span(name: str, *, of: Iterable[Mark] = (), **said: str | int) -> AbstractContextManager[Step]:
     """A step of work; an error leaves only its class: its text may quote a record.
 
     `of` are the steps it is done for, where those are several: it is no child of any then (rule 4).
     """
-    links = tuple(Link(one) for one in of)
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return _UNTRACED  # nobody installed an SDK (rule 3), and beginning nothing takes the API a while, too
+    return _traced(name, tuple(Link(one) for one in of), said)
+
+
+@contextmanager
+def _traced(name: str, links: tuple[Link, ...], said: Mapping[str, str | int]) -> Iterator[Step]:
     with _tracer.start_as_current_span(
         name,
         context.Context() if links else None,

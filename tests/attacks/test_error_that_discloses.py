@@ -45,7 +45,7 @@ async def test_a_defect_while_a_tip_is_decided(
     if broken == "policy":
         monkeypatch.setattr(Engine, "rule", _raise)
     else:
-        monkeypatch.setattr(redaction, "redact", _raise)
+        monkeypatch.setattr(redaction, "told", _raise)
     accepted = await service.accept(tip(person(years=12, guardians=BLAMELESS)))
     assert [one.outcome for one in accepted.assessed.decisions] == [Outcome.HOLD_ERROR]
     assert await service.claim() == []
@@ -65,18 +65,18 @@ async def test_a_defect_toward_one_agency_leaves_the_others_theirs(
     """Two authorities are owed a report; deciding about one of them breaks: the other one gets its report."""
     police = (await service.enrol(agency(LE))).recipient.id
     protection = (await service.enrol(agency(CPS))).recipient.id
-    rule, redact = Engine.rule, redaction.redact
+    rule, told = Engine.rule, redaction.told
 
     def rule_breaks(engine: Engine, facts: Any) -> Any:  # noqa: ANN401 - handed through
         return _raise() if facts.recipient_kind is LE else rule(engine, facts)
 
-    def redact_breaks(record: Any, verdicts: Any, recipient: Any, address: Any) -> Any:  # noqa: ANN401 - handed through
-        return _raise() if recipient.kind is LE else redact(record, verdicts, recipient, address)
+    def redact_breaks(record: Any, verdicts: Any, recipient: Any) -> Any:  # noqa: ANN401 - handed through
+        return _raise() if recipient.kind is LE else told(record, verdicts, recipient)
 
     if broken == "policy":
         monkeypatch.setattr(Engine, "rule", rule_breaks)
     else:
-        monkeypatch.setattr(redaction, "redact", redact_breaks)
+        monkeypatch.setattr(redaction, "told", redact_breaks)
     accepted = await service.accept(tip(person(years=12, guardians=BLAMELESS)))
     outcomes = {one.recipient_id: one.outcome for one in accepted.assessed.decisions}
     assert outcomes == {police: Outcome.HOLD_ERROR, protection: Outcome.REPORT}

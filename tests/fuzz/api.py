@@ -1,7 +1,8 @@
 """`python -m tests.fuzz.api --cases N [--role R] [--seed S] [--only O]`: does the service keep its word?
 
 The real edge on loopback, on SQLite, with a little of everything in it and a credential of each role; `calls.py` says
-what is sent and judged. A table of what was answered; exit 1 when anything was found.
+what is sent and judged. A line as each role ends, then a table of what was answered with the count of all; exit 1 when
+anything was found.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import asyncio
 import random
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +64,18 @@ async def learn(api: Api, told: Told) -> None:
         told.learn((await api.send(role, "GET", path)).text)
 
 
-async def fuzz(folder: Path, roles: list[str], cases: int, seed: int, only: str = "") -> Told:
+def _unsaid(_told: Told, _role: str) -> None:
+    """Who does not ask is not told as each role ends."""
+
+
+async def fuzz(
+    folder: Path,
+    roles: list[str],
+    cases: int,
+    seed: int,
+    only: str = "",
+    ended: Callable[[Told, str], None] = _unsaid,
+) -> Told:
     """Call as each role, about so many times, what its document names so (`POST /v1/tips`); everything, if not said."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LOUD))
     told = Told()
@@ -79,6 +92,7 @@ async def fuzz(folder: Path, roles: list[str], cases: int, seed: int, only: str 
             chosen = [one for one in known[role] if one.label.startswith(only)]
             with caller.session:
                 await asyncio.to_thread(call, caller, chosen, cases, seed)
+            ended(told, role)
         await service.check_house()
     return told
 
@@ -90,8 +104,15 @@ def table(told: Told) -> str:
         kinds = [sum(count for status, count in statuses.items() if status // 100 == kind) for kind in (2, 3, 4, 5)]
         found = sum(one.role == role for one in told.findings)
         lines.append(f"{role:10} {statuses.total():6} " + " ".join(f"{one:6}" for one in kinds) + f" {found:9}")
+    sent = sum(statuses.total() for statuses in told.statuses.values())
+    lines.append(f"{'all':10} {sent:6} cases, {len(told.findings)} findings")
     each = dict.fromkeys(f"{one.role}: {one.operation}: {one.said}" for one in told.findings)
     return "\n".join([*lines, *list(each)[:_FOUND_MAX]])
+
+
+def _say_ended(told: Told, role: str) -> None:
+    found = sum(one.role == role for one in told.findings)
+    print(f"{role}: {told.statuses[role].total():,} cases, {found} findings", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def main() -> int:
@@ -103,7 +124,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="how the operation begins: 'POST /v1/tips'")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tiprouter-fuzz-") as folder:
-        told = asyncio.run(fuzz(Path(folder), asked.role or list(WHO), asked.cases, asked.seed, asked.only))
+        roles = asked.role or list(WHO)
+        told = asyncio.run(fuzz(Path(folder), roles, asked.cases, asked.seed, asked.only, _say_ended))
     print(table(told))  # noqa: T201 - a command
     return int(bool(told.findings))
 

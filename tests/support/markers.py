@@ -2,6 +2,7 @@
 
 import base64
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,6 +42,28 @@ FORMS: Mapping[str, bytes] = dict(_forms())
 _ANY = re.compile(b"|".join(re.escape(form) for form in FORMS.values()))
 
 
+_PACKED = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
+"""How gzip and zlib begin. Bare deflate has no beginning to look for: what is packed so is not seen."""
+_GZIP_OR_ZLIB = 47
+_UNPACKED_MAX = 1 << 20
+
+
+def unpacked(data: bytes) -> Iterator[bytes]:
+    """What stands compressed in these bytes: as much of each stream as can be read, cut short or damaged later on."""
+    for begin in _PACKED.finditer(data):
+        stream = zlib.decompressobj(_GZIP_OR_ZLIB)
+        out, at = bytearray(), begin.start()
+        try:
+            # In small pieces, so that what comes before the damage is looked at too.
+            while at < len(data) and len(out) < _UNPACKED_MAX and not stream.eof:
+                out += stream.decompress(data[at : at + 64], _UNPACKED_MAX)
+                at += 64
+        except zlib.error:
+            pass
+        if len(out) >= len(STEM):
+            yield bytes(out)
+
+
 def found(haystacks: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
     """Where a marker stands: the haystack, the form, and what is around the first place."""
     hits = []
@@ -48,6 +71,8 @@ def found(haystacks: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
         if (hit := _ANY.search(data)) is not None:
             form = next(one for one, raw in FORMS.items() if raw == hit[0])
             hits.append((name, form, data[max(0, hit.start() - 20) : hit.end() + 40]))
+        elif any(_ANY.search(inner) for inner in unpacked(data)):
+            hits.append((name, "compressed", b""))
     return hits
 
 

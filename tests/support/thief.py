@@ -27,7 +27,9 @@ def sealed_columns() -> list[tuple[sa.Table, sa.Column[Any]]]:
 
 def _opened(tx: Connection, service: Service) -> list[bytes]:
     # The thief has the key file, and so every key that is not destroyed.
-    keys = [service.desk.vault.unwrap(row.owner, row) for row in tx.execute(sa.select(data_keys)) if row.wrapped]
+    whole = tx.execute(sa.select(data_keys.c.owner).where(sa.func.length(data_keys.c.wrapped) > 0)).scalars().all()
+    ring = service.desk.vault.keys(tx, whole)
+    keys = [ring.key(owner) for owner in whole]
     found: list[bytes] = []
     for table, column in sealed_columns():
         named = [table.c[name] for name in NAMES.get(table.name, ("id",))]

@@ -275,8 +275,16 @@ def caller(request: Request) -> Actor:
     return actor
 
 
-Caller = Annotated[Actor, Depends(caller)]
-Desks = Annotated[Office, Depends(office_of)]
+async def _caller(request: Request) -> Actor:  # awaited: for anything else the framework takes a thread
+    return caller(request)
+
+
+async def _office(request: Request) -> Office:
+    return office_of(request)
+
+
+Caller = Annotated[Actor, Depends(_caller)]
+Desks = Annotated[Office, Depends(_office)]
 
 
 def methods_at(path: str) -> list[str]:

@@ -20,8 +20,9 @@ def names_of(tx: Transaction, decisions: Sequence[Decision], known: Sequence[Sto
         for stored in known
         for person, person_id in zip(stored.record.persons, stored.persons, strict=True)
     }
-    wanted = sorted({one.recipient_id for one in decisions if one.recipient_id is not None})
-    return Names(refs, registry.kinds(tx, wanted))
+    wanted = {one.recipient_id for one in decisions if one.recipient_id is not None}
+    everyone = registry.everyone(tx).by_id if wanted else {}
+    return Names(refs, {one: everyone[one].kind for one in wanted if one in everyone})
 
 
 def names_with_refs(tx: Transaction, desk: Desk, decisions: Sequence[Decision]) -> Names:

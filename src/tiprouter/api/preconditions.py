@@ -39,7 +39,7 @@ def required(request: Request) -> int:
     return revision
 
 
-def named_or_new(request: Request) -> int | None:
+async def named_or_new(request: Request) -> int | None:  # what is not awaited takes a thread of the framework's
     """The revision in If-Match, or None for a creation (If-None-Match: *)."""
     revision, absent = named(request), _once(request, "if-none-match")
     if absent is None and revision is None:

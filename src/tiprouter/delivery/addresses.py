@@ -21,6 +21,7 @@ It does not promise to know a network's own NAT64 prefix or what stands behind a
 must. Errors quote neither the URL nor the address.
 """
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from tiprouter.errors import ConfigurationError, TiprouterError
 
 MAX_URL_CHARS = 2_048
 MAX_HOST_CHARS = 253
+VETTED_MAX = 8_192
 PORTS = frozenset({443, 8443})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PORT_MAX = 65_535
@@ -129,6 +131,20 @@ def private_networks(text: str) -> Networks:
 
 def check_address(ip: str, *, sandbox: bool, networks: Networks = ()) -> None:
     """Return if the address may be dialled; raise `ForbiddenAddressError` otherwise. `networks`: rule 9."""
+    _vet_address(ip, tuple(networks), sandbox=sandbox)
+
+
+def check_url(url: str, *, sandbox: bool, networks: Networks = ()) -> Endpoint:
+    """Parse a recipient's URL, or raise `ForbiddenAddressError`. `networks`: rule 9.
+
+    The scheme and the host may be in any case and come back in lower case; the rest must be spelt as it will be sent.
+    """
+    return _vet_url(url, tuple(networks), sandbox=sandbox)
+
+
+# Each attempt asks the same again, and the answer hangs on nothing but what is given. A refusal is not kept.
+@functools.lru_cache(maxsize=VETTED_MAX)
+def _vet_address(ip: str, networks: tuple[IPv4Network | IPv6Network, ...], *, sandbox: bool) -> None:
     if not ip.isascii() or "%" in ip:
         raise ForbiddenAddressError("An address with a scope is not dialled.")
     try:
@@ -147,11 +163,8 @@ def check_address(ip: str, *, sandbox: bool, networks: Networks = ()) -> None:
         _check_v4(address)
 
 
-def check_url(url: str, *, sandbox: bool, networks: Networks = ()) -> Endpoint:
-    """Parse a recipient's URL, or raise `ForbiddenAddressError`. `networks`: rule 9.
-
-    The scheme and the host may be in any case and come back in lower case; the rest must be spelt as it will be sent.
-    """
+@functools.lru_cache(maxsize=VETTED_MAX)
+def _vet_url(url: str, networks: tuple[IPv4Network | IPv6Network, ...], *, sandbox: bool) -> Endpoint:
     if len(url) > MAX_URL_CHARS:
         raise ForbiddenAddressError("The URL is longer than 2,048 characters.")
     match = _URL.fullmatch(_lower_authority(url))

@@ -28,8 +28,7 @@ waiting for somebody else's connection here.
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -155,8 +154,12 @@ class Sender:
         failed_as = AttemptResult.PROTOCOL_ERROR
         try:
             endpoint = check_url(envelope.url, sandbox=self._sandbox, networks=self._networks)
-            async with flight.lasting(envelope.timeout_seconds), self._trusting(envelope.trust) as session:
-                await _exchange(session, endpoint, headers, envelope.body.body, answer)
+            async with flight.lasting(envelope.timeout_seconds):
+                if envelope.trust is None:
+                    await _exchange(self._session, endpoint, headers, envelope.body.body, answer)
+                else:
+                    async with self._pools.lend(envelope.trust) as session:
+                        await _exchange(session, endpoint, headers, envelope.body.body, answer)
         except Exception as error:  # noqa: BLE001 - rule 6; cancellation is no Exception and passes
             failed_as = AttemptResult.ABORTED if flight.aborted else _judge_failure(error)
         finally:
@@ -184,14 +187,6 @@ class Sender:
     async def _open_trusting(self, trust: Trust) -> aiohttp.ClientSession:
         # In a thread: the system's authorities take tens of milliseconds to read.
         return self._open(await asyncio.to_thread(open_context, trust))
-
-    @asynccontextmanager
-    async def _trusting(self, trust: Trust | None) -> AsyncIterator[aiohttp.ClientSession]:
-        if trust is None and self._session is not None:
-            yield self._session
-            return
-        async with self._pools.lend(trust or Trust()) as session:
-            yield session
 
 
 def open_session(

@@ -41,6 +41,7 @@ class RedactionError(TiprouterError):
 
 
 _MINT: Final = object()
+_SPELT: Final = {category: category.value for category in Category}
 
 
 class Redacted:
@@ -87,11 +88,30 @@ class Made:
     left_out: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a disclosure tells, to whomever it is addressed; `digest` covers it."""
+
+    content: Mapping[str, Json]
+    digest: str
+    categories: frozenset[Category]
+    persons: tuple[str, ...]
+    left_out: tuple[int, ...]
+
+
 def redact(record: Record, verdicts: Mapping[str, Verdict], recipient: Recipient, address: Address) -> Made | None:
     """The disclosure of one record to one recipient (rules 2-7), or None when nothing leaves.
 
     `verdicts` are by person `ref`. `content_digest` covers what is told, not the ids and times around it: equal
     digests tell the same thing.
+    """
+    return addressed(told(record, verdicts, recipient), recipient, address)
+
+
+def told(record: Record, verdicts: Mapping[str, Verdict], recipient: Recipient) -> Told | None:
+    """What a recipient is told of a record (rules 2-6), or None when nothing leaves.
+
+    It is the same for every recipient with the same verdicts that serves the same of the record's places.
     """
     permitted = _permitted(record, verdicts)
     if not permitted:
@@ -106,12 +126,25 @@ def redact(record: Record, verdicts: Mapping[str, Verdict], recipient: Recipient
     if record.location is not None and _may_leave(record, record.location.persons, Category.LOCATION, permitted):
         content["location"] = _location(record.location, labels)
     numbers = {number for number, _ in kept}
-    return Made(
-        redacted=_sealed("disclosure.made", _about(recipient, address) | content, address.made_at),
-        content_digest=hashlib.sha256(_bytes(content)).hexdigest(),
+    return Told(
+        content=content,
+        digest=hashlib.sha256(_bytes(content)).hexdigest(),
         categories=frozenset().union(*permitted.values()),
         persons=tuple(labels),
         left_out=tuple(number for number in range(len(record.statements)) if number not in numbers),
+    )
+
+
+def addressed(what: Told | None, recipient: Recipient, address: Address) -> Made | None:
+    """A disclosure of this to one recipient (rule 7); of nothing, None."""
+    if what is None:
+        return None
+    return Made(
+        redacted=_sealed("disclosure.made", {**_about(recipient, address), **what.content}, address.made_at),
+        content_digest=what.digest,
+        categories=what.categories,
+        persons=what.persons,
+        left_out=what.left_out,
     )
 
 
@@ -287,7 +320,7 @@ def _person(person: Person, verdict: Verdict, label: str) -> Json:
         "role": person.role.value,
         "outcome": verdict.outcome.value,
         "basis": list(verdict.policies),
-        "categories": [category.value for category in Category if category in verdict.categories],
+        "categories": [_SPELT[category] for category in Category if category in verdict.categories],
     }
     if verdict.facts is not None:
         shown["age_band"] = verdict.facts.age.value

@@ -8,7 +8,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -36,6 +36,14 @@ class ApiKey:
     overlap_days: int | None = None
 
 
+# Made once, each: every request asks.
+_BY_PREFIX: Final = sa.select(api_keys).where(
+    api_keys.c.prefix == sa.bindparam("which"), api_keys.c.verifier.is_not(None)
+)
+_BY_DIGEST: Final = sa.select(api_keys).where(api_keys.c.digest == sa.bindparam("which"))
+_CALLER: Final = sa.select(callers).where(callers.c.id == sa.bindparam("which"))
+
+
 def add(tx: Connection, key: ApiKey) -> None:
     """Store a key."""
     tx.execute(api_keys.insert(), {name: getattr(key, name) for name in ApiKey.__slots__})
@@ -43,12 +51,12 @@ def add(tx: Connection, key: ApiKey) -> None:
 
 def by_prefix(tx: Connection, prefix: str) -> tuple[ApiKey, Caller] | None:
     """A key and its caller, ended or not (rule 1)."""
-    return _one(tx, sa.and_(api_keys.c.prefix == prefix, api_keys.c.verifier.is_not(None)))
+    return _one(tx, _BY_PREFIX, prefix)
 
 
 def by_digest(tx: Connection, digest: str) -> tuple[ApiKey, Caller] | None:
     """A key without a prefix of its own and its caller, ended or not (rule 2)."""
-    return _one(tx, api_keys.c.digest == digest)
+    return _one(tx, _BY_DIGEST, digest)
 
 
 def of(tx: Connection, caller_ids: Collection[str]) -> list[ApiKey]:
@@ -74,12 +82,11 @@ def used(tx: Connection, prefix: str, day: datetime) -> None:
     tx.execute(api_keys.update().where(api_keys.c.prefix == prefix, older).values(last_used_on=day))
 
 
-def _one(tx: Connection, which: sa.ColumnElement[bool]) -> tuple[ApiKey, Caller] | None:
-    key = tx.execute(sa.select(api_keys).where(which)).one_or_none()
+def _one(tx: Connection, query: sa.Select[Any], which: str) -> tuple[ApiKey, Caller] | None:
+    key = tx.execute(query, {"which": which}).one_or_none()
     if key is None:
         return None
-    caller = tx.execute(sa.select(callers).where(callers.c.id == key.caller_id)).one()
-    return _key(key), from_row(caller)
+    return _key(key), from_row(tx.execute(_CALLER, {"which": key.caller_id}).one())
 
 
 def _key(row: Any) -> ApiKey:  # noqa: ANN401 - a SQLAlchemy row

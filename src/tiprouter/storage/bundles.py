@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from tiprouter.domain.states import BundleState
 from tiprouter.storage.bundles_table import bundle_approvals, bundles
+from tiprouter.storage.ready import Ready
 
 _LOCK: Final = 0x7469_7072_6F75_7401
 """The advisory lock of rule 2: "tiprout" and a number, so that nothing else in the database takes it."""
@@ -60,15 +61,16 @@ class Approval:
 
 
 _COLUMNS: Final = [bundles.c[name] for name in BundleRow.__slots__]
-_ACTIVE: Final = sa.select(bundles.c.digest).where(bundles.c.state == BundleState.ACTIVE)
-_DECIDING: Final = sa.select(sa.func.pg_advisory_xact_lock_shared(_LOCK))
+_ACTIVE: Final = Ready(sa.select(bundles.c.digest).where(bundles.c.state == BundleState.ACTIVE))
+_DECIDING: Final = Ready(sa.select(sa.func.pg_advisory_xact_lock_shared(_LOCK)))
 
 
 def active(tx: Connection) -> str | None:
     """The digest of the bundle in force, held so until this story commits (rule 2)."""
     if tx.dialect.name == "postgresql":
-        tx.execute(_DECIDING)
-    return tx.execute(_ACTIVE).scalar_one_or_none()
+        _DECIDING.all(tx)
+    digest: str | None = _ACTIVE.first(tx)
+    return digest
 
 
 def hold(tx: Connection) -> None:

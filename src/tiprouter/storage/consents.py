@@ -17,7 +17,8 @@ from tiprouter.domain.consent import Consent
 from tiprouter.domain.states import moves
 from tiprouter.domain.subject_states import CONSENT_TRANSITIONS, ConsentEvent, ConsentPhase, next_consent_phase
 from tiprouter.storage.codec import from_bytes, to_bytes
-from tiprouter.storage.columns import Moment, moved
+from tiprouter.storage.columns import Moment, moved, named_in
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.subjects_table import appearances
 from tiprouter.storage.tables import consents, records
 from tiprouter.storage.vault import ErasedError, Place, Vault
@@ -35,9 +36,9 @@ _NAMED: Final = (
     .where(records.c.id == appearances.c.record_id, records.c.erased_at.is_(None))
 )
 _ADD: Final = consents.insert().values(aged_from=sa.case((_NAMED, sa.null()), else_=sa.bindparam("now", type_=Moment)))
-_OF_PERSONS: Final = (
-    sa.select(consents)
-    .where(consents.c.person_id.in_(sa.bindparam("whose", expanding=True)), _KEPT)
+_OF_PERSONS: Final = Ready(
+    sa.select(*(consents.c[name] for name in ("person_id", "id", "sealed", "revision")))
+    .where(named_in(consents.c.person_id, "whose"), _KEPT)
     .order_by(consents.c.revision)
 )
 _WHOSE: Final = sa.select(consents.c.person_id).where(consents.c.id == sa.bindparam("which"))
@@ -81,10 +82,13 @@ def of_persons(tx: Connection, vault: Vault, person_ids: Sequence[str]) -> dict[
     """The consents of several persons as they stand, by person; somebody without any, or erased, has an empty list."""
     found: dict[str, list[tuple[Consent, int]]] = {person_id: [] for person_id in person_ids}
     latest: dict[str, tuple[Consent, int]] = {}
-    for row in tx.execute(_OF_PERSONS, {"whose": list(person_ids)}):
-        key = vault.key(tx, row.person_id)
-        consent = from_bytes(Consent, key.open(row.sealed, Place("consents", row.id, "sealed")))
-        latest[consent.id] = (consent, row.revision)
+    rows = _OF_PERSONS.all(tx, {"whose": list(person_ids)})
+    if not rows:
+        return found
+    keys = vault.keys(tx, {person_id for person_id, *_ in rows})
+    for person_id, row_id, sealed, revision in rows:
+        consent = from_bytes(Consent, keys.key(person_id).open(sealed, Place("consents", row_id, "sealed")))
+        latest[consent.id] = (consent, revision)
     for consent, revision in latest.values():
         found[consent.person_id].append((consent, revision))
     return found

@@ -25,9 +25,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from tiprouter.errors import UnavailableError
+from tiprouter.storage import ready
 from tiprouter.storage.hosts import engine_on
 
 T = TypeVar("T")
+
+_ONCE: Final = ((),)
 
 Transaction = Connection
 """What a story is told in. Outside this room it is only passed on."""
@@ -203,13 +206,13 @@ def _told(
     connection: Connection, story: Story[Any], future: Future[Any]
 ) -> tuple[Future[Any], Any, BaseException | None]:
     """One story under its own savepoint; its error, if any, is its caller's and nobody else's."""
-    savepoint = connection.begin_nested()
+    ready.tell(connection, "SAVEPOINT story", _ONCE)
     try:
         value = story(connection)
-        savepoint.commit()
+        ready.tell(connection, "RELEASE story", _ONCE)
     except Exception as error:  # noqa: BLE001 - handed to the caller whole, in `_commit`
-        if savepoint.is_active:
-            savepoint.rollback()
+        ready.tell(connection, "ROLLBACK TO story", _ONCE)
+        ready.tell(connection, "RELEASE story", _ONCE)
         refused = isinstance(error, _UNANSWERED)
         return future, None, UnavailableError("The database could not write.") if refused else error
     return future, value, None

@@ -13,9 +13,10 @@
 
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -26,11 +27,18 @@ from tiprouter.domain.states import DUE, WAITING, DeliveryState
 from tiprouter.domain.vocabulary import AttemptKind, Urgency
 from tiprouter.storage import rows
 from tiprouter.storage.columns import named_in
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.tables import attempts, deliveries, records
 from tiprouter.storage.vault import Place, SealError, Vault
 
+
+def _written(states: Collection[DeliveryState]) -> list[sa.ColumnElement[str]]:
+    """States, written out: as parameters, SQLite would not see that a partial index holds them."""
+    return [sa.literal_column("'" + state.value + "'", sa.String()) for state in sorted(states)]
+
+
 _DUE = tuple(sorted(DUE))
-_WAITING = tuple(sorted(WAITING))
+_WAITING = _written(WAITING)
 
 # Made once, each: SQLAlchemy takes longer to make a statement than to run it.
 _CLAIM: Final = (
@@ -43,12 +51,11 @@ _CLAIM: Final = (
         **{name: sa.bindparam(name) for name in ("lease", "lease_until", "lane")},
     )
 )
-_LEASES: Final = sa.select(deliveries.c.id, deliveries.c.lease).where(
-    deliveries.c.id.in_(sa.bindparam("ids", expanding=True))
-)
+_CLAIM_EACH: Final = Ready(_CLAIM)
+_LEASES: Final = Ready(sa.select(deliveries.c.id, deliveries.c.lease).where(named_in(deliveries.c.id, "ids")))
 _HELD: Final = sa.and_(deliveries.c.lease.is_not(None), named_in(deliveries.c.lease, "leases"))
-_RENEW: Final = deliveries.update().where(_HELD).values(lease_until=sa.bindparam("until"))
-_STANDING: Final = sa.select(deliveries.c.lease).where(_HELD, deliveries.c.state == DeliveryState.CLAIMED)
+_RENEW: Final = Ready(deliveries.update().where(_HELD).values(lease_until=sa.bindparam("until")))
+_STANDING: Final = Ready(sa.select(deliveries.c.lease).where(_HELD, deliveries.c.state == DeliveryState.CLAIMED))
 _LOAD: Final = sa.select(deliveries).where(deliveries.c.id == sa.bindparam("which")).with_for_update()
 _OF_DISCLOSURES: Final = (
     sa.select(deliveries)
@@ -56,7 +63,7 @@ _OF_DISCLOSURES: Final = (
     .order_by(deliveries.c.id)
     .with_for_update()
 )
-_FINISH: Final = (
+_FINISH: Final = Ready(
     attempts.update()
     .where(attempts.c.id == sa.bindparam("which"))
     .values({name: sa.bindparam(name) for name in ("finished_at", "result", "status", "sealed")})
@@ -88,6 +95,10 @@ class Delivery:
     finished_at: datetime | None
 
 
+COLUMNS: Final = tuple(deliveries.c[name] for name in Delivery.__slots__)
+"""What a delivery is read from (`from_columns`)."""
+
+
 def add(tx: Connection, delivery: Delivery) -> None:
     """Store a new delivery, in the transaction that made its disclosure."""
     add_all(tx, (delivery,))
@@ -95,7 +106,7 @@ def add(tx: Connection, delivery: Delivery) -> None:
 
 def change(tx: Connection, delivery_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
     """Set columns of one delivery."""
-    tx.execute(_setting(tuple(sorted(values))), {"which": delivery_id, **values})
+    _setting(tuple(sorted(values))).tell(tx, {"which": delivery_id, **values})
 
 
 def change_each(tx: Connection, changes: Mapping[str, Mapping[str, Any]]) -> None:
@@ -104,14 +115,14 @@ def change_each(tx: Connection, changes: Mapping[str, Mapping[str, Any]]) -> Non
     for delivery_id, values in changes.items():
         alike.setdefault(tuple(sorted(values)), []).append({"which": delivery_id, **values})
     for names, some in alike.items():
-        tx.execute(_setting(names), some)
+        _setting(names).tell(tx, *some)
 
 
 @functools.lru_cache
-def _setting(names: tuple[str, ...]) -> sa.Update:
+def _setting(names: tuple[str, ...]) -> Ready:
     """The change of these columns of one delivery. Made once: SQLAlchemy takes longer to make it than to run it."""
     values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
-    return deliveries.update().where(deliveries.c.id == sa.bindparam("which")).values(values)
+    return Ready(deliveries.update().where(deliveries.c.id == sa.bindparam("which")).values(values))
 
 
 @functools.lru_cache
@@ -129,8 +140,8 @@ def load(tx: Connection, delivery_id: str) -> Delivery | None:
 
 def held_at_once(tx: Connection, delivery_ids: Sequence[str]) -> dict[str, Delivery]:
     """These deliveries, held until this story commits; on PostgreSQL, without those that another story holds."""
-    query = sa.select(deliveries).where(deliveries.c.id.in_(sorted(delivery_ids))).order_by(deliveries.c.id)
-    return {row.id: from_row(row) for row in tx.execute(query.with_for_update(skip_locked=True))}
+    found = map(from_columns, _HELD_AT_ONCE.all(tx, {"which": sorted(delivery_ids)}))
+    return {delivery.id: delivery for delivery in found}
 
 
 def of_disclosures(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, Delivery]:
@@ -158,10 +169,10 @@ def claim(tx: Connection, delivery: Delivery, lease: str, lease_until: datetime)
 
 def claim_all(tx: Connection, wanted: Sequence[tuple[Delivery, str]], lease_until: datetime) -> set[str]:
     """Take due deliveries, each under its lease; the ids of those that nobody else has and that were still due."""
-    tx.execute(_CLAIM, [_claimed(delivery, lease, lease_until) for delivery, lease in wanted])
+    _CLAIM_EACH.tell(tx, *[_claimed(delivery, lease, lease_until) for delivery, lease in wanted])
     # Of several changed at once no driver says which were there to be changed.
     leases = {delivery.id: lease for delivery, lease in wanted}
-    return {row.id for row in tx.execute(_LEASES, {"ids": list(leases)}) if row.lease == leases[row.id]}
+    return {name for name, lease in _LEASES.all(tx, {"ids": list(leases)}) if lease == leases[name]}
 
 
 def _claimed(delivery: Delivery, lease: str, lease_until: datetime) -> dict[str, Any]:
@@ -170,41 +181,38 @@ def _claimed(delivery: Delivery, lease: str, lease_until: datetime) -> dict[str,
 
 def renew(tx: Connection, leases: Sequence[str], lease_until: datetime) -> None:
     """Keep the leases this worker still holds."""
-    tx.execute(_RENEW, {"leases": leases, "until": lease_until})
+    _RENEW.tell(tx, {"leases": leases, "until": lease_until})
 
 
 def standing(tx: Connection, leases: Sequence[str]) -> set[str]:
     """Those of these leases that are held still, and under which something is to be sent: it was not cancelled."""
-    return set(tx.execute(_STANDING, {"leases": leases}).scalars())
+    return set(_STANDING.firsts(tx, {"leases": leases}))
 
 
 def expired(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries whose holder stopped renewing."""
-    query = sa.select(deliveries).where(deliveries.c.lease.is_not(None), deliveries.c.lease_until <= now).limit(limit)
-    return [from_row(row) for row in tx.execute(with_record(query))]
+    return list(map(from_columns, _EXPIRED.all(tx, {"now": now, "most": limit})))
 
 
 def late(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries about which a human must be told now, because their deadline is near."""
-    query = sa.select(deliveries).where(deliveries.c.warn_at.is_not(None), deliveries.c.warn_at <= now)
-    return [from_row(row) for row in tx.execute(with_record(query.order_by(deliveries.c.warn_at).limit(limit)))]
+    return list(map(from_columns, _LATE.all(tx, {"now": now, "most": limit})))
 
 
 def overdue(tx: Connection, now: datetime, limit: int) -> list[Delivery]:
     """Deliveries that nobody holds and for which trying is over."""
-    query = sa.select(deliveries).where(waiting(), deliveries.c.deliver_by <= now)
-    return [from_row(row) for row in tx.execute(with_record(query.order_by(deliveries.c.deliver_by).limit(limit)))]
+    return list(map(from_columns, _OVERDUE.all(tx, {"now": now, "most": limit})))
 
 
 def waiting() -> sa.ColumnElement[bool]:
     """Nobody holds it and it has not ended. Written out, or SQLite would not see that the index holds it."""
-    return deliveries.c.state.in_(sa.bindparam("waiting", _WAITING, expanding=True, literal_execute=True))
+    return deliveries.c.state.in_(_WAITING)
 
 
 def due_state(table: Any = deliveries) -> sa.ColumnElement[bool]:  # noqa: ANN401 - the table or an alias of it
     """It may be claimed; written out, as above."""
     column: sa.ColumnElement[str] = table.c.state
-    return column.in_(sa.bindparam("due", _DUE, expanding=True, literal_execute=True))
+    return column.in_(_written(DUE))
 
 
 def with_record(query: sa.Select[Any]) -> sa.Select[Any]:
@@ -213,21 +221,51 @@ def with_record(query: sa.Select[Any]) -> sa.Select[Any]:
     return query.with_for_update(of=[records, deliveries], key_share=True, skip_locked=True)
 
 
+_EXPIRED: Final = Ready(
+    with_record(
+        sa.select(*COLUMNS)
+        .where(deliveries.c.lease.is_not(None), deliveries.c.lease_until <= sa.bindparam("now"))
+        .limit(sa.bindparam("most"))
+    )
+)
+_LATE: Final = Ready(
+    with_record(
+        sa.select(*COLUMNS)
+        .where(deliveries.c.warn_at.is_not(None), deliveries.c.warn_at <= sa.bindparam("now"))
+        .order_by(deliveries.c.warn_at)
+        .limit(sa.bindparam("most"))
+    )
+)
+_OVERDUE: Final = Ready(
+    with_record(
+        sa.select(*COLUMNS)
+        .where(waiting(), deliveries.c.deliver_by <= sa.bindparam("now"))
+        .order_by(deliveries.c.deliver_by)
+        .limit(sa.bindparam("most"))
+    )
+)
+
+
 def next_due_at(tx: Connection) -> datetime | None:
     """When the next delivery falls due, or None when none waits for its own time."""
-    first = [
-        sa.select(sa.func.min(deliveries.c.next_at).label("next_at")).where(
-            deliveries.c.lane == lane, due_state(), ~deliveries.c.parked
+    return min((moment for moment in _NEXT_DUE.firsts(tx) if moment is not None), default=None)
+
+
+_NEXT_DUE: Final = Ready(
+    sa.union_all(
+        *(
+            sa.select(sa.func.min(deliveries.c.next_at).label("next_at")).where(
+                deliveries.c.lane == lane, due_state(), ~deliveries.c.parked
+            )
+            for lane in Lane
         )
-        for lane in Lane
-    ]
-    moments = [moment for moment in tx.execute(sa.union_all(*first)).scalars() if moment is not None]
-    return min(moments, default=None)
+    )
+)
 
 
 def unfinished(tx: Connection) -> int:
     """How many deliveries are neither done nor given up."""
-    open_states = (*_WAITING, DeliveryState.CLAIMED.value)
+    open_states = _written({*WAITING, DeliveryState.CLAIMED})
     query = sa.select(sa.func.count()).select_from(deliveries).where(deliveries.c.state.in_(open_states))
     return tx.execute(query).scalar_one()
 
@@ -277,7 +315,7 @@ def finish(tx: Connection, vault: Vault, ended: Sequence[Ended]) -> None:
         told = {name: getattr(one.attempt, name) for name in ("finished_at", "result", "status")}
         found.append({"which": one.attempt.id, "sealed": sealed} | told)
     if found:
-        tx.execute(_FINISH, found)
+        _FINISH.tell(tx, *found)
 
 
 def attempts_of(tx: Connection, delivery_id: str) -> list[Attempt]:
@@ -289,8 +327,25 @@ def attempts_of(tx: Connection, delivery_id: str) -> list[Attempt]:
 
 def from_row(row: Any) -> Delivery:  # noqa: ANN401 - a SQLAlchemy row
     """A delivery from a row with all its columns."""
-    values = {name: getattr(row, name) for name in Delivery.__slots__}
-    return Delivery(**values | {"urgency": Urgency(row.urgency), "state": DeliveryState(row.state)})
+    return from_columns(_VALUES(row))
+
+
+def from_columns(values: Sequence[Any]) -> Delivery:
+    """A delivery from the values of `COLUMNS`."""
+    told = list(values)
+    told[_URGENCY], told[_STATE] = _URGENCIES[told[_URGENCY]], _STATES[told[_STATE]]
+    return Delivery(*told)
+
+
+_VALUES: Final = attrgetter(*Delivery.__slots__)
+_URGENCY, _STATE = Delivery.__slots__.index("urgency"), Delivery.__slots__.index("state")
+_URGENCIES, _STATES = {one.value: one for one in Urgency}, {one.value: one for one in DeliveryState}
+_HELD_AT_ONCE: Final = Ready(
+    sa.select(*COLUMNS)
+    .where(named_in(deliveries.c.id, "which"))
+    .order_by(deliveries.c.id)
+    .with_for_update(skip_locked=True)
+)
 
 
 def change_all(tx: Connection, delivery_ids: Sequence[str], **values: Any) -> None:  # noqa: ANN401 - columns of the table

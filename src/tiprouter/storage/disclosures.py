@@ -18,6 +18,7 @@ from tiprouter.domain.states import DeliveryState, IllegalTransitionError
 from tiprouter.domain.vocabulary import AttemptKind
 from tiprouter.storage import rows
 from tiprouter.storage.columns import named_in
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.tables import STANDS, attempts, deliveries, disclosures, matters
 from tiprouter.storage.vault import Keyring, Place, Vault
 
@@ -64,7 +65,9 @@ _COLUMNS = tuple(disclosures.c[name] for name in Disclosure.__slots__)
 """Everything but the payload."""
 
 _MATTERS: Final = sa.select(matters).where(matters.c.record_id == sa.bindparam("record")).order_by(matters.c.id)
-_COUNT: Final = matters.update().where(matters.c.id == sa.bindparam("which")).values(sequence=sa.bindparam("reached"))
+_COUNT: Final = Ready(
+    matters.update().where(matters.c.id == sa.bindparam("which")).values(sequence=sa.bindparam("reached"))
+)
 _PLAIN: Final = sa.and_(STANDS, disclosures.c.recalls.is_(None), disclosures.c.answers.is_(None))
 """What stands and is neither a recall nor an answer to a question."""
 
@@ -108,11 +111,14 @@ def matter(tx: Connection, record_id: str, recipient_id: str, new_id: str) -> Ma
 
 
 class Matters:
-    """The matters of one record, read together when the first is asked for; new ones are stored together."""
+    """The matters of one record, read together when the first is asked for; new ones are stored together.
 
-    def __init__(self, tx: Connection, record_id: str) -> None:
+    A record that is `new` has none yet.
+    """
+
+    def __init__(self, tx: Connection, record_id: str, *, new: bool = False) -> None:
         self._tx, self._record_id = tx, record_id
-        self._known: dict[str, Matter] | None = None
+        self._known: dict[str, Matter] | None = {} if new else None
         self._new: list[Matter] = []
 
     def of(self, recipient_id: str, mint: Callable[[], str]) -> Matter:
@@ -152,7 +158,7 @@ def add_all(tx: Connection, vault: Vault, record_id: str, made: Sequence[tuple[D
     sealed = [key.seal(body, _place(one.id), vault.nonce(), salt) for one, body, salt in made]
     rows.add(tx, disclosures, {**rows.columns_of(Disclosure.__slots__, [one for one, *_ in made]), "sealed": sealed})
     last = {one.matter_id: one.sequence for one, *_ in made}
-    tx.execute(_COUNT, [{"which": matter_id, "reached": sequence} for matter_id, sequence in last.items()])
+    _COUNT.tell(tx, *({"which": matter_id, "reached": sequence} for matter_id, sequence in last.items()))
 
 
 def move(tx: Connection, disclosure_ids: Sequence[str], event: DisclosureEvent) -> None:
@@ -261,12 +267,16 @@ def _told_of() -> sa.Select[Any]:
 
 def sent(tx: Connection, record_ids: Sequence[str]) -> set[str]:
     """The disclosures about these records whose payload was on its way, recalls left out."""
-    query = (
+    return set(_sent().firsts(tx, {"records": list(record_ids)}))
+
+
+@functools.cache
+def _sent() -> Ready:
+    return Ready(
         sa.select(disclosures.c.id)
         .join(deliveries, deliveries.c.disclosure_id == disclosures.c.id)
-        .where(disclosures.c.record_id.in_(record_ids), disclosures.c.recalls.is_(None), _left())
+        .where(named_in(disclosures.c.record_id, "records"), disclosures.c.recalls.is_(None), _left())
     )
-    return set(tx.execute(query).scalars())
 
 
 def load(tx: Connection, disclosure_id: str) -> Disclosure | None:
@@ -289,14 +299,14 @@ class SealedPayload:
         return keys.key(self.record_id).open(self.sealed, _place(self.id))
 
 
-_PAYLOADS: Final = sa.select(*(disclosures.c[name] for name in SealedPayload.__slots__)).where(
-    disclosures.c.id.in_(sa.bindparam("which", expanding=True))
+_PAYLOADS: Final = Ready(
+    sa.select(*(disclosures.c[name] for name in SealedPayload.__slots__)).where(named_in(disclosures.c.id, "which"))
 )
 
 
 def sealed_payloads(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, SealedPayload]:
     """The payload of each of these disclosures."""
-    return {row.id: SealedPayload(*row) for row in tx.execute(_PAYLOADS, {"which": list(disclosure_ids)})}
+    return {row[0]: SealedPayload(*row) for row in _PAYLOADS.all(tx, {"which": list(disclosure_ids)})}
 
 
 def payloads(tx: Connection, vault: Vault, disclosure_ids: Sequence[str]) -> dict[str, tuple[bytes, str]]:

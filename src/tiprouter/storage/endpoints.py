@@ -17,14 +17,17 @@ from tiprouter.domain.endpoint import MessageForm
 from tiprouter.domain.endpoint_states import EndpointState
 from tiprouter.domain.recipient import Recipient
 from tiprouter.storage.codec import from_plain, to_plain
+from tiprouter.storage.columns import named_in
 from tiprouter.storage.endpoints_table import endpoint_messages, endpoints, openings
 from tiprouter.storage.lines_table import lines
+from tiprouter.storage.ready import Ready
 
 LEASE: Final = timedelta(minutes=1)
 OPENINGS_KEPT: Final = timedelta(days=32)
-_AMONG: Final = sa.select(endpoints.c.recipient_id).where(
-    endpoints.c.recipient_id.in_(sa.bindparam("whose", expanding=True)),
-    endpoints.c.state.in_(sa.bindparam("states", expanding=True)),
+_AMONG: Final = Ready(
+    sa.select(endpoints.c.recipient_id).where(
+        named_in(endpoints.c.recipient_id, "whose"), named_in(endpoints.c.state, "states")
+    )
 )
 
 
@@ -73,7 +76,7 @@ def load(tx: Connection, recipient_id: str, *, lock: bool = False) -> Endpoint |
 
 def among(tx: Connection, recipient_ids: Collection[str], states: Collection[EndpointState]) -> set[str]:
     """Those of these recipients whose endpoint is in one of these states."""
-    return set(tx.execute(_AMONG, {"whose": sorted(recipient_ids), "states": sorted(states)}).scalars())
+    return set(_AMONG.firsts(tx, {"whose": sorted(recipient_ids), "states": sorted(states)}))
 
 
 def change(tx: Connection, recipient_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table

@@ -23,8 +23,9 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.lanes import Lane
 from tiprouter.domain.vocabulary import Urgency
 from tiprouter.storage.columns import named_in
-from tiprouter.storage.deliveries import Delivery, behind_another, due_state, from_row, with_record
+from tiprouter.storage.deliveries import COLUMNS, Delivery, behind_another, due_state, from_columns, with_record
 from tiprouter.storage.lines_table import lines
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.tables import deliveries
 
 
@@ -48,15 +49,15 @@ def windows(tx: Connection, now: datetime, limits: Mapping[Lane, int]) -> dict[L
     found: dict[Lane, list[Standing]] = {lane: [] for lane in limits}
     if open_to:
         shown = {"now": now} | {f"limit_{lane.value}": limits[lane] for lane in open_to}
-        for row in tx.execute(_windows(open_to), shown):
-            found[Lane(row.lane)].append(_standing(row))
+        for one in map(_standing, _windows(open_to).all(tx, shown)):
+            found[one.lane].append(one)
     return {lane: sorted(some, key=lambda one: (one.next_at, one.id)) for lane, some in found.items()}
 
 
 def heads(tx: Connection, now: datetime, lane: Lane, without: Collection[str], limit: int) -> list[Standing]:
     """The longest due of every recipient in a lane but for some, the longest due first (rule 2)."""
     asked = {"lane": lane, "now": now, "without": sorted(without), "most": limit}
-    return [_standing(row) for row in tx.execute(_heads(), asked)]
+    return [_standing(tuple(row)) for row in tx.execute(_heads(), asked)]
 
 
 def heads_of(
@@ -64,29 +65,29 @@ def heads_of(
 ) -> list[Standing]:
     """The longest due of each of these recipients in a lane, behind so many others of its own (rule 2)."""
     asked = {"lane": lane, "now": now, "whose": sorted(whose), "most": limit, "behind": behind}
-    return [_standing(row) for row in tx.execute(_heads_of(), asked)] if whose else []
+    return list(map(_standing, _heads_of().all(tx, asked))) if whose else []
 
 
 def probes(tx: Connection, now: datetime, limit: int) -> list[Standing]:
     """What would go first by each line that may be probed now, what was never tried before others (rule 4)."""
-    return [_standing(row) for row in tx.execute(_probes(), {"now": now, "most": limit})] if limit > 0 else []
+    return list(map(_standing, _probes().all(tx, {"now": now, "most": limit}))) if limit > 0 else []
 
 
 def hold(tx: Connection, delivery_ids: Sequence[str]) -> list[Delivery]:
     """Those of these deliveries that are still due and that no other story holds, their records held with them."""
-    return [from_row(row) for row in tx.execute(_HOLD, {"which": list(delivery_ids)})] if delivery_ids else []
+    return list(map(from_columns, _HOLD.all(tx, {"which": list(delivery_ids)}))) if delivery_ids else []
 
 
 def park(tx: Connection, delivery_ids: Sequence[str], *, pass_on: bool) -> None:
     """Park deliveries, and let the duties they were made for go on or not; without those that another story holds."""
     if delivery_ids:
-        tx.execute(_PARK_AND_PASS_ON if pass_on else _PARK, {"which": list(delivery_ids)})
+        (_PARK_AND_PASS_ON if pass_on else _PARK).tell(tx, {"which": list(delivery_ids)})
 
 
 def under_way(tx: Connection, recipient_ids: Sequence[str]) -> dict[tuple[str, bool], int]:
     """How many attempts to each of these are under way, whoever makes them, by whether they are imminent (rule 5)."""
-    rows = tx.execute(_UNDER_WAY, {"which": sorted(recipient_ids)})
-    return {(row.recipient_id, row.urgency == Urgency.IMMINENT): row.held for row in rows}
+    rows = _UNDER_WAY.all(tx, {"which": sorted(recipient_ids)})
+    return {(whose, urgency == Urgency.IMMINENT): held for whose, urgency, held in rows}
 
 
 def release(tx: Connection, recipient_id: str, limit: int) -> int:
@@ -111,14 +112,15 @@ def stranded(tx: Connection, limit: int) -> list[Stranded]:
 
 
 # Made once, each: SQLAlchemy takes longer to make a statement than to run it.
-_THESE: Final = deliveries.c.id.in_(sa.bindparam("which", expanding=True))
-_HOLD: Final = with_record(sa.select(deliveries).where(_THESE, due_state()))
+_THESE: Final = named_in(deliveries.c.id, "which")
+_HOLD: Final = Ready(with_record(sa.select(*COLUMNS).where(_THESE, due_state())))
 _FREE: Final = sa.select(deliveries.c.id).with_for_update(skip_locked=True)
-_PARK: Final = deliveries.update().where(deliveries.c.id.in_(_FREE.where(_THESE))).values(parked=True)
-_PARK_AND_PASS_ON: Final = _PARK.values(pass_on=True)
-_UNDER_WAY: Final = (
+_PARKING: Final = deliveries.update().where(deliveries.c.id.in_(_FREE.where(_THESE))).values(parked=True)
+_PARK: Final = Ready(_PARKING)
+_PARK_AND_PASS_ON: Final = Ready(_PARKING.values(pass_on=True))
+_UNDER_WAY: Final = Ready(
     sa.select(deliveries.c.recipient_id, deliveries.c.urgency, sa.func.count().label("held"))
-    .where(deliveries.c.lease.is_not(None), deliveries.c.recipient_id.in_(sa.bindparam("which", expanding=True)))
+    .where(deliveries.c.lease.is_not(None), named_in(deliveries.c.recipient_id, "which"))
     .group_by(deliveries.c.recipient_id, deliveries.c.urgency)
 )
 _PARKED: Final = (
@@ -166,18 +168,18 @@ def _heads() -> sa.Select[Any]:
 
 
 @functools.lru_cache
-def _heads_of() -> sa.Select[Any]:
+def _heads_of() -> Ready:
     of_lane = _in(deliveries, sa.bindparam("lane"))
     query = _first_by_line(of_lane, _ORDER, named_in(lines.c.recipient_id, "whose"), sa.bindparam("behind"))
-    return query.order_by(query.selected_columns.next_at, query.selected_columns.id)
+    return Ready(query.order_by(query.selected_columns.next_at, query.selected_columns.id))
 
 
 @functools.lru_cache
-def _probes() -> sa.Select[Any]:
+def _probes() -> Ready:
     may_be_probed = sa.and_(lines.c.probe_at.is_not(None), lines.c.probe_at <= sa.bindparam("now"))
     parked = (due_state(), deliveries.c.parked)
     query = _first_by_line(parked, (deliveries.c.lane, *_ORDER), may_be_probed, sa.literal(0))
-    return query.order_by(lines.c.probe_at)
+    return Ready(query.order_by(lines.c.probe_at))
 
 
 def _first_by_line(
@@ -203,9 +205,9 @@ def _first_by_line(
 
 
 @functools.lru_cache
-def _windows(open_to: tuple[Lane, ...]) -> sa.CompoundSelect[Any]:
+def _windows(open_to: tuple[Lane, ...]) -> Ready:
     """Made once for each set of lanes: SQLAlchemy takes longer to make it than to run it."""
-    return sa.union_all(*map(_window, open_to))
+    return Ready(sa.union_all(*map(_window, open_to)))
 
 
 def _window(lane: Lane) -> sa.Select[Any]:
@@ -222,5 +224,9 @@ def _in(table: Any, lane: Any) -> tuple[sa.ColumnElement[bool], ...]:  # noqa: A
     return table.c.lane == lane, due_state(table), ~table.c.parked
 
 
-def _standing(row: Any) -> Standing:  # noqa: ANN401 - a SQLAlchemy row
-    return Standing(row.id, row.recipient_id, Lane(row.lane), row.next_at)
+def _standing(row: Sequence[Any]) -> Standing:
+    delivery_id, recipient_id, lane, next_at = row
+    return Standing(delivery_id, recipient_id, _LANES[lane], next_at)
+
+
+_LANES: Final = {lane.value: lane for lane in Lane}

@@ -18,15 +18,17 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.breaker import Breaker, BreakerState
 from tiprouter.domain.endpoint_states import SENDS
 from tiprouter.domain.recipient import DeliveryMode
+from tiprouter.storage.columns import named_in
 from tiprouter.storage.endpoints_table import endpoints
 from tiprouter.storage.lines_table import lines
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.tables import recipients
 
 _BREAKER = ("failures", "pauses", "since", "probe_at", "probe")
 
 _READ: Final = (
     sa.select(
-        lines,
+        *(lines.c[name] for name in ("recipient_id", "revision", "free_at", "release", "state", *_BREAKER)),
         *(recipients.c[name] for name in ("delivery_mode", "max_per_second", "max_at_once")),
         endpoints.c.state.label("endpoint"),
     )
@@ -35,15 +37,15 @@ _READ: Final = (
     .order_by(lines.c.recipient_id)
 )
 _SKIPPING: Final = _READ.with_for_update(of=lines, key_share=True, skip_locked=True)
-_THESE: Final = lines.c.recipient_id.in_(sa.bindparam("which", expanding=True))
-_AT_ONCE: Final = _SKIPPING.where(_THESE)
-_WAITED_FOR: Final = _READ.where(_THESE).with_for_update(of=lines, key_share=True)
-_PROBED: Final = _SKIPPING.where(lines.c.probe.in_(sa.bindparam("which", expanding=True)))
-_OUTDATED: Final = _SKIPPING.where(lines.c.revision != recipients.c.revision).limit(sa.bindparam("most"))
-_RELEASING: Final = _SKIPPING.where(lines.c.release).limit(sa.bindparam("most"))
+_THESE: Final = named_in(lines.c.recipient_id, "which")
+_AT_ONCE: Final = Ready(_SKIPPING.where(_THESE))
+_WAITED_FOR: Final = Ready(_READ.where(_THESE).with_for_update(of=lines, key_share=True))
+_PROBED: Final = Ready(_SKIPPING.where(named_in(lines.c.probe, "which")))
+_OUTDATED: Final = Ready(_SKIPPING.where(lines.c.revision != recipients.c.revision).limit(sa.bindparam("most")))
+_RELEASING: Final = Ready(_SKIPPING.where(lines.c.release).limit(sa.bindparam("most")))
 _REVISION: Final = sa.select(recipients.c.revision).where(recipients.c.id == sa.bindparam("whose"))
 _STATE: Final = sa.select(lines.c.state).where(lines.c.recipient_id == sa.bindparam("whose"))
-_SAVE: Final = (
+_SAVE: Final = Ready(
     lines.update()
     .where(lines.c.recipient_id == sa.bindparam("whose"))
     .values({name: sa.bindparam(name) for name in ("revision", "state", *_BREAKER, "free_at", "release")})
@@ -114,11 +116,11 @@ def breaker_of(tx: Connection, recipient_id: str) -> BreakerState:
 def save(tx: Connection, changed: Sequence[Line]) -> None:
     """Store lines as they are now."""
     if changed:
-        tx.execute(_SAVE, [_row(one) for one in sorted(changed, key=lambda one: one.recipient_id)])
+        _SAVE.tell(tx, *[_row(one) for one in sorted(changed, key=lambda one: one.recipient_id)])
 
 
-def _read(tx: Connection, statement: sa.Select[Any], **asked: Any) -> dict[str, Line]:  # noqa: ANN401 - its parameters
-    return {row.recipient_id: _line(row) for row in tx.execute(statement, asked)}
+def _read(tx: Connection, statement: Ready, **asked: Any) -> dict[str, Line]:  # noqa: ANN401 - its parameters
+    return {row[0]: _line(row) for row in statement.all(tx, asked)}
 
 
 def _make(tx: Connection, recipient_ids: Sequence[str]) -> int:
@@ -141,14 +143,15 @@ def _row(line: Line) -> dict[str, Any]:
     }
 
 
-def _line(row: Any) -> Line:  # noqa: ANN401 - a SQLAlchemy row
+def _line(row: Sequence[Any]) -> Line:
+    recipient_id, revision, free_at, release, state, *breaker, mode, max_per_second, max_at_once, endpoint = row
     return Line(
-        recipient_id=row.recipient_id,
-        revision=row.revision,
-        breaker=Breaker(BreakerState(row.state), *(getattr(row, name) for name in _BREAKER)),
-        free_at=row.free_at,
-        release=row.release,
-        sends=row.delivery_mode != DeliveryMode.PULL and row.endpoint in SENDS,
-        max_per_second=row.max_per_second,
-        max_at_once=row.max_at_once,
+        recipient_id=recipient_id,
+        revision=revision,
+        breaker=Breaker(BreakerState(state), *breaker),
+        free_at=free_at,
+        release=release,
+        sends=mode != DeliveryMode.PULL and endpoint in SENDS,
+        max_per_second=max_per_second,
+        max_at_once=max_at_once,
     )

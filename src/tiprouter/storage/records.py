@@ -16,33 +16,33 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.record import Record
 from tiprouter.domain.vocabulary import CaseStatus, RecordKind
 from tiprouter.errors import TiprouterError
+from tiprouter.storage import rows
 from tiprouter.storage.codec import from_bytes, to_bytes
+from tiprouter.storage.columns import named_in
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.subjects_table import appearances
 from tiprouter.storage.tables import persons, record_persons, records, revisions
 from tiprouter.storage.vault import ErasedError, Place, Vault
 
 # Made once, each: SQLAlchemy takes longer to make a statement than to run it.
-_FIND: Final = sa.select(records.c.id).where(
-    records.c.kind == sa.bindparam("kind"), records.c.external == sa.bindparam("external")
+_FIND: Final = Ready(
+    sa.select(records.c.id).where(
+        records.c.kind == sa.bindparam("kind"), records.c.external == sa.bindparam("external")
+    )
 )
 _PERSONS: Final = (
-    sa.select(persons.c.external, persons.c.id)
-    .where(persons.c.external.in_(sa.bindparam("externals", expanding=True)))
-    .order_by(persons.c.id)
+    sa.select(persons.c.external, persons.c.id).where(named_in(persons.c.external, "externals")).order_by(persons.c.id)
 )
-_PERSONS_SHARED: Final = _PERSONS.with_for_update(read=True)
-_PERSONS_ALONE: Final = _PERSONS.with_for_update(key_share=True)
+_PERSONS_SHARED: Final = Ready(_PERSONS.with_for_update(read=True))
+_PERSONS_ALONE: Final = Ready(_PERSONS.with_for_update(key_share=True))
 _ADD_PERSONS: Final = {
     "postgresql": postgresql.insert(persons).on_conflict_do_nothing(),
     "sqlite": sqlite.insert(persons).on_conflict_do_nothing(),
 }
 _PERSON: Final = sa.select(persons.c.id).where(persons.c.id == sa.bindparam("which"))
 _PERSON_HELD: Final = _PERSON.with_for_update(key_share=True)
-_ADD: Final = records.insert()
-_ADD_REVISION: Final = revisions.insert()
-_ADD_NAMED: Final = record_persons.insert()
 _ONCE: Final = (appearances.c.record_id, appearances.c.person_id)
-_SEEN: Final = {"erased_at": None}
+_SEEN: Final = {"erased_at": sa.null()}
 _ADD_APPEARANCES: Final = {
     "postgresql": postgresql.insert(appearances).on_conflict_do_update(index_elements=_ONCE, set_=_SEEN),
     "sqlite": sqlite.insert(appearances).on_conflict_do_update(index_elements=_ONCE, set_=_SEEN),
@@ -59,9 +59,9 @@ _NAMED: Final = (
     .where(record_persons.c.record_id == sa.bindparam("which"))
     .order_by(record_persons.c.position)
 )
-_EPOCHS: Final = (
+_EPOCHS: Final = Ready(
     sa.select(records.c.id, records.c.epoch)
-    .where(records.c.id.in_(sa.bindparam("which", expanding=True)))
+    .where(named_in(records.c.id, "which"))
     .order_by(records.c.id)
     .with_for_update(key_share=True)
 )
@@ -86,7 +86,7 @@ _HELD_ALL: Final = (
 _TOUCH: Final = (
     records.update().where(records.c.id.in_(sa.bindparam("which", expanding=True))).values(epoch=records.c.epoch + 1)
 )
-_LOOK_AGAIN: Final = (
+_LOOK_AGAIN: Final = Ready(
     records.update().where(records.c.id == sa.bindparam("which")).values(due_at=sa.bindparam("again_at"))
 )
 _DUE: Final = (
@@ -119,7 +119,8 @@ class Stored:
 
 def find(tx: Connection, kind: RecordKind, external: str) -> str | None:
     """The id of the record with this blind index, if there is one."""
-    return tx.execute(_FIND, {"kind": kind, "external": external}).scalar_one_or_none()
+    found: str | None = _FIND.first(tx, {"kind": kind, "external": external})
+    return found
 
 
 def persons_by(
@@ -131,13 +132,13 @@ def persons_by(
     them meanwhile (see `touch`).
     """
     held, whose = _PERSONS_ALONE if alone else _PERSONS_SHARED, {"externals": list(externals)}
-    known = {row.external: row.id for row in tx.execute(held, whose)}
+    known = dict[str, str](held.all(tx, whose))
     new = {external: mint() for external in externals if external not in known}
     if new:
-        rows = [{"id": new_id, "external": external, "created_at": now} for external, new_id in new.items()]
+        made: rows.Columns = {"id": [*new.values()], "external": [*new], "created_at": [now] * len(new)}
         # Another process may name the same person for the first time at this moment: its row is the one.
-        tx.execute(_ADD_PERSONS[tx.dialect.name], rows)
-        known = {row.external: row.id for row in tx.execute(held, whose)}
+        rows.add(tx, _ADD_PERSONS[tx.dialect.name], made)
+        known = dict(held.all(tx, whose))
     return [known[external] for external in externals]
 
 
@@ -184,7 +185,7 @@ def insert(tx: Connection, vault: Vault, new: NewRecord, now: datetime, salt: by
         "aged_from": now,
     }
     try:
-        tx.execute(_ADD, row)
+        rows.add_one(tx, records, row)
     except sa.exc.IntegrityError as error:
         raise TakenError from error
     stored = Stored(new.id, new.record.kind, 1, 1, now, now, new.record, tuple(new.persons))
@@ -225,19 +226,14 @@ def _open(record: Record) -> bool:
 
 def _add_revision(tx: Connection, new: Stored, sealed: bytes) -> None:
     row = {"record_id": new.id, "number": new.revision, "sealed": sealed, "made_at": new.revised_at}
-    tx.execute(_ADD_REVISION, row)
+    rows.add_one(tx, revisions, row)
 
 
 def _name_persons(tx: Connection, record_id: str, person_ids: Sequence[str]) -> None:
-    tx.execute(
-        _ADD_NAMED,
-        [
-            {"record_id": record_id, "position": position, "person_id": person_id}
-            for position, person_id in enumerate(person_ids)
-        ],
-    )
-    seen = [{"record_id": record_id, "person_id": person_id} for person_id in dict.fromkeys(person_ids)]
-    tx.execute(_ADD_APPEARANCES[tx.dialect.name], seen)
+    named = {"record_id": [record_id] * len(person_ids), "position": range(len(person_ids)), "person_id": person_ids}
+    rows.add(tx, record_persons, named)
+    each = [*dict.fromkeys(person_ids)]
+    rows.add(tx, _ADD_APPEARANCES[tx.dialect.name], {"record_id": [record_id] * len(each), "person_id": each})
 
 
 def load(tx: Connection, vault: Vault, record_id: str, *, lock: bool = False) -> Stored | None:
@@ -289,7 +285,7 @@ def history(tx: Connection, vault: Vault, record_id: str) -> list[Revision]:
 
 def epochs(tx: Connection, record_ids: Sequence[str]) -> dict[str, int]:
     """The current epoch of each record; on PostgreSQL, held until this story commits."""
-    return {row.id: row.epoch for row in tx.execute(_EPOCHS, {"which": list(record_ids)})}
+    return dict(_EPOCHS.all(tx, {"which": list(record_ids)}))
 
 
 def known(tx: Connection, record_id: str) -> bool:
@@ -318,7 +314,7 @@ def touch(tx: Connection, person_id: str) -> list[str]:
 
 def look_again(tx: Connection, record_id: str, due_at: datetime | None) -> None:
     """Set when a record is to be decided again by itself."""
-    tx.execute(_LOOK_AGAIN, {"which": record_id, "again_at": due_at})
+    _LOOK_AGAIN.tell(tx, {"which": record_id, "again_at": due_at})
 
 
 def due(tx: Connection, now: datetime, limit: int) -> list[str]:

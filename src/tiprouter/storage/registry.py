@@ -22,6 +22,8 @@ from tiprouter.domain.recipient import Recipient, SignatureScheme
 from tiprouter.domain.routing import Directory
 from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.storage.codec import from_bytes, from_plain, to_plain
+from tiprouter.storage.columns import named_in
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.tables import recipients, registry_mark, signing_keys
 from tiprouter.storage.vault import Keyring, Place, Vault
 
@@ -46,9 +48,9 @@ class SigningKey:
 
 _DETAILS_OF: Final = sa.select(recipients.c.details).where(recipients.c.id == sa.bindparam("which"))
 _DETAILS_HELD: Final = _DETAILS_OF.with_for_update(key_share=True)
-_REVISIONS: Final = (
+_REVISIONS: Final = Ready(
     sa.select(recipients.c.id, recipients.c.revision)
-    .where(recipients.c.id.in_(sa.bindparam("which", expanding=True)))
+    .where(named_in(recipients.c.id, "which"))
     .order_by(recipients.c.id)
     .with_for_update(read=True)
 )
@@ -78,14 +80,12 @@ def load(tx: Connection, recipient_id: str, *, lock: bool = False) -> Recipient 
     return None if row is None else from_plain(Recipient, row)
 
 
-_DETAILS: Final = sa.select(recipients.c.id, recipients.c.details).where(
-    recipients.c.id.in_(sa.bindparam("which", expanding=True))
-)
+_DETAILS: Final = Ready(sa.select(recipients.c.id, recipients.c.details).where(named_in(recipients.c.id, "which")))
 
 
 def details(tx: Connection, recipient_ids: Collection[str]) -> dict[str, Any]:
     """What is stored of each of these recipients, for `parse` to read."""
-    return {row.id: row.details for row in tx.execute(_DETAILS, {"which": sorted(recipient_ids)})}
+    return dict(_DETAILS.all(tx, {"which": sorted(recipient_ids)}))
 
 
 def parse(stored: Any) -> Recipient:  # noqa: ANN401 - as JSON gives it
@@ -94,7 +94,7 @@ def parse(stored: Any) -> Recipient:  # noqa: ANN401 - as JSON gives it
 
 
 _MARK: Final = sa.select(registry_mark.c.mark).scalar_subquery()
-_STANDS: Final = sa.select(_MARK)
+_STANDS: Final = Ready(sa.select(_MARK))
 _EVERYONE: Final = sa.select(_MARK, sa.cast(recipients.c.details, sa.Text)).order_by(recipients.c.id)
 _LEAVE: Final = sa.text(
     "INSERT INTO registry_mark (id, mark) VALUES (1, :mark) ON CONFLICT (id) DO UPDATE SET mark = excluded.mark"
@@ -105,7 +105,7 @@ _remembering: Final = threading.Lock()
 
 def everyone(tx: Connection) -> Directory:
     """Every recipient, oldest first."""
-    known = _directories.get(tx.execute(_STANDS).scalar_one())
+    known = _directories.get(_STANDS.first(tx))
     if known is not None:
         return known
     rows = tx.execute(_EVERYONE).all()
@@ -127,7 +127,7 @@ def _read(text: str) -> Recipient:
 
 def revisions(tx: Connection, recipient_ids: Sequence[str]) -> dict[str, int]:
     """The current revision of each recipient; on PostgreSQL, held until this story commits."""
-    return {row.id: row.revision for row in tx.execute(_REVISIONS, {"which": list(recipient_ids)})}
+    return dict(_REVISIONS.all(tx, {"which": list(recipient_ids)}))
 
 
 def kinds(tx: Connection, recipient_ids: Sequence[str]) -> dict[str, RecipientKind]:
@@ -171,7 +171,7 @@ def retire_key(tx: Connection, key_id: str, ends_at: datetime) -> None:
 class SealedKeys:
     """Signing keys of several recipients, as stored; each recipient's are opened when they are asked for."""
 
-    rows: Mapping[str, Sequence[Any]]
+    rows: Mapping[str, Sequence[Sequence[Any]]]
     keyring: Keyring
 
     def of(self, recipient_id: str) -> list[SigningKey]:
@@ -179,21 +179,21 @@ class SealedKeys:
         key = self.keyring.key(recipient_id)
         return [
             SigningKey(
-                id=row.id,
+                id=key_id,
                 recipient_id=recipient_id,
-                scheme=SignatureScheme(row.scheme),
-                secret=key.open(row.sealed, Place("signing_keys", row.id, "sealed")).decode(),
-                begins_at=row.created_at,
-                ends_at=row.retired_at,
+                scheme=SignatureScheme(scheme),
+                secret=key.open(sealed, Place("signing_keys", key_id, "sealed")).decode(),
+                begins_at=begins_at,
+                ends_at=ends_at,
             )
-            for row in self.rows.get(recipient_id, ())
+            for key_id, scheme, sealed, begins_at, ends_at in self.rows.get(recipient_id, ())
         ]
 
 
-_LIVE_KEYS: Final = (
-    sa.select(signing_keys)
+_LIVE_KEYS: Final = Ready(
+    sa.select(*(signing_keys.c[one] for one in ("recipient_id", "id", "scheme", "sealed", "created_at", "retired_at")))
     .where(
-        signing_keys.c.recipient_id.in_(sa.bindparam("whose", expanding=True)),
+        named_in(signing_keys.c.recipient_id, "whose"),
         sa.or_(signing_keys.c.retired_at.is_(None), signing_keys.c.retired_at > sa.bindparam("now")),
     )
     .order_by(signing_keys.c.id.desc())
@@ -203,8 +203,8 @@ _LIVE_KEYS: Final = (
 def sealed_keys(tx: Connection, vault: Vault, recipient_ids: Collection[str], now: datetime) -> SealedKeys:
     """The signing keys of these recipients that have not ended."""
     found: dict[str, list[Any]] = {}
-    for row in tx.execute(_LIVE_KEYS, {"whose": sorted(recipient_ids), "now": now}):
-        found.setdefault(row.recipient_id, []).append(row)
+    for recipient_id, *key in _LIVE_KEYS.all(tx, {"whose": sorted(recipient_ids), "now": now}):
+        found.setdefault(recipient_id, []).append(key)
     return SealedKeys(found, vault.keys(tx, recipient_ids))
 
 

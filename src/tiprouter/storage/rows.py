@@ -1,7 +1,7 @@
 """How do many rows reach a table in one statement, without each paying for what all of them share?
 
 1. The statement, its placeholders and what a value becomes on its way are SQLAlchemy's own, of the table's columns: put
-   together once for each table and database.
+   together once for each table, or insert into it, and database; from there it is the driver's (`ready.py`).
 2. Values are given column by column. A value that many rows share, the same object, goes through its type once.
 3. Nothing is filled in but by the database: a column that is not given has its default there.
 """
@@ -13,6 +13,9 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
+
+from tiprouter.storage import ready
+from tiprouter.storage.ready import Change
 
 Columns: TypeAlias = Mapping[str, Sequence[Any]]
 """The values of each column, one for each row."""
@@ -26,10 +29,13 @@ class _Insert:
     """The text for the driver, the columns in the order of its placeholders, and what each does to a value."""
 
     text: str
-    columns: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    columns: tuple[tuple[str, Change], ...]
 
 
-_known: dict[tuple[str, tuple[str, ...], str], _Insert] = {}  # one for each way to fill a table: a few dozen
+Into: TypeAlias = sa.Table | sa.Insert
+"""A table, or an insert into it that does more; made once, as `Ready` is."""
+
+_known: dict[tuple[Into, tuple[str, ...], str], _Insert] = {}  # one for each way to fill a table: a few dozen
 
 
 def columns_of(names: Iterable[str], values: Sequence[object]) -> dict[str, Sequence[Any]]:
@@ -48,30 +54,36 @@ def read(rows: Sequence[Sequence[Any]], names: Sequence[str], reading: Reading) 
     return zip(*columns.values(), strict=True)
 
 
-def add(tx: Connection, table: sa.Table, columns: Columns) -> None:
+def add(tx: Connection, into: Into, columns: Columns) -> None:
     """Insert rows, all columns of one length (rules 1-3); of none nothing happens."""
-    insert = _insert(table, tuple(columns), tx.dialect)
-    bound = [_bound(process, columns[name]) for name, process in insert.columns]
-    rows = list(zip(*bound, strict=True))
-    if rows:
-        tx.exec_driver_sql(insert.text, rows)
+    insert = _insert(into, tuple(columns), tx.dialect)
+    bound = [_bound(change, columns[name]) for name, change in insert.columns]
+    ready.tell(tx, insert.text, list(zip(*bound, strict=True)))
 
 
-def _bound(process: Callable[[Any], Any] | None, values: Sequence[Any]) -> Sequence[Any]:
+def add_one(tx: Connection, into: Into, row: Mapping[str, Any]) -> None:
+    """Insert one row (rules 1, 3)."""
+    insert = _insert(into, tuple(row), tx.dialect)
+    bound = [row[name] if change is None else change(row[name]) for name, change in insert.columns]
+    ready.tell(tx, insert.text, [bound])
+
+
+def _bound(change: Change, values: Sequence[Any]) -> Sequence[Any]:
     """Rule 2. All values are held meanwhile, so no two share an id."""
-    if process is None:
+    if change is None:
         return values
     ids = list(map(id, values))
-    bound = {key: process(value) for key, value in dict(zip(ids, values, strict=True)).items()}
+    bound = {key: change(value) for key, value in dict(zip(ids, values, strict=True)).items()}
     return [bound[key] for key in ids]
 
 
-def _insert(table: sa.Table, names: tuple[str, ...], dialect: Dialect) -> _Insert:
-    key = (table.name, names, dialect.driver)
+def _insert(into: Into, names: tuple[str, ...], dialect: Dialect) -> _Insert:
+    key = (into, names, dialect.driver)
     if key not in _known:
         # Inline: no key that the database makes is asked for.
-        made = table.insert().inline().compile(dialect=dialect, column_keys=names)
-        types = {column.name: column.type.dialect_impl(dialect) for column in table.columns}
+        insert = into.insert() if isinstance(into, sa.Table) else into
+        made = insert.inline().compile(dialect=dialect, column_keys=names)
         order = made.positiontup or names
-        _known[key] = _Insert(str(made), tuple((name, types[name].bind_processor(dialect)) for name in order))
+        changes = ((name, ready.bind_change(made.binds[name].type, dialect)) for name in order)
+        _known[key] = _Insert(str(made), tuple(changes))
     return _known[key]

@@ -5,7 +5,7 @@ same record adds none, by whichever way it is told. Free text is sealed under th
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,12 +16,35 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.states import moves
 from tiprouter.domain.subject_states import SUBJECT_NOTICE_TRANSITIONS, SubjectNoticeEvent, SubjectNoticeState
 from tiprouter.domain.vocabulary import NoticeRule
-from tiprouter.storage.columns import moved
+from tiprouter.storage.columns import moved, named_in
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.subjects_table import subject_notices
 from tiprouter.storage.tables import decisions, deliveries, disclosures
 from tiprouter.storage.vault import Place, Vault
 
 _OPEN: Final = (SubjectNoticeState.DUE, SubjectNoticeState.DEFERRED)
+# Made once, each: SQLAlchemy takes longer to make a statement than to run it.
+_ENDED: Final = Ready(
+    sa.select(
+        *(
+            deliveries.c[name]
+            for name in ("id", "disclosure_id", "matter_id", "record_id", "recipient_id", "finished_at", "attempts")
+        ),
+        disclosures.c.recalls,
+        disclosures.c.decisions,
+    )
+    .join(disclosures, disclosures.c.id == deliveries.c.disclosure_id)
+    .where(deliveries.c.finished_at.is_not(None), sa.not_(deliveries.c.noticed))
+    .order_by(deliveries.c.finished_at)
+    .limit(sa.bindparam("most"))
+    .with_for_update(of=deliveries, skip_locked=True, key_share=True)
+)
+_LOOKED_AT: Final = Ready(deliveries.update().where(named_in(deliveries.c.id, "which")).values(noticed=True))
+_OWED: Final = Ready(
+    sa.select(decisions.c.id, decisions.c.person_id, decisions.c.notice)
+    .where(named_in(decisions.c.id, "which"), named_in(decisions.c.notice, "rules"))
+    .order_by(decisions.c.id)
+)
 _CHANGES: Final = ("state", "until", "changed_by", "changed_at", "remind_at", "given_at")
 
 
@@ -76,42 +99,25 @@ class Owed:
 
 def ended(tx: Connection, limit: int) -> list[Ended]:
     """Deliveries that ended and that nobody has looked at since; on PostgreSQL those nobody else holds."""
-    query = (
-        sa.select(deliveries, disclosures.c.recalls, disclosures.c.decisions)
-        .join(disclosures, disclosures.c.id == deliveries.c.disclosure_id)
-        .where(deliveries.c.finished_at.is_not(None), sa.not_(deliveries.c.noticed))
-        .order_by(deliveries.c.finished_at)
-        .limit(limit)
-        .with_for_update(of=deliveries, skip_locked=True, key_share=True)
-    )
-    return [
-        Ended(
-            row.id,
-            row.disclosure_id,
-            row.matter_id,
-            row.record_id,
-            row.recipient_id,
-            row.finished_at,
-            row.attempts,
-            row.recalls,
-            tuple(row.decisions),
-        )
-        for row in tx.execute(query)
-    ]
+    rows = _ENDED.all(tx, {"most": limit})
+    return [replace(Ended(*row), decisions=tuple(row[-1])) for row in rows]
 
 
 def looked_at(tx: Connection, delivery_ids: Collection[str]) -> None:
     """Not to be looked at again."""
-    tx.execute(deliveries.update().where(deliveries.c.id.in_(delivery_ids)).values(noticed=True))
+    if delivery_ids:
+        _LOOKED_AT.tell(tx, {"which": list(delivery_ids)})
 
 
 def owed(tx: Connection, decision_ids: Sequence[str]) -> list[Owed]:
     """Who is owed a notice by these decisions."""
-    rules = [rule.value for rule in NoticeRule]
-    query = sa.select(decisions.c.person_id, decisions.c.notice).where(
-        decisions.c.id.in_(decision_ids), decisions.c.notice.in_(rules)
-    )
-    return [Owed(row.person_id, NoticeRule(row.notice)) for row in tx.execute(query.order_by(decisions.c.id))]
+    return list(owed_by(tx, decision_ids).values())
+
+
+def owed_by(tx: Connection, decision_ids: Collection[str]) -> dict[str, Owed]:
+    """Who is owed a notice by which of these decisions, in their order."""
+    found = _OWED.all(tx, {"which": list(decision_ids), "rules": list(NoticeRule)})
+    return {decision_id: Owed(person_id, NoticeRule(rule)) for decision_id, person_id, rule in found}
 
 
 def waiting(tx: Connection, person_id: str, record_id: str, recipient_id: str | None) -> list[SubjectNotice]:

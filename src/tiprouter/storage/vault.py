@@ -30,10 +30,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.engine import Connection
 
 from tiprouter.errors import TiprouterError
+from tiprouter.storage import rows
+from tiprouter.storage.columns import named_in
 from tiprouter.storage.key_providers import KEY_BYTES, KeyProvider, UnwrapError, Wrapped
 from tiprouter.storage.key_providers.file import FileKeyProvider
 from tiprouter.storage.key_providers.memory import KeyMemory
 from tiprouter.storage.key_providers.off_loop import off_the_loop
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.tables import data_keys, secrets
 
 __all__ = [
@@ -57,9 +60,10 @@ _VERSIONED: Final = b"\x02"
 _SALTED: Final = b"\x03"
 SALT_BYTES: Final = 16
 _ENDS: Final = {_VERSIONED: "", _SALTED: "|salted"}
-_KEYS: Final = sa.select(
-    data_keys.c.owner, data_keys.c.wrapped, data_keys.c.kek_id, data_keys.c.version, data_keys.c.destroyed_at
-).where(data_keys.c.owner.in_(sa.bindparam("owners", expanding=True)))
+_HELD: Final = ("wrapped", "kek_id", "version", "destroyed_at")
+_KEYS: Final = Ready(
+    sa.select(data_keys.c.owner, *(data_keys.c[name] for name in _HELD)).where(named_in(data_keys.c.owner, "owners"))
+)
 
 _SECRET: Final = sa.select(secrets).where(secrets.c.name == sa.bindparam("name"))
 
@@ -127,14 +131,14 @@ class DataKey:
 class Keyring:
     """Several owners' data keys, read at once; each is unwrapped when it is asked for, and once."""
 
-    def __init__(self, vault: "Vault", rows: Mapping[str, Any]) -> None:
-        self._vault, self._rows = vault, rows
+    def __init__(self, vault: "Vault", held: Mapping[str, Sequence[Any]]) -> None:
+        self._vault, self._held = vault, held
         self._opened: dict[str, DataKey] = {}
 
     def key(self, owner: str) -> DataKey:
         """As `Vault.key`, for the owners that were named."""
         if owner not in self._opened:
-            self._opened[owner] = self._vault.unwrap(owner, self._rows.get(owner))
+            self._opened[owner] = self._vault.unwrap(owner, self._held.get(owner))
         return self._opened[owner]
 
 
@@ -169,7 +173,7 @@ class Vault:
         key = self._entropy(KEY_BYTES)
         wrapped = self.wrap(owner, key)
         row = {"owner": owner, "kek_id": wrapped.kek_id, "wrapped": wrapped.data, "version": version, "created_at": now}
-        tx.execute(data_keys.insert(), row)
+        rows.add_one(tx, data_keys, row)
         return DataKey(owner, key, version)
 
     def key(self, tx: Connection, owner: str) -> DataKey:
@@ -182,16 +186,16 @@ class Vault:
 
     def keys(self, tx: Connection, owners: Collection[str]) -> Keyring:
         """The data keys of these owners, as they are now; what is wrong with one shows when it is asked for."""
-        rows = tx.execute(_KEYS, {"owners": sorted(owners)})
-        return Keyring(self, {row.owner: row for row in rows})
+        return Keyring(self, {owner: held for owner, *held in _KEYS.all(tx, {"owners": sorted(owners)})})
 
-    def unwrap(self, owner: str, row: Any) -> DataKey:  # noqa: ANN401 - a SQLAlchemy row, or None
-        """The data key in its row. Raises as `key` does."""
-        if row is not None and row.destroyed_at is not None:
-            raise ErasedError
-        if row is None:
+    def unwrap(self, owner: str, held: Sequence[Any] | None) -> DataKey:
+        """The data key as it is held (`_HELD`), or not at all. Raises as `key` does."""
+        if held is None:
             raise SealError
-        return DataKey(owner, self.opened(owner, Wrapped(row.kek_id, row.wrapped)), row.version)
+        wrapped, kek_id, version, destroyed_at = held
+        if destroyed_at is not None:
+            raise ErasedError
+        return DataKey(owner, self.opened(owner, Wrapped(kek_id, wrapped)), version)
 
     def wrap(self, owner: str, key: bytes) -> Wrapped:
         """Wrap a data key with the newest key-encryption key. Raises `KeysUnavailableError`."""

@@ -44,6 +44,8 @@ def carry(
     cause: str,
 ) -> None:
     """Bring questions and answers in line with what may leave now (rules 1-4)."""
+    if stored.id == it.new:
+        return  # nobody was told anything yet, so nobody asked
     for found in questions.answered(it.tx, it.vault, stored.id):
         _follow(it, stored, found, drafts.get(found.question.recipient_id), kept, cause)
     held = {to for (_, to), one in kept.items() if one.outcome in _HELD}

@@ -33,7 +33,7 @@ from tiprouter.domain.duty import deadline_somewhere
 from tiprouter.domain.facts import Facts, Situation, bands_anywhere, findings_for
 from tiprouter.domain.outcome import Notice, Verdict, blocked_without_recipient, unrouted, verdict_of
 from tiprouter.domain.recipient import Recipient
-from tiprouter.domain.redaction import Address
+from tiprouter.domain.redaction import Address, Told
 from tiprouter.domain.routing import candidates
 from tiprouter.domain.vocabulary import Outcome, Urgency
 from tiprouter.storage import decisions, records, registry
@@ -112,7 +112,7 @@ def assess(it: Happening, stored: Stored, cause: str) -> Assessed:
     seen = situation_of(it, stored)
     situation, unreadable = seen.situation, seen.unreadable
     toward = candidates(stored.record, chain.from_iterable(situation.consents.values()), registry.everyone(it.tx))
-    alike, matters = _Alike(it, seen), Matters(it.tx, stored.id)
+    alike, matters = _Alike(it, seen), Matters(it.tx, stored.id, new=stored.id == it.new)
     judged = [
         _held(stored, situation, recipient, unreadable) if unreadable else _judge(it, stored, alike, matters, recipient)
         for recipient in toward
@@ -156,6 +156,7 @@ class _Alike:
         self._it, self.seen = it, seen
         self._named = _named(seen)
         self._known: dict[object, dict[str, Verdict]] = {}
+        self._told: dict[int, Told | None] = {}
 
     def verdicts(self, recipient: Recipient) -> tuple[Mapping[str, Verdict], datetime | None]:
         """What is decided about everybody of the record toward a recipient, by `ref`, and when all of it ends.
@@ -170,6 +171,12 @@ class _Alike:
             one = replace(recipient, id=named, name="", url=None, revision=0, agreement_until=until)
             self._known[like] = verdicts_toward(self._it, self.seen, one)
         return self._known[like], ends
+
+    def told(self, verdicts: Mapping[str, Verdict], recipient: Recipient) -> Told | None:
+        """What a recipient is told under these, its verdicts from here: the same as all who are decided about alike."""
+        if id(verdicts) not in self._told:
+            self._told[id(verdicts)] = redaction.told(self.seen.situation.record, verdicts, recipient)
+        return self._told[id(verdicts)]
 
 
 def _named(seen: Seen) -> frozenset[str | None]:
@@ -203,7 +210,7 @@ def _judge(it: Happening, stored: Stored, alike: _Alike, matters: Matters, recip
     deadline = min(verdict.deadline for verdict in leaving if verdict.deadline is not None)
     address = Address(it.id("dis"), matter.id, matter.sequence + 1, it.now, deadline)
     try:
-        made = redaction.redact(stored.record, verdicts, recipient, address)
+        made = redaction.addressed(alike.told(verdicts, recipient), recipient, address)
     except Exception as error:  # noqa: BLE001 - as above
         return _held(stored, situation, recipient, error)
     if made is None:
@@ -271,7 +278,7 @@ def _look_again(it: Happening, stored: Stored, moments: Iterable[datetime | None
 
 def _decide(it: Happening, stored: Stored, wanted: list[_Wanted], cause: str) -> dict[Whom, Decision]:
     """The decision that stands for each person and recipient, new or not (rule 3)."""
-    standing = decisions.current(it.tx, stored.id)
+    standing = [] if stored.id == it.new else decisions.current(it.tx, stored.id)
     known: dict[Whom, Decision] = {(old.person_id, old.recipient_id): old for old in standing}
     kept: dict[Whom, Decision] = {}
     new: list[Decision] = []

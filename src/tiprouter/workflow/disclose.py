@@ -90,7 +90,7 @@ def reconcile(
     cause: str,
 ) -> None:
     """Bring disclosures and deliveries in line with what may leave now (rules 1-5)."""
-    live = disclosures.under_way(it.tx, stored.id)
+    live = {} if stored.id == it.new else disclosures.under_way(it.tx, stored.id)
     new = {to: draft for to, draft in drafts.items() if draft is not None}
     same = {to for to, draft in new.items() if to in live and live[to].content_digest == draft.made.content_digest}
     _rest_all_on_today(it, stored, [(new[to], live[to]) for to in same])

@@ -91,6 +91,8 @@ class Happening:
     desk: Desk
     actor: Actor
     now: datetime
+    new: str | None = None
+    """The record that began in this very transaction, until it was decided about: nothing can stand about it yet."""
     _entries: list[bytes] = field(default_factory=list)
     _engine: Engine | None = None
 

@@ -89,8 +89,11 @@ def _accept(it: Happening, record: Record, external: str) -> Accepted:
         stored = records.insert(it.tx, it.vault, new, it.now, salt)
     except TakenError as error:
         raise (DuplicateError if record.kind is RecordKind.TIP else StaleError) from error
+    it.new = stored.id
     _log(it, Kind.RECORD_ACCEPTED, stored, commitment)
-    return Accepted(stored, assess(it, stored, "record.accepted"))
+    assessed = assess(it, stored, "record.accepted")
+    it.new = None
+    return Accepted(stored, assessed)
 
 
 def _revise(it: Happening, old: Stored, record: Record, persons: list[str]) -> Accepted:

@@ -72,10 +72,11 @@ def owe_notices(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> int:
     with happening(tx, desk, ROUTER) as it:
         found = subject_notices.ended(tx, limit)
         sent = disclosures.sent(tx, sorted({one.record_id for one in found})) if found else set()
-        for one in found:
-            if one.disclosure_id in sent:
-                for owed in subject_notices.owed(tx, one.decisions):
-                    _owe(it, _of_disclosure(it, one, owed))
+        told = [one for one in found if one.disclosure_id in sent]
+        owing = subject_notices.owed_by(tx, {decision for one in told for decision in one.decisions}) if told else {}
+        for one in told:
+            for decision in sorted(owing.keys() & set(one.decisions)):
+                _owe(it, _of_disclosure(it, one, owing[decision]))
         subject_notices.looked_at(tx, [one.delivery_id for one in found])
         return len(found)
 

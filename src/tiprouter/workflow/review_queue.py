@@ -32,7 +32,7 @@ AT_ONCE: Final = 100
 
 def follow(it: Happening, stored: Stored, standing: Collection[Decision]) -> None:
     """Bring the queue in line with the decisions that stand about a record (rules 1, 2)."""
-    known = reviews.standing(it.tx, stored.id)
+    known = [] if stored.id == it.new else reviews.standing(it.tx, stored.id)
     if not known and not any(_wanted(decision) for decision in standing):
         return
     current = {decision.id for decision in standing}

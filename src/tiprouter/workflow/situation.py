@@ -49,11 +49,11 @@ def situation_of(it: Happening, stored: Stored) -> Seen:
     refs = {person_id: person.ref for person, person_id in zip(stored.record.persons, stored.persons, strict=True)}
     found = tuple(
         Established(refs[one.person_id], one.fact, one.value, one.recipient_id)
-        for one in reviews.findings(it.tx, stored.id)
+        for one in (() if stored.id == it.new else reviews.findings(it.tx, stored.id))
         if one.person_id in refs
     )
     answers: dict[tuple[str, str], tuple[Held, ...]] = {}
-    for held in reviews.standing(it.tx, stored.id):
+    for held in () if stored.id == it.new else reviews.standing(it.tx, stored.id):
         if held.state is ReviewState.DECIDED:
             whom = (held.person_id, held.recipient_id)
             answers[whom] = (*answers.get(whom, ()), held)

@@ -74,8 +74,10 @@ class FileKeyProvider:
 
     def _look_for(self, kek_id: str) -> dict[str, bytes]:
         """As `_look`, and once more where that key is not among them (rule 2)."""
-        if kek_id not in self._look():
-            self._forget()
+        known = self._look()
+        if kek_id in known:
+            return known
+        self._forget()
         return self._look()
 
     def _forget(self) -> None:
