@@ -9,6 +9,7 @@
 5. Every request says that a page elsewhere asks; no answer lets that page read it.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -31,7 +32,7 @@ ELSEWHERE: Final = {"Origin": "https://elsewhere.example"}
 OWNERS: Final = ("own", "another's", "nobody's")
 _PEOPLE: Final = {(method, route): roles for method, route, *roles in sayings(READS_PEOPLE)}
 _FOREIGN: Final = ("recipient_id", "record_id", "disclosure_id", "delivery_id", "inbox_id", "acknowledgement_id")
-_EXAMPLES: Final = json.loads(assemble().state.papers.document())
+_EXAMPLES: Final = json.loads(asyncio.run(assemble().state.papers.document()))
 
 
 @dataclass
