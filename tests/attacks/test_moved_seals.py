@@ -12,9 +12,8 @@ from sqlalchemy.engine import Connection
 
 from tests.attacks.test_plaintext_in_the_database_file import Markers, a_whole_life
 from tests.support.service import Service, open_service
-from tests.support.thief import NAMES, sealed_columns
+from tests.support.thief import NAMES, sealed_columns, whole_keys
 from tiprouter.storage.columns import metadata
-from tiprouter.storage.tables import data_keys
 from tiprouter.storage.vault import DataKey, Place, SealError, blind
 
 SOURCE = Path(__file__).parents[2] / "src" / "tiprouter"
@@ -51,7 +50,7 @@ def sealed_in(tx: Connection) -> list[Sealed]:
 
 def keys_in(tx: Connection, service: Service) -> list[DataKey]:
     """Every data key of a database."""
-    return [service.desk.vault.unwrap(row.owner, row) for row in tx.execute(sa.select(data_keys)) if row.wrapped]
+    return whole_keys(service, tx)
 
 
 def opens(key: DataKey, sealed: bytes, place: Place) -> bool:

@@ -224,6 +224,7 @@ async def the_first_token_that_somebody_kept(service: Service) -> None:
 async def somebody_invited_earlier_comes_later(service: Service) -> None:
     """The house is whoever came first, and stays theirs: it cannot become another person beside them."""
     early = await invite(service, "invited.first@hotline.example", AccountRole.OPERATOR)
+    service.clock.forward(seconds=1)
     first = (await member(service, "came.first@hotline.example", AccountRole.OPERATOR)).account
     house = partial(separation.person, actor_id=ROUTER.id)
     assert await service.database.read(house) == first.id
@@ -372,3 +373,13 @@ async def test_a_fault_is_noticed(
     fault(monkeypatch)
     with pytest.raises((AssertionError, pytest.fail.Exception, TypeError, AttributeError)):
         await story(house)
+
+
+async def test_the_other_is_ended_before_a_first_request(service: Service) -> None:
+    """Who redeemed an invitation was an operator, whether they ever asked for anything or not."""
+    left = await member(service, "one.left@hotline.example", AccountRole.OPERATOR)
+    other = await member(service, "operator@hotline.example", AccountRole.OPERATOR)
+    by = await left.actor(await left.sign_in())
+    await told(service, people.move, other.account.id, AccountEvent.END, by=by)
+    _, token = await told(service, credentials.make, CallerRole.REVIEWER, by=by)
+    assert not await opens(service, token)

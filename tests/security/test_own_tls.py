@@ -28,7 +28,7 @@ from tiprouter.api.office import Office
 from tiprouter.api.patience import Patience
 from tiprouter.errors import ConfigurationError
 from tiprouter.settings import Settings
-from tiprouter.wiring.edge import Edge, listen
+from tiprouter.wiring.edge import GRACE_SECONDS, Edge, listen
 from tiprouter.wiring.tls import LOOK_SECONDS, Shown, shown_by
 from tiprouter.workflow import credentials
 from tiprouter.workflow.credentials import CallerRole, Terms
@@ -212,6 +212,51 @@ async def test_renewed_papers_are_taken_without_a_restart(tmp_path: Path, author
         writer.write(HEAD + b"Connection: close\r\n\r\n")
         assert (await all_of(reader)).startswith(b"HTTP/1.1 200")
         writer.close()
+
+
+@pytest.mark.parametrize("by_rsa", [True, False])
+async def test_another_type_of_key_takes_the_place_of_the_former(
+    tmp_path: Path, authority: Authority, *, by_rsa: bool
+) -> None:
+    """Rule 3: OpenSSL keeps a pair for each type, and would go on showing an ended one to who prefers it."""
+    old, new = (authority.papers(HERE, by_rsa=one) for one in (not by_rsa, by_rsa))
+    async with speaking(tmp_path, settings_of(old)) as edge:
+        replaced(old, new)
+        assert edge.shown.look() is True
+        context = authority.believed()
+        context.check_hostname = False  # so that no name is sent, by which the certificate might be chosen
+        _, writer = await edge.connected(context)
+        der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.close()
+        assert der == ssl.PEM_cert_to_DER_cert(new.certificate.read_text())
+
+
+async def test_an_answer_is_whole_on_a_connection_that_closes(
+    tmp_path: Path, authority: Authority, papers: Papers
+) -> None:
+    """The goodbye of TLS waits for the answer before it, as long as for any answer."""
+    async with speaking(tmp_path, settings_of(papers), Patience(0.5, 10)) as edge:
+        reader, writer = await edge.connected(authority.believed())
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport of asyncio's own
+        writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        await asyncio.sleep(1.5)
+        writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        head, _, body = (await all_of(reader)).partition(b"\r\n\r\n")
+        sent = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        assert len(body) == sent
+        writer.close()
+
+
+async def test_who_says_no_goodbye_does_not_hold_up_a_stop(
+    tmp_path: Path, authority: Authority, papers: Papers
+) -> None:
+    """An idle caller who never answers `close_notify`: the log is brought up to date before a stop's time is over."""
+    async with speaking(tmp_path, settings_of(papers), Patience(30, 30)) as edge:
+        idle = await asyncio.to_thread(socket.create_connection, (HERE, edge.port))
+        spoken = await asyncio.to_thread(authority.believed().wrap_socket, idle, server_hostname=HERE)
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < GRACE_SECONDS - 1
+    spoken.close()
 
 
 async def test_the_files_are_looked_at_while_it_runs(

@@ -1,12 +1,14 @@
 """Statements that are always ready say what SQLAlchemy says, to the same database, and fail as it does."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from tests.support.service import Service
-from tiprouter.storage import rows
+from tiprouter.storage import ready, rows
 from tiprouter.storage.columns import named_in
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.ready import Ready
@@ -62,3 +64,32 @@ async def test_a_refusal_is_sqlalchemys_and_tells_no_values(service: Service) ->
     refused = await service.database.write(story)
     assert (refused.statement, refused.params) == (None, None)
     assert await service.database.read(lambda tx: Ready(_ASK).firsts(tx, {"which": ["per_1"]})) == ["per_1"]
+
+
+class _Interrupted(BaseException):
+    """As a task that is cancelled."""
+
+
+class _Interrupting(tuple[str]):
+    """Values that somebody is interrupted at."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[str]:
+        raise _Interrupted
+
+    def __getitem__(self, _: Any) -> Any:  # noqa: ANN401 - as a tuple's own
+        raise _Interrupted
+
+
+async def test_a_connection_is_not_used_again_after_an_interruption(service: Service) -> None:
+    """Rule 5: a question that was cancelled while it was asked left a transaction open for the next one."""
+
+    def question(tx: Transaction) -> None:
+        text = "SELECT ?" if tx.dialect.name == "sqlite" else "SELECT $1::text"
+        assert [tuple(row) for row in ready.ask(tx, text, ["whole"])] == [("whole",)]
+        with pytest.raises(_Interrupted):
+            ready.ask(tx, text, _Interrupting(["whole"]))
+        assert tx.invalidated
+
+    await service.database.read(question)

@@ -13,6 +13,7 @@ from tests.support.fictional import DANGER, grant, person, tip
 from tests.support.paging import EVERYTHING
 from tests.support.service import OPERATOR, START, Service
 from tests.support.staff import invite
+from tests.support.thief import whole_keys
 from tiprouter import ids
 from tiprouter.domain.page_states import PageState
 from tiprouter.domain.retention import Retained
@@ -21,7 +22,7 @@ from tiprouter.storage.accounting import Suspension
 from tiprouter.storage.acknowledgements import Words
 from tiprouter.storage.database import Transaction
 from tiprouter.storage.pages_table import alarms, pages
-from tiprouter.storage.tables import data_keys, notices
+from tiprouter.storage.tables import notices
 from tiprouter.workflow import accounting, ageing, erasing, noticing
 from tiprouter.workflow.acknowledging import acknowledge
 from tiprouter.workflow.chores import Chore
@@ -129,7 +130,7 @@ async def readable(service: Service) -> dict[str, str]:
     """Every sealed value that a data key of the database still opens, as `table/row`, and whose key that is."""
 
     def rows(tx: Connection) -> dict[str, str]:
-        keys = [service.desk.vault.unwrap(row.owner, row) for row in tx.execute(sa.select(data_keys)) if row.wrapped]
+        keys = whole_keys(service, tx)
         return {
             f"{place.table}/{place.row}": key.owner
             for place, sealed in sealed_in(tx)

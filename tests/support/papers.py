@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from tests.support.callers import thumbprint
@@ -46,9 +46,11 @@ class Authority:
         self.file = self._folder / "authority.pem"
         self.file.write_bytes(self._itself.public_bytes(serialization.Encoding.PEM))
 
-    def papers(self, *names: str, begins: dt.timedelta = -DAY, ends: dt.timedelta = 30 * DAY) -> Papers:
+    def papers(
+        self, *names: str, begins: dt.timedelta = -DAY, ends: dt.timedelta = 30 * DAY, by_rsa: bool = False
+    ) -> Papers:
         """A new key and its certificate, for these names and addresses."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = rsa.generate_private_key(65537, 2048) if by_rsa else ec.generate_private_key(ec.SECP256R1())
         made = _begun(_named(names[0]), self._name, key.public_key(), begins, ends)
         made = made.add_extension(x509.SubjectAlternativeName([_general(one) for one in names]), critical=False)
         made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -86,7 +88,11 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def _begun(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, begins: dt.timedelta, ends: dt.timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    begins: dt.timedelta,
+    ends: dt.timedelta,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from tests.support.service import Service
 from tiprouter.storage.columns import metadata
 from tiprouter.storage.tables import data_keys
-from tiprouter.storage.vault import Place, SealError
+from tiprouter.storage.vault import DataKey, Place, SealError
 
 NAMES: dict[str, tuple[str, ...]] = {
     "revisions": ("record_id", "number"),
@@ -25,11 +25,16 @@ def sealed_columns() -> list[tuple[sa.Table, sa.Column[Any]]]:
     ]
 
 
+def whole_keys(service: Service, tx: Connection) -> list[DataKey]:
+    """Every data key that is not destroyed."""
+    owners = tx.execute(sa.select(data_keys.c.owner).where(sa.func.length(data_keys.c.wrapped) > 0)).scalars().all()
+    ring = service.desk.vault.keys(tx, owners)
+    return [ring.key(owner) for owner in owners]
+
+
 def _opened(tx: Connection, service: Service) -> list[bytes]:
     # The thief has the key file, and so every key that is not destroyed.
-    whole = tx.execute(sa.select(data_keys.c.owner).where(sa.func.length(data_keys.c.wrapped) > 0)).scalars().all()
-    ring = service.desk.vault.keys(tx, whole)
-    keys = [ring.key(owner) for owner in whole]
+    keys = whole_keys(service, tx)
     found: list[bytes] = []
     for table, column in sealed_columns():
         named = [table.c[name] for name in NAMES.get(table.name, ("id",))]

@@ -114,7 +114,7 @@ async def answer_once(
     """
     async with _alone(office, asked):
         # If we were to crash after this commits and before the caller has the answer, the key brings it back.
-        given, replayed = await _told(office, lambda tx: once(tx, office.desk, asked, lambda: story(tx)))
+        given, replayed = await _told(office.database.write, lambda tx: once(tx, office.desk, asked, lambda: story(tx)))
     return _replay(given) if replayed else Response(fresh(given.body), given.status, None, "application/json")
 
 
@@ -127,7 +127,9 @@ async def answer_prepared(
         if known is not None:
             return _replay(known)
         made = await prepare()
-        given, replayed = await _told(office, lambda tx: once(tx, office.desk, asked, lambda: story(tx, made)))
+        given, replayed = await _told(
+            office.database.write, lambda tx: once(tx, office.desk, asked, lambda: story(tx, made))
+        )
     return _replay(given) if replayed else Response(given.body, given.status, None, "application/json")
 
 
@@ -155,7 +157,10 @@ async def _alone(office: Office, asked: Asked) -> AsyncIterator[None]:
         ended.set()
 
 
-async def _told(office: Office, story: Callable[[Transaction], tuple[Given, bool]]) -> tuple[Given, bool]:
+async def _told(
+    tell: Callable[[Callable[[Transaction], tuple[Given, bool]]], Awaitable[tuple[Given, bool]]],
+    story: Callable[[Transaction], tuple[Given, bool]],
+) -> tuple[Given, bool]:
     """Rule 5, of another process: looked for again with growing pauses, and no connection is held between."""
     again = AsyncRetrying(
         retry=retry_if_exception_type(InFlightError),
@@ -163,12 +168,12 @@ async def _told(office: Office, story: Callable[[Transaction], tuple[Given, bool
         wait=wait_exponential_jitter(multiplier=0.02, jitter=0.02, max=WAIT_SECONDS / 4),
         reraise=True,
     )
-    return await again(office.database.write, story)
+    return await again(tell, story)
 
 
 async def _stored(office: Office, asked: Asked) -> Given | None:
     try:
-        given, _ = await office.database.read(lambda tx: once(tx, office.desk, asked, _not_yet))
+        given, _ = await _told(office.database.read, lambda tx: once(tx, office.desk, asked, _not_yet))
     except _NotYetError:
         return None
     return given

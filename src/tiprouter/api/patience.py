@@ -5,7 +5,8 @@
 2. The whole message must be here within `head_seconds + body_seconds`, whether anybody reads its body or not. The body
    reader asks for less and can still answer (`api/body.py`); this is what holds where it cannot.
 3. An answer that the caller does not take ends too: the connection is dropped `body_seconds` after it was full.
-4. A connection that is out of time is dropped with whatever it still holds: nobody waits for it to agree.
+4. A connection that is out of time is dropped with whatever it still holds: nobody waits for it to agree. Nor, when the
+   service stops, for the goodbye (TLS `close_notify`) of one that nothing is being answered on.
 
 uvicorn itself knows no such limits; only between two messages it does (`timeout_keep_alive`). Not promised: a bound on
 how many connections wait. A proxy in front has to count them by address.
@@ -13,8 +14,11 @@ how many connections wait. A proxy in front has to count them by address.
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from tiprouter.api.wire import Wire
+
+GOODBYE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,13 @@ class _Patient(Wire):
         if self._writing is not None:
             self._writing.cancel()
         super().resume_writing()
+
+    def shutdown(self) -> None:
+        """The service stops (rule 4)."""
+        idle = self.cycle is None or self.cycle.response_complete
+        super().shutdown()
+        if idle and not self.flow.write_paused:
+            self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._read_within(None)

@@ -110,7 +110,8 @@ def ever(tx: Connection, role: str) -> list[str]:
 
     First those from before that was written down, by their ids.
     """
-    been = sa.or_(accounts.c.state.in_((AccountState.ACTIVE, AccountState.SUSPENDED)), accounts.c.seen_on.is_not(None))
+    redeemed = sa.or_(accounts.c.redeemed_at.is_not(None), accounts.c.seen_on.is_not(None))
+    been = sa.or_(accounts.c.state.in_((AccountState.ACTIVE, AccountState.SUSPENDED)), redeemed)
     order = (accounts.c.redeemed_at.asc().nulls_first(), accounts.c.id)
     return list(tx.execute(sa.select(accounts.c.id).where(accounts.c.role == role, been).order_by(*order)).scalars())
 

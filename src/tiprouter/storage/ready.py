@@ -6,6 +6,7 @@
    `columns.named_in`.
 3. Whoever listens to the statements of an engine or a connection hears these too: then they go SQLAlchemy's way.
 4. What the driver refuses is raised as SQLAlchemy raises it, and never tells the values.
+5. A connection on which somebody was interrupted is not used again: nobody knows how much of it was said.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -129,8 +130,14 @@ def _driven(tx: Connection, work: Callable[[Any], T]) -> T:
         if lost:
             tx.invalidate(error)
         raise _as_raised(tx, error, lost=lost) from error
+    except Exception:
+        raise
+    except BaseException as error:
+        tx.invalidate(error)  # rule 5
+        raise
     finally:
-        cursor.close()
+        if not tx.invalidated:
+            cursor.close()
 
 
 def _as_raised(tx: Connection, error: Exception, *, lost: bool) -> BaseException:

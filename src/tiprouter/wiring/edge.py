@@ -32,6 +32,7 @@ from tiprouter.wiring.tls import Shown, shown_by
 log = structlog.get_logger()
 
 FILES_MAX: Final = 65_536
+GRACE_SECONDS: Final = 10
 SEND_BYTES: Final = 131_072
 """Linux keeps twice as much, and otherwise lets it grow to megabytes for each connection."""
 
@@ -63,7 +64,7 @@ class Edge(uvicorn.Server):
                 # Where a caller is, a named proxy may say and nobody else, not even on this machine. It is heard inside
                 # (`api/app.py`), because the client certificate is believed of the peer itself.
                 proxy_headers=False,
-                timeout_graceful_shutdown=10,
+                timeout_graceful_shutdown=GRACE_SECONDS,
                 timeout_keep_alive=15,
             )
         )
@@ -100,7 +101,8 @@ class Edge(uvicorn.Server):
             backlog=self.config.backlog,
             ssl=None if shown is None else shown.context,
             ssl_handshake_timeout=None if shown is None else patience.head_seconds,
-            ssl_shutdown_timeout=None if shown is None else patience.head_seconds,
+            # It runs while the last answer is still being taken: as long as for any answer (`api/patience.py`, rule 3).
+            ssl_shutdown_timeout=None if shown is None else patience.body_seconds,
         )
 
     async def _warm(self) -> None:

@@ -55,8 +55,11 @@ class Shown:
     def __init__(self, settings: Settings) -> None:
         """Raises `ConfigurationError`."""
         self._settings = settings
+        self._authorities = _authorities(settings)
         self._pair = pair_of(settings)
-        self.context = _context(self._pair, settings.tls_client_authorities_file)
+        self._current = _context(self._pair, self._authorities)
+        self.context = _context(self._pair, self._authorities)
+        self.context.sni_callback = self._turn
 
     def look(self) -> bool:
         """Take what the files hold now, if it is another pair (rule 3); whether it was taken."""
@@ -64,14 +67,18 @@ class Shown:
             found = pair_of(self._settings)
             if found == self._pair:
                 return False
-            _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), found)  # a pair that is none must not spoil the one in use
-            _load(self.context, found)
+            # A whole one beside: the one in use is in handshakes meanwhile, and keeps a pair for each type of key.
+            current = _context(found, self._authorities)
         except ConfigurationError as error:
             log.warning("tls.kept", reason=str(error))
             return False
-        self._pair = found
+        self._pair, self._current = found, current
         log.info("tls.renewed")
         return True
+
+    def _turn(self, begun: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Show what is shown now: called in every handshake, whether the caller names a host or not."""
+        begun.context = self._current
 
     async def keep_looking(self) -> None:
         """Look now and then, until cancelled (rule 3)."""
@@ -130,7 +137,12 @@ def names(certificate: x509.Certificate, host: str) -> bool:
         )
 
 
-def _context(pair: Pair, authorities_file: str) -> ssl.SSLContext:
+def _authorities(settings: Settings) -> str:
+    path = settings.tls_client_authorities_file
+    return _text(path, "the authorities of client certificates") if path else ""
+
+
+def _context(pair: Pair, authorities: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
@@ -140,9 +152,9 @@ def _context(pair: Pair, authorities_file: str) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     _load(context, pair)
-    if authorities_file:
+    if authorities:
         try:
-            context.load_verify_locations(cadata=_text(authorities_file, "the authorities of client certificates"))
+            context.load_verify_locations(cadata=authorities)
         except (ssl.SSLError, ValueError):
             raise ConfigurationError("The authorities of client certificates are not readable.") from None
         context.verify_mode = ssl.CERT_OPTIONAL

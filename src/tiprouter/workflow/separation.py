@@ -149,7 +149,7 @@ def ended(tx: Transaction, actor_id: str) -> bool:
     caller = callers.load(tx, actor_id)
     if caller is not None and caller.revoked_at is not None:
         return True
-    account = accounts.load(tx, actor_id if caller is None else caller.holder_id or "")
+    account = accounts.load(tx, actor_id if caller is None else caller.holder_id or caller.made_by or "")
     return account is not None and account.state in (AccountState.SUSPENDED, AccountState.ENDED)
 
 
