@@ -3,8 +3,8 @@
 Every field that can hold personal data holds a marker. They are told, revised, decided about, sent, quoted, rejected,
 held, called about, reviewed, asked for again, withdrawn, erased and exported; they come in bad requests and in stories
 that fail, and a process is killed while it writes them. Searched are the database's files with write-ahead log and
-shared memory (PostgreSQL's data and log folders likewise), every row, the audit log's folder and its export, temporary
-files, log lines, metrics, the API's document and every answer to whoever may not know.
+shared memory (of PostgreSQL the database's folder and its write-ahead log), every row, the audit log's folder and its
+export, temporary files, log lines, metrics, the API's document and every answer to whoever may not know.
 """
 
 import asyncio
@@ -295,7 +295,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def test_no_word_of_anybody_is_left_in_the_clear(
     place: tuple[str, Path], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """More than a thousand markers went through everything; none stands anywhere, in any form."""
+    """Over a thousand markers were told; none stands anywhere, in any form. That each went in is not shown."""
     logs.configure("debug")
     url, folder = place
     killed_while_writing(url, folder)

@@ -77,5 +77,5 @@ def found(haystacks: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, keys excepted: nobody writes a word into them."""
+    """Every file below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
