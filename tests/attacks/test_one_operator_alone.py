@@ -380,6 +380,7 @@ async def test_the_other_is_ended_before_a_first_request(service: Service) -> No
     left = await member(service, "one.left@hotline.example", AccountRole.OPERATOR)
     other = await member(service, "operator@hotline.example", AccountRole.OPERATOR)
     by = await left.actor(await left.sign_in())
+    assert by is not None
     await told(service, people.move, other.account.id, AccountEvent.END, by=by)
     _, token = await told(service, credentials.make, CallerRole.REVIEWER, by=by)
     assert not await opens(service, token)
