@@ -39,7 +39,7 @@ class Cluster:
     def database(self) -> str:
         """The URL of a new, empty database (rule 2)."""
         name = f"bench{uuid.uuid4().hex[:12]}"
-        self._do("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, name)
+        self.do("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, name)
         return f"postgresql+asyncpg://{USER}@127.0.0.1:{self.port}/{name}"
 
     def commits(self, clients: int, seconds: int) -> float:
@@ -49,14 +49,15 @@ class Cluster:
         script.write_text("INSERT INTO bench_commits VALUES (1);\n")
         script.chmod(0o644)
         to = ("-h", "127.0.0.1", "-p", str(self.port), "-U", USER)
-        self._do("psql", *to, "-d", name, "-c", "CREATE TABLE bench_commits (number INTEGER)")
+        self.do("psql", *to, "-d", name, "-c", "CREATE TABLE bench_commits (number INTEGER)")
         timed = ("-n", "-f", str(script), "-c", str(clients), "-T", str(seconds), "-M", "prepared")
-        found = _TPS.search(self._do("pgbench", *to, *timed, name))
+        found = _TPS.search(self.do("pgbench", *to, *timed, name))
         if found is None:
             raise ConfigurationError("pgbench did not say how many transactions it made.")
         return float(found[1])
 
-    def _do(self, *command: str) -> str:
+    def do(self, *command: str) -> str:
+        """Run one of PostgreSQL's own programs as whoever owns the cluster; what it says. Raises `ConfigurationError`."""
         return _run(self.owner, self.folder, str(self.binaries / command[0]), *command[1:])
 
 
@@ -80,12 +81,12 @@ def running(binaries: Path) -> Iterator[Cluster]:
     data, log = str(folder / "data"), str(folder / "log")
     settings = f"-p {cluster.port} -k {folder} -h 127.0.0.1 {_SETTINGS}"
     try:
-        cluster._do("initdb", "-D", data, "-A", "trust", "-U", USER, "--no-sync")  # noqa: SLF001 - of this module
-        cluster._do("pg_ctl", "-D", data, "-l", log, "-w", "-o", settings, "start")  # noqa: SLF001
+        cluster.do("initdb", "-D", data, "-A", "trust", "-U", USER, "--no-sync")
+        cluster.do("pg_ctl", "-D", data, "-l", log, "-w", "-o", settings, "start")
         try:
             yield cluster
         finally:
-            cluster._do("pg_ctl", "-D", data, "-m", "fast", "-w", "stop")  # noqa: SLF001
+            cluster.do("pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
