@@ -57,7 +57,7 @@ class Cluster:
         return float(found[1])
 
     def do(self, *command: str) -> str:
-        """Run one of PostgreSQL's own programs as whoever owns the cluster; what it says. Raises `ConfigurationError`."""
+        """Run one of PostgreSQL's own programs as the cluster's owner; what it says. Raises `ConfigurationError`."""
         return _run(self.owner, self.folder, str(self.binaries / command[0]), *command[1:])
 
 
