@@ -18,7 +18,8 @@ import structlog
 
 from tests.api.calling import ROLES, Api, agency, case, grant, running, tip, with_agency
 from tests.fuzz.calls import NOBODY, Caller, Told, call, operations
-from tests.support.service import open_service
+from tests.support.giving import give
+from tests.support.service import OPERATOR, open_service
 from tiprouter.api.limiter import Bounds
 from tiprouter.workflow.credentials import CallerRole
 
@@ -64,6 +65,19 @@ async def learn(api: Api, told: Told) -> None:
         told.learn((await api.send(role, "GET", path)).text)
 
 
+def renewal(api: Api, role: str, recipient_id: str) -> Callable[[], str]:
+    """What gives this role, or this agency, another credential; asked from another thread than the service's."""
+    loop = asyncio.get_running_loop()
+
+    async def given() -> str:
+        if role == CallerRole.AGENCY:
+            await with_agency(api, role, recipient_id)
+            return api.tokens[role]
+        return (await give(api.service, CallerRole(role), by=OPERATOR))[1]
+
+    return lambda: asyncio.run_coroutine_threadsafe(given(), loop).result(_PATIENCE_SECONDS)
+
+
 def _unsaid(_told: Told, _role: str) -> None:
     """Who does not ask is not told as each role ends."""
 
@@ -87,7 +101,9 @@ async def fuzz(
         known = operations(document)
         base_url = f"http://127.0.0.1:{api.port}"
         for role in roles:
-            caller = Caller(role, api.tokens.get(role), base_url, told, random.Random(seed))  # noqa: S311 - repeatable
+            chance = random.Random(seed)  # noqa: S311 - repeatable
+            renewed = renewal(api, role, told.ids["rcp"][0])
+            caller = Caller(role, api.tokens.get(role), base_url, told, chance, renewed)
             caller.session.trust_env = False
             chosen = [one for one in known[role] if one.label.startswith(only)]
             with caller.session:
@@ -99,11 +115,15 @@ async def fuzz(
 
 def table(told: Told) -> str:
     """A line for each role: how many were sent, how they were answered, what was found."""
-    lines = [f"{'role':10} {'cases':>6} {'2xx':>6} {'3xx':>6} {'4xx':>6} {'5xx':>6} {'findings':>9}"]
+    lines = [f"{'role':10} {'cases':>6} {'2xx':>6} {'3xx':>6} {'4xx':>6} {'5xx':>6} {'unheard':>8} {'findings':>9}"]
     for role, statuses in told.statuses.items():
         kinds = [sum(count for status, count in statuses.items() if status // 100 == kind) for kind in (2, 3, 4, 5)]
         found = sum(one.role == role for one in told.findings)
-        lines.append(f"{role:10} {statuses.total():6} " + " ".join(f"{one:6}" for one in kinds) + f" {found:9}")
+        lines.append(
+            f"{role:10} {statuses.total():6} "
+            + " ".join(f"{one:6}" for one in kinds)
+            + f" {told.unheard[role]:8} {found:9}"
+        )
     sent = sum(statuses.total() for statuses in told.statuses.values())
     lines.append(f"{'all':10} {sent:6} cases, {len(told.findings)} findings")
     each = dict.fromkeys(f"{one.role}: {one.operation}: {one.said}" for one in told.findings)

@@ -5,13 +5,15 @@
 2. Where an id is meant, it is mostly one that an earlier answer told: requests reach what exists.
 3. What comes back has a status, a content type and headers that the document names and a body of that schema. Nothing
    fails (5xx) but what is documented to be away (503). No refusal, and no head of an answer, repeats the marker.
-4. The same seed makes the same requests, as far as the service mints the same ids: not promised across two runs.
+4. Whose credential was ended by what was sent, their own requests among it, is given another; a request that was
+   refused for that alone is no case.
+5. The same seed makes the same requests, as far as the service mints the same ids: not promised across two runs.
 """
 
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -75,7 +77,7 @@ _TELLS_OF_FILES: Final = frozenset({"POST /v1/bundles"})
 
 _PATIENCE_SECONDS: Final = 120
 _SHOWN_MAX: Final = 200
-_SERVER_ERROR, _REFUSED, _AWAY = 500, 400, 503
+_SERVER_ERROR, _REFUSED, _UNHEARD, _AWAY = 500, 400, 401, 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Told:
     ids: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     statuses: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     findings: list[Finding] = field(default_factory=list)
+    unheard: Counter[str] = field(default_factory=Counter)
 
     def learn(self, text: str) -> None:
         """Keep the ids and digests of an answer (rule 2)."""
@@ -116,6 +119,7 @@ class Caller:
     base_url: str
     told: Told
     chance: random.Random
+    renewed: Callable[[], str]
     session: requests.Session = field(default_factory=requests.Session)
 
     def ask(self, case: Any) -> None:  # noqa: ANN401 - schemathesis' case, generic over its operation
@@ -124,7 +128,11 @@ class Caller:
         self._mark(case)
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         response = case.call(base_url=self.base_url, session=self.session, headers=headers, timeout=_PATIENCE_SECONDS)
-        self.told.statuses[self.role][response.status_code] += 1
+        if self.token is not None and response.status_code == _UNHEARD:
+            self.told.unheard[self.role] += 1
+            self.token = self.renewed()
+        else:
+            self.told.statuses[self.role][response.status_code] += 1
         where = f"{case.operation.label} at {(response.request.path_url or '')[:_SHOWN_MAX]}"
         self.told.findings += [Finding(self.role, where, said) for said in judged(case, response)]
         if response.status_code < _REFUSED:

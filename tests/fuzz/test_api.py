@@ -1,12 +1,16 @@
 """Does the service keep to its own document, whatever each role sends? (`python -m tests.fuzz.api` sends more)"""
 
+import asyncio
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fuzz.api import WHO, fuzz, table
-from tests.fuzz.calls import Told
+from tests.api.calling import running
+from tests.fuzz.api import WHO, fuzz, renewal, table
+from tests.fuzz.calls import Caller, Told, call, operations
+from tests.support.service import open_service
 from tiprouter.api import documentation, reasons
 from tiprouter.workflow import credentials
 
@@ -55,3 +59,18 @@ async def test_a_refusal_that_repeats_what_was_sent_is_found(tmp_path: Path, mon
     monkeypatch.setattr(reasons, "told", told_with_input)
     told = await called(tmp_path, "operator", "POST /v1/credentials", 16)
     assert any("repeats what was sent" in one.said for one in told.findings)
+
+
+async def test_whose_credential_was_ended_is_heard_again(tmp_path: Path) -> None:
+    """Rule 4: what is asked with a credential that no longer counts is no case, and the next one is heard."""
+    told = Told()
+    async with open_service(f"sqlite:///{tmp_path / 'tiprouter.db'}", tmp_path) as service, running(service) as api:
+        document = (await api.client.get("/openapi.json")).json()
+        chosen = [one for one in operations(document)["counsel"] if one.label == "GET /v1/bundles"]
+        renewed = renewal(api, "counsel", "")
+        caller = Caller("counsel", "tr_ended", f"http://127.0.0.1:{api.port}", told, random.Random(SEED), renewed)  # noqa: S311
+        with caller.session:
+            await asyncio.to_thread(call, caller, chosen, 6, SEED)
+    assert told.unheard["counsel"] == 1
+    assert told.statuses["counsel"][200] > 0
+    assert told.statuses["counsel"][401] == 0
