@@ -27,7 +27,7 @@ from tiprouter.errors import ConfigurationError, ConflictError, UnavailableError
 from tiprouter.storage import log_mentions, outbox, treelog
 from tiprouter.storage.database import Transaction, open_database
 from tiprouter.storage.keeping import keeping_the_log
-from tiprouter.storage.log_mentions import Sought, found
+from tiprouter.storage.log_mentions import Mentions, Sought, found
 from tiprouter.workflow import log_keys, log_watch, publish
 from tiprouter.workflow.consenting import Whose
 from tiprouter.workflow.publish import Sequencer
@@ -100,7 +100,7 @@ async def test_what_a_keeper_of_the_version_before_stored_is_found_by_what_it_na
     monkeypatch.setattr(log_mentions, "BUNDLE", 4)
     await service.check_house()
     with monkeypatch.context() as older:
-        older.setattr(log_mentions, "add", lambda *_: None)
+        older.setattr(Mentions, "keep", lambda *_: None)
         accepted = await service.accept(tip(person(years=9)))
         await service.check_house()
     sought = Sought(ids=(accepted.stored.id,))

@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,25 @@ async def test_a_story_that_goes_on_after_the_cut_is_no_other_error(postgres_dat
         with pytest.raises(UnavailableError):
             await told(story)
     await postgres_database.write(lambda tx: tx.exec_driver_sql("select 1") and None)
+
+
+async def test_sessions_that_broke_in_the_pool_are_replaced_unseen(
+    postgres_database: Database, postgres_url: str
+) -> None:
+    """Rule 3: the server ended them all while nobody used them; whoever comes next is told all the same."""
+    cut = sa.text(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+        " WHERE datname = :name AND backend_type = 'client backend'"
+    )
+    several = 4
+    name = await postgres_database.read(lambda tx: tx.execute(sa.select(sa.func.current_database())).scalar_one())
+    other = open_database(f"{postgres_url}/postgres")
+    for again in (1, 2):
+        await asyncio.gather(*(postgres_database.read(partial(pause, seconds=0.2)) for _ in range(several)))
+        assert await other.write(lambda tx: tx.execute(cut, {"name": name}).scalar_one()) >= several
+        assert await postgres_database.write(note(again)) == again
+        assert again in await postgres_database.read(numbers)
+    await other.close()
 
 
 async def test_every_session_plans_for_what_it_is_asked(postgres_database: Database) -> None:

@@ -23,7 +23,7 @@ from tiprouter.domain.lateness import Lateness
 from tiprouter.domain.vocabulary import Basis, RecipientKind
 from tiprouter.storage import log_mentions, migrations, treelog
 from tiprouter.storage.database import Transaction
-from tiprouter.storage.log_mentions import Sought, found, words_of
+from tiprouter.storage.log_mentions import Mentions, Sought, found, words_of
 from tiprouter.storage.log_reasons import Besides
 from tiprouter.storage.searches import agencies_of
 from tiprouter.storage.tables import decisions
@@ -59,6 +59,13 @@ def _entry(chance: random.Random, at: datetime) -> bytes:
     )
 
 
+def mention(tx: Transaction, told: Sequence[Told]) -> None:
+    """As the sequencer does it."""
+    mentions = Mentions()
+    mentions.gather(told)
+    mentions.keep(tx, told[0][0])
+
+
 def store(tx: Transaction, count: int, chance: random.Random) -> list[EntryRow]:
     """So many entries beyond those that are there, by batches of unlike sizes, their times in some disorder."""
     rows: list[EntryRow] = []
@@ -70,7 +77,7 @@ def store(tx: Transaction, count: int, chance: random.Random) -> list[EntryRow]:
             entry = _entry(chance, at)
             told.append((first + len(rows) + len(told), *heading(entry), entry))
         treelog.add_entries(tx, told)
-        log_mentions.add(tx, told)
+        mention(tx, told)
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         rows += [EntryRow(index, kind, epoch + timedelta(microseconds=at_), entry) for index, kind, at_, entry in told]
     return rows
@@ -226,7 +233,7 @@ async def test_few_agencies_lead_each_by_itself(service: Service, monkeypatch: p
             entry = compose(Kind.RECIPIENT_CHANGED, START, chance.randbytes(16), {"recipient": one, "actor": "cal_x"})
             told = [(treelog.size(tx), *heading(entry), entry)]
             treelog.add_entries(tx, told)
-            log_mentions.add(tx, told)
+            mention(tx, told)
             named.append(told[0][0])
         return sorted(named)
 
@@ -259,6 +266,19 @@ async def test_what_an_entry_names_is_what_its_parsed_body_holds(service: Servic
         expected = {f'"{value}"' for _, value in texts if value.startswith(prefixes)}
         expected |= {f'"{m}":"{v}"' for m, v in texts if m in {"actor", "actor_class", "bundle", "outcome"}}
         assert words_of(row.entry) == expected
+
+
+def test_an_id_of_every_kind_is_a_word_and_of_no_other_kind() -> None:
+    """Rule 1: wherever it stands in an entry, as many as there are; not what only looks like one."""
+    kept = [f'"{ids.mint(prefix, START, bytes(10))}"' for prefix in ("tip", "case", "rcp", "dec", "dis", "msg")]
+    others = [f'"{ids.mint(prefix, START, bytes(10))}"' for prefix in ("prs", "att", "ack", "xtip", "tips")]
+    loose = [kept[0][:-2] + '"', kept[0][1:], kept[0][:-1], kept[0].lower(), '"tip_"', '"ase' + kept[1][5:]]
+    for one in kept:
+        assert words_of(one.encode()) == {one}
+        assert words_of(f'{{"a":{one},"b":[{one},{one}]}}'.encode()) == {one}
+    assert words_of(",".join(kept + others).encode()) == set(kept)
+    for one in loose:
+        assert words_of(f"0123456789{one} ".encode()) == set()
 
 
 @pytest.mark.usefixtures("nothing_lent")
@@ -315,7 +335,9 @@ async def test_a_log_from_before_is_found_in_the_same_way(service: Service) -> N
         for table in ("log_mentions", "log_spans"):
             tx.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - our words
         rows = treelog.between(tx, 0, treelog.size(tx))
-        log_mentions.add(tx, [(index, *heading(bytes(entry)), bytes(entry)) for index, entry in enumerate(rows)])
+        log_mentions.add_missing(
+            tx, [(index, *heading(bytes(entry)), bytes(entry)) for index, entry in enumerate(rows)]
+        )
 
     await service.database.write(again)
     assert [sorted(map(tuple, await service.rows(one))) for one in tables] == made
@@ -357,7 +379,7 @@ async def test_entries_that_name_nothing_are_stored(service: Service, index: int
     told = [(index, *heading(nothing), nothing)]
 
     def story(tx: Transaction) -> bool:
-        log_mentions.add(tx, told)
+        mention(tx, told)
         return found(tx, Sought(ids=(_IDS["tip"][0],)), None, 5).rows == ()
 
     assert await service.database.write(story)

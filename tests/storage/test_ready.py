@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.service import Service
+from tiprouter.errors import UnavailableError
 from tiprouter.storage import ready, rows
 from tiprouter.storage.columns import named_in
 from tiprouter.storage.database import Transaction
@@ -93,3 +94,30 @@ async def test_a_connection_is_not_used_again_after_an_interruption(service: Ser
         assert tx.invalidated
 
     await service.database.read(question)
+
+
+async def test_a_statement_is_asked_anew_after_its_columns_have_changed(service: Service) -> None:
+    """Rule 5: a migration beneath a running process; SQLite, which prepares nothing for later, never notices."""
+    table = sa.Table("changing", sa.MetaData(), sa.Column("spelt", sa.Text), sa.Column("number", sa.Integer))
+    wider = "ALTER TABLE changing ALTER COLUMN number TYPE bigint"
+    question = Ready(sa.select(*table.c))
+
+    def made(tx: Transaction) -> None:
+        table.create(tx)
+        tx.execute(table.insert().values(spelt="as it was", number=1))
+
+    def changed(tx: Transaction) -> None:
+        if tx.dialect.name != "sqlite":
+            tx.exec_driver_sql(wider)
+
+    await service.database.write(made)
+    assert await service.database.write(question.all) == [("as it was", 1)]
+    await service.database.write(changed)
+    answers = []
+    for _ in range(3):
+        try:
+            answers.append(await service.database.write(question.all))
+        except UnavailableError:
+            answers.append([])
+    await service.database.write(table.drop)
+    assert answers[1:] == [[("as it was", 1)]] * 2

@@ -160,30 +160,26 @@ def _put(files: Mapping[Path, bytes]) -> None:
     some = len(files) >= AT_ONCE
     with ThreadPoolExecutor(AT_ONCE) if some else nullcontext() as threads:
         at_once = map if threads is None else threads.map
+        # All are written before one is forced: so forcing some of them brings the others to the disk, too.
+        for path, data in files.items():
+            hidden[path].write_bytes(data)
         # The answers are taken, or a disk's refusal in a thread would not be heard.
-        list(at_once(_write_hidden, hidden.values(), files.values()))
+        list(at_once(_force, hidden.values()))
         # If we were to crash here, hidden files would stay behind; the next attempt overwrites them.
         for path, temporary in hidden.items():
             temporary.replace(path)
-        list(at_once(_force_folder, parents))
-
-
-def _write_hidden(temporary: Path, data: bytes) -> None:
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        list(at_once(_force, parents))
 
 
 def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _force_folder(folder.parent)
+        _force(folder.parent)
 
 
-def _force_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _force(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

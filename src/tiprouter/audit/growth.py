@@ -100,30 +100,47 @@ class Integration:
         return {**self.bundles, **self.tiles}
 
 
+class Growing:
+    """A log to which entries are added some at a time, for whoever has something else to do between them."""
+
+    def __init__(self, state: LogState) -> None:
+        self._before, self._size = state.size, state.size
+        self._edge = {level: bytearray(hashes) for level, hashes in state.edge.items()}
+        self._edge.setdefault(0, bytearray())
+        self._bundle = bytearray(state.bundle)
+        self._tiles: dict[Tile, bytes] = {}
+        self._bundles: dict[Tile, bytes] = {}
+
+    def add(self, entries: Iterable[bytes]) -> None:
+        """Append entries, in order; raises `TileError` for one of more than 65,535 bytes: then this is of no use."""
+        coming = iter(entries)
+        while some := list(islice(coming, TILE_WIDTH - self._size % TILE_WIDTH)):
+            self._bundle += encode_bundle(some)
+            self._edge[0] += b"".join(leaf_hashes(some))
+            self._size += len(some)
+            if not self._size % TILE_WIDTH:
+                self._bundles[Tile(ENTRIES, self._size // TILE_WIDTH - 1)] = bytes(self._bundle)
+                self._bundle.clear()
+                _close_tiles(self._size, self._edge, self._tiles)
+
+    def grown(self) -> Integration:
+        """What was added, and the state after it."""
+        edge = {level: bytes(hashes) for level, hashes in self._edge.items() if hashes}
+        after = LogState(self._size, edge, bytes(self._bundle))
+        tiles, bundles = dict(self._tiles), dict(self._bundles)
+        for tile in edge_tiles(after.size):
+            if tile.level == ENTRIES and after.size != self._before:
+                bundles[tile] = after.bundle
+            elif tile.level != ENTRIES and tile.end > self._before:
+                tiles[tile] = after.edge[tile.level]
+        return Integration(after, after.root, tiles, bundles)
+
+
 def integrate(state: LogState, entries: Iterable[bytes]) -> Integration:
     """Append entries, in order; raises `TileError` for an entry of more than 65,535 bytes, and nothing happened."""
-    size = state.size
-    edge = {level: bytearray(hashes) for level, hashes in state.edge.items()}
-    leaves = edge.setdefault(0, bytearray())
-    bundle = bytearray(state.bundle)
-    tiles: dict[Tile, bytes] = {}
-    bundles: dict[Tile, bytes] = {}
-    coming = iter(entries)
-    while some := list(islice(coming, TILE_WIDTH - size % TILE_WIDTH)):
-        bundle += encode_bundle(some)
-        leaves += b"".join(leaf_hashes(some))
-        size += len(some)
-        if not size % TILE_WIDTH:
-            bundles[Tile(ENTRIES, size // TILE_WIDTH - 1)] = bytes(bundle)
-            bundle.clear()
-            _close_tiles(size, edge, tiles)
-    after = LogState(size, {level: bytes(hashes) for level, hashes in edge.items() if hashes}, bytes(bundle))
-    for tile in edge_tiles(size):
-        if tile.level == ENTRIES and size != state.size:
-            bundles[tile] = after.bundle
-        elif tile.level != ENTRIES and tile.end > state.size:
-            tiles[tile] = after.edge[tile.level]
-    return Integration(after, after.root, tiles, bundles)
+    growing = Growing(state)
+    growing.add(entries)
+    return growing.grown()
 
 
 def recompute(size: int, fetch: Callable[[Tile], bytes]) -> LogState:

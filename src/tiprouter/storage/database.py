@@ -3,7 +3,9 @@
 1. A story is a plain function of one connection: it reads, decides and writes, and is committed whole or not at all.
 2. SQLite has one writer: a thread that takes every story that queued up during the last commit, runs each under a
    savepoint and commits them together (group commit; `synchronous=FULL`, so a committed story survives power loss).
-3. PostgreSQL runs the same function on asyncpg through SQLAlchemy's greenlets, one transaction per story.
+3. PostgreSQL runs the same function on asyncpg through SQLAlchemy's greenlets, one transaction per story. Its BEGIN is
+   sent first, alone: a session that broke while it lay in the pool says so there, where nothing has happened yet, and
+   the story is told on another one. To ask each session before is three more ways to the server and back.
 4. A story that raises is rolled back alone; the others of its group commit. If the commit itself fails, all of them
    fail with `UnavailableError` and nothing has happened: what is checked at the end (a decision without its entry) is
    a defect of ours, and costs whoever was told beside it a second try.
@@ -17,12 +19,14 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import await_only
 
 from tiprouter.errors import UnavailableError
 from tiprouter.storage import ready
@@ -252,7 +256,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self.changed = Commits()
-        self._engine = engine_on(url, settings=SESSION, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        self._engine = engine_on(url, settings=SESSION, pool_size=10, max_overflow=10)
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._telling: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -271,9 +275,11 @@ class PostgresDatabase:
 
     async def _tell(self, story: Story[T]) -> T:
         try:
-            async with self._engine.connect() as connection, connection.begin():
-                # If we were to crash before this block ends nothing has happened; after it, everything has.
-                return await connection.run_sync(story)
+            async with _begun(self._engine) as connection:
+                value = await connection.run_sync(story)
+                # If we were to crash before this line ends nothing has happened; after it, everything has.
+                await connection.commit()
+                return value
         except (sa.exc.SQLAlchemyError, OSError) as error:
             if _again(error):
                 raise UnavailableError("The database could not commit.") from error
@@ -282,7 +288,7 @@ class PostgresDatabase:
     async def read(self, question: Story[T]) -> T:
         """See `Database.read`."""
         try:
-            async with self._snapshots.connect() as connection:
+            async with _begun(self._snapshots) as connection:
                 return await connection.run_sync(question)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             if _again(error):
@@ -297,10 +303,39 @@ class PostgresDatabase:
         await self._engine.dispose()
 
 
+@contextlib.asynccontextmanager
+async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection on which a transaction has begun (rule 3); what is not committed is undone."""
+    while True:
+        async with engine.connect() as connection:
+            lent_before, connection.info["lent"] = "lent" in connection.info, True
+            try:
+                await connection.run_sync(_begin)
+            except BaseException as error:
+                # Nobody knows how much of it was said. No session is tried twice, so that this ends.
+                await connection.invalidate(error)
+                if lent_before and isinstance(error, (sa.exc.DBAPIError, OSError)):
+                    continue
+                raise
+            yield connection
+            return
+
+
+def _begin(tx: Connection) -> None:
+    tx.begin()
+    session: Any = tx.connection.dbapi_connection
+    try:
+        # SQLAlchemy's adapter would do so before the first statement, and has no public word for it.
+        await_only(session._start_transaction())  # noqa: SLF001
+    except tx.dialect.loaded_dbapi.Error as error:
+        raise sa.exc.OperationalError("BEGIN", None, error) from error
+
+
 def _again(error: Exception) -> bool:
     """Whether nothing happened and asking again may help."""
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    return isinstance(error, _UNANSWERED) or state.startswith(_ASK_AGAIN)
+    lost = getattr(error, "connection_invalidated", False)
+    return lost or isinstance(error, _UNANSWERED) or state.startswith(_ASK_AGAIN)
 
 
 @contextlib.contextmanager

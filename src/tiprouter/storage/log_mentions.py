@@ -27,6 +27,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from tiprouter.storage import many_rows
 from tiprouter.storage.among import among
 from tiprouter.storage.log_reasons import Besides, agencies, kept
 from tiprouter.storage.log_tables import log_mentions, log_spans
@@ -43,7 +44,12 @@ ANYTHING: Final = Besides()
 _SPANS: Final = sa.table(log_spans.name, *(sa.column(one.name, sa.BigInteger) for one in log_spans.c))
 """As the sequencer writes it: times are whole microseconds already."""
 
-_IDS: Final = re.compile(rb'"(?:tip|case|rcp|dec|dis|msg)_[0-9A-Z]{26}"')
+_IDS: Final = re.compile(
+    rb'_[0-9A-Z]{26}"(?:(?<=("(?:tip|rcp|dec|dis|msg)_.{26}"))|(?<=("case_.{26}")))',
+    re.DOTALL,
+)
+"""An id that is a value. An entry has twelve times as many quotes as underscores: so it is found from there."""
+
 _MEMBERS: Final = re.compile(rb'"(?:actor|actor_class|bundle|outcome)":"[^"]*"')
 
 
@@ -100,22 +106,50 @@ class Found:
 
 def words_of(entries: bytes) -> set[str]:
     """Everything that an entry, or several in a row, name (rule 1), as it stands in them."""
-    return {one.decode("ascii") for one in {*_IDS.findall(entries), *_MEMBERS.findall(entries)}}
+    return {one.decode("ascii") for one in {*_ids_of(entries), *_MEMBERS.findall(entries)}}
 
 
-def add(tx: Connection, entries: Sequence[Told]) -> None:
-    """Store what these entries, in the order of their indices, name, and from when to when they are (rule 2)."""
-    rows: list[tuple[str, int]] = []
-    spans: list[dict[str, int]] = []
-    for bundle, some in _by_bundle(entries):
-        rows += [(one, bundle) for one in words_of(b"".join([entry for _, _, _, entry in some]))]
-        times = [at for _, _, at, _ in some]
-        spans.append({"bundle": bundle, "first_at": min(times), "last_at": max(times)})
-    if rows:
-        # In the order of the key, which both databases take faster. The first bundle may have been begun before.
-        _add_words(tx, sorted(rows))
-    if spans:
-        _add_spans(tx, spans)
+def _ids_of(entries: bytes) -> set[bytes]:
+    return {one or other for one, other in {*_IDS.findall(entries)}}
+
+
+class Mentions:
+    """What some entries name, and from when to when they are (rule 2); gathered on the way, then kept."""
+
+    def __init__(self) -> None:
+        self._words: list[tuple[str, int]] = []
+        self._spans: list[dict[str, int]] = []
+
+    def gather(self, entries: Sequence[Told]) -> None:
+        """Take note of entries, in the order of their indices."""
+        for bundle, some in _by_bundle(entries):
+            named = words_of(b"".join([entry for _, _, _, entry in some]))
+            self._words += [(one, bundle) for one in sorted(named)]
+            times = [at for _, _, at, _ in some]
+            self._spans.append({"bundle": bundle, "first_at": min(times), "last_at": max(times)})
+
+    def keep(self, tx: Connection, size: int) -> None:
+        """Store it. Of bundles that a log of `size` entries had not begun, nothing is kept yet."""
+        known: list[tuple[str, int]] = []
+        new: list[tuple[str, int]] = []
+        # In the order of the key, which both databases take faster; what is in order already is only merged.
+        for row in sorted(self._words):
+            (known if row[1] * BUNDLE < size else new).append(row)
+        if known:
+            _add_words(tx, known)
+        if new:
+            # Asked for each whether it is there, PostgreSQL takes them three times as long.
+            many_rows.add(tx, log_mentions, ("word", "bundle"), new)
+        if self._spans:
+            _add_spans(tx, self._spans)
+
+
+def add_missing(tx: Connection, entries: Sequence[Told]) -> None:
+    """Store what of this is not yet kept of stored entries."""
+    mentions = Mentions()
+    mentions.gather(entries)
+    if entries:
+        mentions.keep(tx, entries[-1][0] + 1)
 
 
 def begun(tx: Connection) -> int:
@@ -308,7 +342,7 @@ def _matching(
     rows = tx.execute(query.limit(limit) if alone else query).mappings().all()
     if alone:
         return [EntryRow(**row) for row in rows]
-    named = {row["index"]: {one[1:-1].decode("ascii") for one in _IDS.findall(row["entry"])} for row in rows}
+    named = {row["index"]: {one[1:-1].decode("ascii") for one in _ids_of(row["entry"])} for row in rows}
     tells = kept(tx, named, sought.besides, sought.toward)
     return [EntryRow(**row) for row in rows if row["index"] in tells][:limit]
 

@@ -6,7 +6,8 @@
    `columns.named_in`.
 3. Whoever listens to the statements of an engine or a connection hears these too: then they go SQLAlchemy's way.
 4. What the driver refuses is raised as SQLAlchemy raises it, and never tells the values.
-5. A connection on which somebody was interrupted is not used again: nobody knows how much of it was said.
+5. A connection on which somebody was interrupted is not used again: nobody knows how much of it was said. Nor is one
+   where a statement was prepared before the schema changed: it would be refused for as long as the connection lives.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -126,7 +127,7 @@ def _driven(tx: Connection, work: Callable[[Any], T]) -> T:
     try:
         return work(cursor)
     except tx.dialect.loaded_dbapi.Error as error:
-        lost = tx.dialect.is_disconnect(error, driven, cursor)
+        lost = tx.dialect.is_disconnect(error, driven, cursor) or _outdated(tx.dialect, error)
         if lost:
             tx.invalidate(error)
         raise _as_raised(tx, error, lost=lost) from error
@@ -138,6 +139,12 @@ def _driven(tx: Connection, work: Callable[[Any], T]) -> T:
     finally:
         if not tx.invalidated:
             cursor.close()
+
+
+def _outdated(dialect: Dialect, error: Exception) -> bool:
+    """Whether what was prepared has another shape since the schema changed (rule 5); asyncpg alone prepares."""
+    kind = getattr(dialect.loaded_dbapi, "InvalidCachedStatementError", None)
+    return kind is not None and isinstance(error, kind)
 
 
 def _as_raised(tx: Connection, error: Exception, *, lost: bool) -> BaseException:

@@ -4,17 +4,19 @@ Entries are kept one a row so that they can be asked for; bundles and tiles as t
 replaced by a wider one. A checkpoint is stored in the transaction that stores what it signs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from itertools import chain
+from typing import Final, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.util import await_only
 
+from tiprouter.storage import many_rows, ready
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.tables import log_checkpoints, log_entries, log_tiles
 
 
@@ -50,7 +52,15 @@ class CheckpointRow:
 Told: TypeAlias = tuple[int, str, int, bytes]
 """An entry to store: its index, its kind, its time in microseconds since 1970, its bytes."""
 
-_LAST = sa.select(log_checkpoints).order_by(log_checkpoints.c.size.desc()).limit(1)
+_LAST: Final = Ready(sa.select(log_checkpoints).order_by(log_checkpoints.c.size.desc()).limit(1))
+
+_ONE: Final = "SELECT level, number, width, tile FROM log_tiles WHERE level = ? AND number = ?"
+_THESE: Final = (
+    "SELECT found.* FROM unnest($1::integer[], $2::bigint[]) AS wanted (level, number) CROSS JOIN LATERAL"
+    " (SELECT tiles.level, tiles.number, tiles.width, tiles.tile FROM log_tiles AS tiles"
+    " WHERE tiles.level = wanted.level AND tiles.number = wanted.number LIMIT 1) AS found"
+)
+"""One look by key for each, as on SQLite: where they are named in one list, the whole table may be read."""
 
 _LOG_LOCK = 0x7469_7072  # any number that nothing else in the database locks
 
@@ -61,26 +71,9 @@ def hold(tx: Connection) -> None:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOG_LOCK)))
 
 
-def add_entries(tx: Connection, entries: Sequence[Told]) -> None:
-    """Store entries at their indices; an index twice is an error."""
-    if not entries:
-        return
-    # Past SQLAlchemy's own way for many rows, which costs more than all the rest of growing.
-    if tx.dialect.name == "sqlite":
-        insert = 'INSERT INTO log_entries ("index", kind, "at", entry) VALUES (?, ?, ?, ?)'
-        tx.exec_driver_sql(insert, list(entries))
-        return
-    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - untyped; and a start on SQLite does not wait for it
-
-    driver: Any = tx.connection.driver_connection
-    columns = ("index", "kind", "at", "entry")
-    try:
-        await_only(driver.copy_records_to_table(log_entries.name, records=entries, columns=columns))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # Past SQLAlchemy, the driver's errors are its own: told as SQLAlchemy's, a full disk or a lost connection is
-        # waited for like everywhere else.
-        lost = sa.exc.DBAPIError if isinstance(error, asyncpg.PostgresError) else sa.exc.InterfaceError
-        raise lost("COPY log_entries", None, error) from error
+def add_entries(tx: Connection, entries: Iterable[Told]) -> None:
+    """Store entries at their indices; an index twice is an error. They may be made while these are taken."""
+    many_rows.add(tx, log_entries, ("index", "kind", "at", "entry"), entries)
 
 
 def put_tiles(tx: Connection, tiles: Iterable[TileRow]) -> None:
@@ -99,24 +92,20 @@ def tile(tx: Connection, level: int, number: int) -> TileRow | None:
     return None if row is None else TileRow(row.level, row.number, row.width, row.tile)
 
 
-def tiles_of(tx: Connection, wanted: Iterable[tuple[int, int]]) -> list[TileRow]:
+def tiles_of(tx: Connection, wanted: Collection[tuple[int, int]]) -> list[TileRow]:
     """Those of the tiles (level, number) that are there, each as wide as it has grown, by one statement."""
-    named = {f"{name}{place}": key for place, keys in enumerate(wanted) for name, key in zip("ln", keys, strict=True)}
-    return [TileRow(*row) for row in tx.execute(_tiles_of(len(named) // 2), named)] if named else []
+    if not wanted:
+        return []
+    if tx.dialect.name == "sqlite":
+        return [TileRow(*row) for row in ready.ask(tx, _each_of(len(wanted)), list(chain.from_iterable(wanted)))]
+    levels, numbers = zip(*wanted, strict=True)
+    return [TileRow(*row) for row in ready.ask(tx, _THESE, (levels, numbers))]
 
 
 @lru_cache(maxsize=32)
-def _tiles_of(count: int) -> sa.CompoundSelect[Any]:
-    """The statement for so many tiles: one look by key for each, where a list of pairs would read the table."""
-    row, bound = log_tiles.c, sa.bindparam
-    return sa.union_all(
-        *(
-            sa.select(row.level, row.number, row.width, row.tile).where(
-                row.level == bound(f"l{place}", type_=sa.Integer), row.number == bound(f"n{place}", type_=sa.BigInteger)
-            )
-            for place in range(count)
-        )
-    )
+def _each_of(count: int) -> str:
+    """The statement for so many tiles on SQLite."""
+    return " UNION ALL ".join([_ONE] * count)
 
 
 def checkpoint_at(tx: Connection, size: int) -> CheckpointRow | None:
@@ -150,8 +139,8 @@ def add_checkpoint(tx: Connection, row: CheckpointRow) -> None:
 
 def last_checkpoint(tx: Connection) -> CheckpointRow | None:
     """The checkpoint of the largest size, or None for a log that was never opened."""
-    row = tx.execute(_LAST).one_or_none()
-    return None if row is None else CheckpointRow(row.size, row.root, row.note, row.signed_at)
+    row = _LAST.one(tx)
+    return None if row is None else CheckpointRow(*row)
 
 
 def page(tx: Connection, kind: str | None, after: int | None, limit: int) -> list[EntryRow]:

@@ -18,6 +18,7 @@
 """
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -31,7 +32,7 @@ from tiprouter.audit import folder as log_folder
 from tiprouter.audit.checkpoint import Checkpoint, read_unverified, sign_checkpoint
 from tiprouter.audit.entry import heading
 from tiprouter.audit.folder import FolderError
-from tiprouter.audit.growth import Integration, LogDamagedError, LogState, integrate
+from tiprouter.audit.growth import Growing, Integration, LogDamagedError, LogState
 from tiprouter.audit.kinds import Kind
 from tiprouter.audit.merkle import EMPTY_ROOT
 from tiprouter.audit.note import Signer, split_note
@@ -39,7 +40,8 @@ from tiprouter.audit.tiles import TILE_WIDTH, Tile, tiles_between
 from tiprouter.errors import TiprouterError, UnavailableError
 from tiprouter.storage import log_mentions, outbox, treelog
 from tiprouter.storage.database import Database, Transaction
-from tiprouter.storage.treelog import CheckpointRow, TileRow
+from tiprouter.storage.log_mentions import Mentions
+from tiprouter.storage.treelog import CheckpointRow, TileRow, Told
 from tiprouter.workflow import log_keys, log_watch
 from tiprouter.workflow.happening import ROUTER, Desk, happening
 from tiprouter.workflow.stored_log import LogRefusedError, begins_with, fetch, resume
@@ -99,16 +101,32 @@ def sequence(tx: Transaction, desk: Desk, first: Signer, state: LogState) -> Gro
     entries = outbox.drain(tx, _batch(state.size))
     if not entries:
         return None
-    grown: Integration = integrate(state, entries)
-    told = [(index, *heading(entry), entry) for index, entry in enumerate(entries, state.size)]
-    treelog.add_entries(tx, told)
-    log_mentions.add(tx, told)
+    growing, mentions = Growing(state), Mentions()
+    treelog.add_entries(tx, _told(state.size, entries, growing, mentions))
+    grown: Integration = growing.grown()
+    mentions.keep(tx, state.size)
     treelog.put_tiles(tx, (TileRow(t.level, t.index, t.width, data) for t, data in grown.files.items()))
     # A new key signs the checkpoint that has its entry under it: asked after the entries are in.
     signer = log_keys.in_force(tx, desk, first)
     note = sign_checkpoint(Checkpoint(signer.name, grown.state.size, grown.root), signer)
     treelog.add_checkpoint(tx, CheckpointRow(grown.state.size, grown.root, note, desk.now()))
     return Grown(state.size, grown.state, note, grown.files)
+
+
+def _told(size: int, entries: Sequence[bytes], growing: Growing, mentions: Mentions) -> Iterator[Told]:
+    """The entries with their indices, a bundle at a time hashed and looked through when its first one is asked for.
+
+    So a PostgreSQL takes those before them meanwhile, on another core.
+    """
+    start = 0
+    while start < len(entries):
+        end = start + TILE_WIDTH - (size + start) % TILE_WIDTH
+        some = entries[start:end]
+        growing.add(some)
+        told = [(index, *heading(entry), entry) for index, entry in enumerate(some, size + start)]
+        mentions.gather(told)
+        yield from told
+        start = end
 
 
 def continued(tx: Transaction, desk: Desk, first: Signer, known: LogState) -> LogState:
@@ -128,7 +146,7 @@ def mention_the_rest(tx: Transaction) -> None:
     treelog.hold(tx)
     first = log_mentions.begun(tx)
     while entries := treelog.between(tx, first, CATCH_UP_STEP):
-        log_mentions.add(tx, [(index, *heading(entry), entry) for index, entry in enumerate(entries, first)])
+        log_mentions.add_missing(tx, [(index, *heading(entry), entry) for index, entry in enumerate(entries, first)])
         first += len(entries)
 
 
