@@ -12,7 +12,7 @@ import pytest
 from tests.support.fictional import agency, person, tip
 from tests.support.service import Service
 from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from tiprouter.audit.note import Algorithm, Signer
+from tiprouter.audit.note import Algorithm, Signer, append
 from tiprouter.audit.trust import TrustPolicy
 from tiprouter.audit.verify import verify_folder
 from tiprouter.audit.witness import Submission, Witness
@@ -146,7 +146,7 @@ def test_the_server_shows_what_it_cosigned_and_refuses_the_rest(tmp_path: Path) 
             note = sign_checkpoint(Checkpoint(log.name, 5, b"\4" * 32), log)
             asked = client.post(f"{url}/add-checkpoint", content=Submission(0, (), note).encode())
             assert (asked.status_code, asked.headers["content-type"]) == (200, "text/plain; charset=utf-8")
-            assert client.get(shown).content == note
+            assert client.get(shown).content == append(note, asked.content)
             stale = client.post(f"{url}/add-checkpoint", content=Submission(0, (), note).encode())
             assert (stale.status_code, stale.headers["content-type"], stale.content) == (
                 409,

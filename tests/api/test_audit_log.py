@@ -8,8 +8,9 @@ from tests.api.calling import Api, tip
 from tests.api.test_access import seen
 from tiprouter.api.routes.audit import read_tile
 from tiprouter.audit.checkpoint import open_checkpoint
+from tiprouter.audit.lone_proof import verify_lone_proof
 from tiprouter.audit.note import Verifier
-from tiprouter.audit.proof import Proof, verify_proof
+from tiprouter.audit.proof import Proof
 from tiprouter.audit.tiles import ENTRIES, decode_bundle, tiles_for
 from tiprouter.errors import NotFoundError
 
@@ -35,7 +36,7 @@ async def test_a_stranger_holds_the_log_and_an_auditor_proves_an_entry(api: Api)
         assert base64.b64decode(found["bytes"]) == entries[index]
         proof = await api.send("auditor", "GET", f"/v1/audit/entries/{index}/proof")
         assert proof.headers["content-type"] == "text/plain; charset=utf-8"
-        verify_proof(Proof.parse(proof.content), entries[index], key)
+        assert verify_lone_proof(proof.content, entries[index], key).ok
 
 
 async def test_nobody_gets_an_entry_by_another_spelling_of_its_tile(api: Api) -> None:
@@ -103,9 +104,10 @@ async def test_an_entry_is_proved_against_the_checkpoint_that_the_auditor_holds(
     path = f"/v1/audit/entries/{size - 1}/proof"
     entry = base64.b64decode((await api.send("auditor", "GET", f"/v1/audit/entries/{size - 1}")).json()["bytes"])
     for asked, of in ((f"?size={size}", size), ("", newest), (f"?size={newest}", newest)):
-        proof = Proof.parse((await api.send("auditor", "GET", path + asked)).content)
-        assert verify_proof(proof, entry, key).checkpoint.size == of
-        assert (proof.note == held.content) is (of == size)
+        proof = (await api.send("auditor", "GET", path + asked)).content
+        report = verify_lone_proof(proof, entry, key)
+        assert (report.ok, report.size) == (True, of)
+        assert (Proof.parse(proof).note == held.content) is (of == size)
     for index, asked, said in (
         (0, str(newest + 1), f"The log has {newest} entries."),
         (0, str(size + 1), f"No checkpoint was signed at this size; the newest is of {newest} entries."),

@@ -26,7 +26,7 @@ from tiprouter.audit.kinds import FIELDS, Kind
 from tiprouter.audit.matter_bundle import MANIFEST, OPENINGS, SIGNED, bind, canonical, index_in, unpack
 from tiprouter.audit.matter_openings import NONE_GIVEN, committed, spell
 from tiprouter.audit.matter_verify import verify_bundle
-from tiprouter.audit.verify import Report
+from tiprouter.audit.steps import Report
 from tiprouter.domain.record import Person
 from tiprouter.domain.recovery import RetryReason
 from tiprouter.domain.vocabulary import Category, Establishable, RecipientKind, Role

@@ -56,8 +56,8 @@ from tiprouter.audit.matter_verify import unreadable, verify_bundle
 from tiprouter.audit.merkle import leaf_hash
 from tiprouter.audit.note import Signer
 from tiprouter.audit.proof import Proof
+from tiprouter.audit.steps import Report
 from tiprouter.audit.trust import TrustPolicy
-from tiprouter.audit.verify import Report
 
 
 def failed(report: Report) -> int:

@@ -2,18 +2,21 @@
 
 import pytest
 
-from tiprouter.audit.checkpoint import Checkpoint, CheckpointError, cosign, sign_checkpoint
+from tiprouter.audit.checkpoint import Checkpoint, cosign, sign_checkpoint
 from tiprouter.audit.growth import LogState, integrate
+from tiprouter.audit.lone_proof import verify_lone_proof
 from tiprouter.audit.merkle import ProofError, inclusion_proof
-from tiprouter.audit.note import NoteError
-from tiprouter.audit.proof import Proof, verify_proof
+from tiprouter.audit.note import Verifier
+from tiprouter.audit.proof import Proof
 from tiprouter.audit.tiles import hash_reader
+from tiprouter.audit.trust import TrustPolicy
 
 from .conftest import LOG, ORIGIN, WITNESS, story
 
 ENTRIES = story(300)
 GROWN = integrate(LogState(), ENTRIES)
 NOTE = cosign(sign_checkpoint(Checkpoint(ORIGIN, 300, GROWN.root), LOG), WITNESS, 1_700_000_000)
+COSIGNED = TrustPolicy.parse(f"log {LOG.vkey}\nwitness w {WITNESS.vkey}\nquorum w\n")
 
 
 def _proof(index: int, extra: bytes | None = None) -> Proof:
@@ -25,10 +28,10 @@ def _proof(index: int, extra: bytes | None = None) -> Proof:
 @pytest.mark.parametrize("extra", [None, b"", b"context"])
 def test_a_proof_is_read_back_and_verifies(index: int, extra: bytes | None) -> None:
     """Written, read and verified, with the witness's cosignature in it."""
-    proof = Proof.parse(_proof(index, extra).encode())
-    assert proof == _proof(index, extra)
-    opened = verify_proof(proof, ENTRIES[index], LOG.verifier, [WITNESS.verifier], quorum=1)
-    assert opened.checkpoint.size == 300
+    data = _proof(index, extra).encode()
+    assert Proof.parse(data) == _proof(index, extra)
+    report = verify_lone_proof(data, ENTRIES[index], LOG.verifier, COSIGNED)
+    assert (report.ok, report.size) == (True, 300), report.steps
 
 
 def test_the_file_begins_as_specified() -> None:
@@ -44,8 +47,8 @@ def test_a_tree_of_one_has_an_empty_path() -> None:
     """The only entry's leaf is the root: no hash lines."""
     alone = integrate(LogState(), ENTRIES[:1])
     note = sign_checkpoint(Checkpoint(ORIGIN, 1, alone.root), LOG)
-    proof = Proof.parse(Proof(0, (), note).encode())
-    assert verify_proof(proof, ENTRIES[0], LOG.verifier).checkpoint.size == 1
+    report = verify_lone_proof(Proof(0, (), note).encode(), ENTRIES[0], LOG.verifier)
+    assert (report.ok, report.size) == (True, 1), report.steps
 
 
 def test_no_flipped_bit_survives() -> None:
@@ -54,12 +57,11 @@ def test_no_flipped_bit_survives() -> None:
     end = data.index("— witness".encode())
     for position in range(end):
         changed = data[:position] + bytes([data[position] ^ (1 << position % 8)]) + data[position + 1 :]
-        with pytest.raises((ProofError, NoteError, CheckpointError)):
-            verify_proof(Proof.parse(changed), ENTRIES[123], LOG.verifier)
-    with pytest.raises(ProofError):
-        verify_proof(_proof(123), ENTRIES[124], LOG.verifier)
-    with pytest.raises(ProofError):
-        verify_proof(_proof(123), ENTRIES[123][:-1] + b"]", LOG.verifier)
+        assert not verify_lone_proof(changed, ENTRIES[123], LOG.verifier).ok
+    assert verify_lone_proof(data, ENTRIES[123], LOG.verifier).ok
+    for other in (ENTRIES[124], ENTRIES[123][:-1] + b"]"):
+        report = verify_lone_proof(data, other, LOG.verifier)
+        assert [step.number for step in report.steps if step.ok] == [1, 2]
 
 
 GOOD = _proof(5).encode()
@@ -102,7 +104,11 @@ def test_what_could_not_be_read_back_is_not_written() -> None:
 
 def test_a_proof_alone_proves_nothing() -> None:
     """Without a key from elsewhere that signed the checkpoint, or enough witnesses, the proof is refused."""
-    with pytest.raises(NoteError):
-        verify_proof(_proof(5), ENTRIES[5], WITNESS.verifier.__class__(ORIGIN, LOG.verifier.algorithm, b"\x01" * 32))
-    with pytest.raises(CheckpointError, match="too few"):
-        verify_proof(_proof(5), ENTRIES[5], LOG.verifier, quorum=1)
+    stranger = Verifier(ORIGIN, LOG.verifier.algorithm, b"\x01" * 32)
+    uncosigned = Proof(5, _proof(5).path, sign_checkpoint(Checkpoint(ORIGIN, 300, GROWN.root), LOG)).encode()
+    for report in (
+        verify_lone_proof(GOOD, ENTRIES[5], stranger),
+        verify_lone_proof(uncosigned, ENTRIES[5], LOG.verifier, COSIGNED),
+    ):
+        assert [step.number for step in report.steps if step.ok] == [1]
+    assert verify_lone_proof(uncosigned, ENTRIES[5], LOG.verifier).ok

@@ -11,8 +11,9 @@ from tiprouter.audit.entry import compose
 from tiprouter.audit.growth import LogState, integrate
 from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Signer
+from tiprouter.audit.steps import Report, Where
 from tiprouter.audit.tiles import ENTRIES, Tile, TileError, decode_bundle, encode_bundle
-from tiprouter.audit.verify import Report, Where, verify_folder
+from tiprouter.audit.verify import verify_folder
 
 from .conftest import LOG, ORIGIN, START, entry, publish_log, story
 

@@ -9,7 +9,7 @@ from tests.audit.conftest import LOG, ORIGIN, WITNESS, story
 from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from tiprouter.audit.growth import Integration, LogState, integrate
 from tiprouter.audit.merkle import consistency_proof
-from tiprouter.audit.note import Signer, append
+from tiprouter.audit.note import Signer, append, split_note
 from tiprouter.audit.tiles import hash_reader
 from tiprouter.audit.witness import SIZE_TYPE, RequestError, Submission, Witness
 
@@ -53,7 +53,7 @@ def test_a_growing_log_is_cosigned_at_each_size(witness: Witness) -> None:
         assert answer.status == 200, answer.body
         opened = open_checkpoint(append(asked.note, answer.body), LOG.verifier, [WITNESS.verifier], quorum=1)
         assert (opened.checkpoint.size, opened.cosignatures[0].seconds) == (size, NOW)
-        assert witness.latest() == asked.note
+        assert witness.latest() == append(asked.note, answer.body)
         old = size
 
 
@@ -69,14 +69,14 @@ def test_another_size_than_the_one_known_is_told_the_known_one(witness: Witness)
 def test_a_rewritten_history_is_not_cosigned(witness: Witness) -> None:
     """Rule 2: neither a longer one (422) nor one of the same size (409), and nothing is remembered of it."""
     first = submission(0, 300)
-    witness.add_checkpoint(first.encode(), NOW)
+    cosigned = append(first.note, witness.add_checkpoint(first.encode(), NOW).body)
     assert witness.add_checkpoint(submission(300, 600, changed=7).encode(), NOW).status == 422
     same = witness.add_checkpoint(Submission(300, (), note_at(300, LOG, 7)).encode(), NOW)
     assert (same.status, same.media_type == SIZE_TYPE) == (409, False)
     good = submission(300, 600)
     for proof in ((), good.proof[:-1], (*good.proof, b"\0" * 32), good.proof[::-1]):
         assert witness.add_checkpoint(replace(good, proof=proof).encode(), NOW).status == 422
-    assert witness.latest() == first.note
+    assert witness.latest() == cosigned
 
 
 def test_who_did_not_sign_and_what_is_not_known(witness: Witness) -> None:
@@ -94,7 +94,20 @@ def test_who_did_not_sign_and_what_is_not_known(witness: Witness) -> None:
     assert witness.latest() is None
 
 
-def test_it_remembers_before_it_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_it_shows_is_signed_by_the_log_and_itself_alone(witness: Witness) -> None:
+    """Rule 5: other lines that a sender put under the checkpoint, its own from before among them, are not shown."""
+    asked = submission(0, 300)
+    first = witness.add_checkpoint(asked.encode(), NOW).body
+    stranger = Signer("elsewhere.example/log", b"\x08" * 32).line(split_note(asked.note)[0])
+    again = Submission(300, (), append(append(asked.note, first), stranger))
+    second = witness.add_checkpoint(again.encode(), NOW + 60)
+    shown = witness.latest() or b""
+    assert shown == append(asked.note, second.body)
+    opened = open_checkpoint(shown, LOG.verifier, [WITNESS.verifier], quorum=1)
+    assert [one.seconds for one in opened.cosignatures] == [NOW + 60]
+
+
+def test_it_remembers_before_it_gives_its_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 3: when the disk refuses there is no cosignature; when it is killed after keeping, it remembers."""
     witness = Witness(ORIGIN, [LOG.verifier], WITNESS, tmp_path / "absent" / "state")
     with pytest.raises(OSError, match="No such file"):
@@ -102,15 +115,16 @@ def test_it_remembers_before_it_signs(tmp_path: Path, monkeypatch: pytest.Monkey
     state = tmp_path / "state"
     killed = Witness(ORIGIN, [LOG.verifier], WITNESS, state)
 
-    def die(*_: object) -> bytes:
+    def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     request = submission(0, 3).encode()
     with monkeypatch.context() as patch:
-        patch.setattr(Signer, "line", die)
+        patch.setattr("tiprouter.audit.witness.Answer", die)
         with pytest.raises(KeyboardInterrupt):
             killed.add_checkpoint(request, NOW)
     again = Witness(ORIGIN, [LOG.verifier], WITNESS, state)
+    assert open_checkpoint(again.latest() or b"", LOG.verifier, [WITNESS.verifier], quorum=1).checkpoint.size == 3
     assert again.add_checkpoint(submission(0, 5).encode(), NOW).status == 409
     assert again.add_checkpoint(submission(3, 5).encode(), NOW).status == 200
 

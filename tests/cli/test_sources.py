@@ -33,7 +33,16 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Any file server will do."""
+    """Any file server will do, and one that keeps the entries for auditors."""
+
+    closed = False
+
+    def do_GET(self) -> None:
+        """As a file server does."""
+        if self.closed and "/tile/entries/" in self.path and self.headers["Authorization"] != "Bearer an-auditors":
+            self.send_error(401)
+        else:
+            super().do_GET()
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -57,6 +66,22 @@ def test_an_address_that_is_not_safe_or_not_there_is_refused(url: str) -> None:
     """Plain HTTP leaves this machine for nobody; what does not answer is said."""
     with pytest.raises(ConfigurationError):
         auditing.verify(url, LOG.vkey, None)
+
+
+def test_entries_that_are_for_auditors_are_asked_for_with_a_token(served: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, or with one that is no good, the refusal says what to give."""
+    monkeypatch.setattr(Quiet, "closed", True)
+    assert auditing.verify(served, LOG.vkey, None, token="an-auditors") == 0
+    for token in (None, "somebodys"):
+        with pytest.raises(ConfigurationError, match=r"tile/entries/000 answered 401.* --token-file"):
+            auditing.verify(served, LOG.vkey, None, token=token)
+
+
+def test_a_place_where_nothing_is_is_no_log_that_was_tampered_with(tmp_path: Path) -> None:
+    """A misspelt path is said to be one; a folder without a checkpoint fails, as a log whose checkpoint was taken."""
+    with pytest.raises(ConfigurationError, match="no such file or folder"):
+        auditing.verify(tmp_path / "lgo", LOG.vkey, None)
+    assert auditing.verify(tmp_path, LOG.vkey, None) == 1
 
 
 def test_one_file_holds_a_whole_log(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from tests.support.embedded import prepared
 from tiprouter.audit.note import Signer
-from tiprouter.audit.verify import Report, verify_folder
+from tiprouter.audit.steps import Report
+from tiprouter.audit.verify import verify_folder
 from tiprouter.delivery.attempts import Attempted, AttemptResult, Envelope
 from tiprouter.domain.consent import Consent
 from tiprouter.domain.lanes import Places, Room

@@ -19,8 +19,8 @@ from tiprouter.audit.entry import Entry, parse
 from tiprouter.audit.merkle import leaf_hash, verify_inclusion
 from tiprouter.audit.note import Verifier
 from tiprouter.audit.proof import Proof
+from tiprouter.audit.steps import Report, Where, walk
 from tiprouter.audit.trust import TrustPolicy
-from tiprouter.audit.verify import Report, Step, Where
 from tiprouter.errors import TiprouterError
 
 PROOF: Final = "the proof"
@@ -45,23 +45,18 @@ class _Case:
 
 def verify_lone_proof(data: bytes, entry: bytes, log: Verifier, policy: TrustPolicy | None = None) -> Report:
     """Verify a `.tlog-proof` of an entry's bytes (rules 1-4); never raises for what it is given."""
-    case, steps = _Case(data, entry, log, policy), list[Step]()
-    where: Where | None = None
-    for number, (title, file, take) in enumerate(_STEPS, 1):
-        if where is not None:
-            steps.append(Step(number, title, ok=False, detail="not reached: an earlier step failed"))
-            continue
-        try:
-            steps.append(Step(number, title, ok=True, detail=take(case)))
-        except TiprouterError as fault:
-            where = Where(file, None if case.proof is None else case.proof.index)
-            steps.append(Step(number, title, ok=False, detail=str(fault)))
+    case = _Case(data, entry, log, policy)
+
+    def place(_error: TiprouterError, number: int) -> Where:
+        return Where(_FILES[number - 1], None if case.proof is None else case.proof.index)
+
+    steps, where = walk(case, _TITLES, _STEPS, place)
     signed = None if case.opened is None else case.opened.checkpoint
     return Report(
         ok=where is None,
         size=None if signed is None else signed.size,
         root=None if signed is None else signed.root,
-        steps=tuple(steps),
+        steps=steps,
         where=where,
         key_given=True,
     )
@@ -102,9 +97,11 @@ def _proof(case: _Case) -> Proof:
     return case.proof
 
 
-_STEPS: Final[tuple[tuple[str, str, Callable[[_Case], str]], ...]] = (
-    ("The proof can be read", PROOF, _read),
-    ("The checkpoint in it is trusted", PROOF, _trusted),
-    ("The entry leads to the checkpoint's root", ENTRY, _leads),
-    ("The entry is canonical and of a known kind", ENTRY, _known),
+_TITLES: Final = (
+    "The proof can be read",
+    "The checkpoint in it is trusted",
+    "The entry leads to the checkpoint's root",
+    "The entry is canonical and of a known kind",
 )
+_FILES: Final = (PROOF, PROOF, ENTRY, ENTRY)
+_STEPS: Final[tuple[Callable[[_Case], str], ...]] = (_read, _trusted, _leads, _known)

@@ -47,9 +47,10 @@ from tiprouter.audit.matter_bundle import (
 from tiprouter.audit.merkle import leaf_hash, verify_inclusion
 from tiprouter.audit.note import NoteError, Verifier, open_note
 from tiprouter.audit.proof import Proof
+from tiprouter.audit.steps import NOT_REACHED, Report, Step, Where, walk
 from tiprouter.audit.succession import follow
 from tiprouter.audit.trust import TrustPolicy
-from tiprouter.audit.verify import CLOCK_SKEW, EARLIEST, LATEST, Report, Step, Where
+from tiprouter.audit.verify import CLOCK_SKEW, EARLIEST, LATEST
 from tiprouter.errors import TiprouterError
 
 TITLES: Final = (
@@ -66,7 +67,6 @@ TITLES: Final = (
     "Openings open what the log commits to",
 )
 
-_NOT_REACHED: Final = "not reached: an earlier step failed"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.:+/=-]{0,128}", re.ASCII)
 _FIELD: Final = re.compile(r"[a-z0-9_.\[\]]{1,128}", re.ASCII)
 _NAMING: Final = ("disclosure", "recall", "delivery", "decision", "review", "duty", "attempt", "grant", "notice")
@@ -105,33 +105,29 @@ def verify_bundle(
 ) -> Report:
     """Verify the files of a bundle; never raises for what it finds there. `vkey`, `now` and `policy` as for folders."""
     case = _Case(files, vkey, LATEST if now is None else now + CLOCK_SKEW, policy)
-    steps: list[Step] = []
-    where: Where | None = None
-    for number, (title, take) in enumerate(zip(TITLES, _STEPS, strict=True), 1):
-        if where is not None:
-            steps.append(Step(number, title, ok=False, detail=_NOT_REACHED))
-            continue
-        try:
-            steps.append(Step(number, title, ok=True, detail=take(case)))
-        except BundleFileError as fault:
-            where = Where(fault.file, getattr(fault, "entry", None))
-            steps.append(Step(number, title, ok=False, detail=str(fault)))
+    steps, where = walk(case, TITLES, _STEPS, _place)
     return Report(
         ok=where is None,
         size=None if case.signed is None else case.signed.size,
         root=None if case.signed is None else case.signed.root,
-        steps=tuple(steps),
+        steps=steps,
         where=where,
         key_given=vkey is not None,
         erased=tuple(case.of(Kind.RECORD_ERASED, Kind.SUBJECT_ERASED)) if where is None else (),
     )
 
 
+def _place(error: TiprouterError, _number: int) -> Where:
+    if not isinstance(error, BundleFileError):
+        raise error
+    return Where(error.file, getattr(error, "entry", None))
+
+
 def unreadable(fault: BundleFileError) -> Report:
     """The report of what could not even be read as a bundle."""
     first, *rest = TITLES
     steps = [Step(1, first, ok=False, detail=str(fault))]
-    steps += [Step(number, one, ok=False, detail=_NOT_REACHED) for number, one in enumerate(rest, 2)]
+    steps += [Step(number, one, ok=False, detail=NOT_REACHED) for number, one in enumerate(rest, 2)]
     return Report(ok=False, size=None, root=None, steps=tuple(steps), where=Where(fault.file), key_given=False)
 
 

@@ -3,18 +3,16 @@
 1. The file is the header line, an optional `extra` line, the `index` line, one base64 hash per line from the leaf's
    sibling upwards, a blank line, and the checkpoint with all its signatures, byte for byte.
 2. It is read strictly: one spelling, no line left over, at most 63 hashes.
-3. It shows something only together with the entry's bytes and a key that was got elsewhere.
+3. It shows something only together with the entry's bytes and a key that was got elsewhere: `audit/lone_proof.py`.
 4. `extra` is not authenticated by anything; nothing here reads it.
 """
 
 import base64
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tiprouter.audit.checkpoint import Checkpoint, Opened, open_checkpoint
-from tiprouter.audit.merkle import HASH_BYTES, ProofError, leaf_hash, verify_inclusion
-from tiprouter.audit.note import NoteError, Verifier, decode_base64, split_note
+from tiprouter.audit.merkle import HASH_BYTES, ProofError
+from tiprouter.audit.note import NoteError, decode_base64, split_note
 
 HEADER = "c2sp.org/tlog-proof@v1"
 PATH_MAX = 63
@@ -64,21 +62,3 @@ class Proof:
         if len(path) > PATH_MAX or any(len(node) != HASH_BYTES for node in path):
             raise ProofError("a proof consists of at most 63 hashes of 32 bytes")
         return cls(int(index[1]), path, note, extra)
-
-
-def verify_proof(
-    proof: Proof,
-    entry: bytes,
-    log: Verifier,
-    witnesses: Sequence[Verifier] = (),
-    quorum: int = 0,
-) -> Opened:
-    """Return the checkpoint in which the entry stands at `proof.index`.
-
-    Raises `NoteError` or `CheckpointError` for a checkpoint that is not trusted, `ProofError` for a path that does
-    not lead from the entry to its root.
-    """
-    opened = open_checkpoint(proof.note, log, witnesses, quorum)
-    checkpoint: Checkpoint = opened.checkpoint
-    verify_inclusion(leaf_hash(entry), proof.index, checkpoint.size, proof.path, checkpoint.root)
-    return opened

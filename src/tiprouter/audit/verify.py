@@ -29,6 +29,7 @@ from tiprouter.audit.entry import Entry, EntryError, parse
 from tiprouter.audit.folder import CHECKPOINT, VKEY, list_tiles, read_file, read_tile
 from tiprouter.audit.kinds import Kind
 from tiprouter.audit.note import Verifier
+from tiprouter.audit.steps import Report, Where, walk
 from tiprouter.audit.succession import entries_in, follow
 from tiprouter.audit.survey import Damage, Survey, survey
 from tiprouter.audit.tiles import (
@@ -61,41 +62,6 @@ TITLES = (
     "Every entry is canonical, of a known kind and a plausible time",
     "Every attempt follows what it delivers",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The file at fault, relative to the folder, and the index of the entry in the log when it is known."""
-
-    file: str
-    entry: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One numbered step: whether it passed, and what was seen."""
-
-    number: int
-    title: str
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The verdict; `size` and `root` are the checkpoint's once step 2 passed, `where` the place of the first failure.
-
-    `key_given` is false when the folder's own key was believed: then it proves only that the folder agrees with itself.
-    `erased` are the indices of the entries that tell of content that was erased; what they prove is still whole.
-    """
-
-    ok: bool
-    size: int | None
-    root: bytes | None
-    steps: tuple[Step, ...]
-    where: Where | None
-    key_given: bool
-    erased: tuple[int, ...] = ()
 
 
 class _FaultError(TiprouterError):
@@ -163,30 +129,35 @@ def verify_folder(
     time after which no entry may claim to be made (2100 when absent), `policy` who must have cosigned.
     """
     case = _Case(folder, vkey, remembered, LATEST if now is None else now + CLOCK_SKEW, policy)
-    steps: list[Step] = []
-    where: Where | None = None
-    for number, (title, take) in enumerate(zip(TITLES, _STEPS, strict=True), 1):
-        if where is not None:
-            steps.append(Step(number, title, ok=False, detail="not reached: an earlier step failed"))
-            continue
-        try:
-            steps.append(Step(number, title, ok=True, detail=take(case)))
-        except _FaultError as fault:
-            where = fault.where
-            steps.append(Step(number, title, ok=False, detail=str(fault)))
-        except OSError:
-            where = Where(".")
-            steps.append(Step(number, title, ok=False, detail="the folder cannot be read"))
+    steps, where = walk(case, TITLES, [_reading(step) for step in _STEPS], _place)
     signed = case.checkpoint
     return Report(
         ok=where is None,
         size=None if signed is None else signed.size,
         root=None if signed is None else signed.root,
-        steps=tuple(steps),
+        steps=steps,
         where=where,
         key_given=vkey is not None,
         erased=tuple(case.erased),
     )
+
+
+def _reading(step: Callable[[_Case], str]) -> Callable[[_Case], str]:
+    """The step, which fails where the disk refuses what no file of the log is to blame for."""
+
+    def taken(case: _Case) -> str:
+        try:
+            return step(case)
+        except OSError as error:
+            raise _FaultError("the folder cannot be read", ".") from error
+
+    return taken
+
+
+def _place(error: TiprouterError, _number: int) -> Where:
+    if not isinstance(error, _FaultError):
+        raise error
+    return error.where
 
 
 def _check_key(case: _Case) -> str:
@@ -228,7 +199,7 @@ def _check_signature(case: _Case) -> str:
     case.checkpoint = opened.checkpoint
     said = f"{case.checkpoint.size} entries, root {case.checkpoint.root.hex()}"
     if len(keys) > 1:
-        said += f"; the key was replaced {len(keys) - 1} times, each time by the one before"
+        said += f"; the key was replaced, each time by the one before; this is number {len(keys)}"
     if case.policy is not None:
         said += f"; cosigned by {', '.join(sorted(one.name for one in opened.cosignatures)) or 'nobody'}"
     return said

@@ -4,9 +4,11 @@
 2. What is asked, in this order: is it well formed (400), is the origin known (404), did the log sign it (403), is the
    old size no larger than the new (400), is it the size cosigned last (409 with that size), is a tree of the same size
    the same tree (409), does the consistency proof hold (422).
-3. The new checkpoint is kept, forced to disk, before its cosignature exists: a witness that was killed between the two
-   has promised nothing, and one that lost its memory must be given a new key.
+3. The new checkpoint is kept with its cosignature, forced to disk, before anybody is given that: a witness that was
+   killed between the two remembers what it would have promised, and one that lost its memory must be given a new key.
 4. One request at a time: nobody else may cosign between the look and the keeping.
+5. Whoever asks what was cosigned last gets it under the log's signature that was verified and the witness's own: the
+   log's alone would prove nothing of the witness.
 
 Not promised: that the entries are true, nor that a witness whose file was set back remembers. Keep its key apart.
 """
@@ -21,7 +23,7 @@ from pathlib import Path
 
 from tiprouter.audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint, read_unverified
 from tiprouter.audit.merkle import EMPTY_ROOT, HASH_BYTES, ProofError, verify_consistency
-from tiprouter.audit.note import Algorithm, NoteError, Signer, Verifier, decode_base64, split_note
+from tiprouter.audit.note import Algorithm, NoteError, Signer, Verifier, append, decode_base64, split_note
 
 REQUEST_BYTES_MAX = 64 * 1024
 PROOF_LINES_MAX = 63
@@ -88,7 +90,7 @@ class Witness:
             note = self._state.read_bytes()
         except FileNotFoundError:
             return None
-        self._open(note)
+        self._signed(note)
         return note
 
     def add_checkpoint(self, data: bytes, seconds: int) -> Answer:
@@ -102,15 +104,15 @@ class Witness:
         if new.origin != self._origin:
             return _refusal(404, "the log is not known here")
         try:
-            self._open(asked.note)
+            signed = self._signed(asked.note)
         except (NoteError, CheckpointError):
             return _refusal(403, "the log did not sign this checkpoint")
         if asked.old > new.size:
             return _refusal(400, "the old size is larger than the new one")
         with self._turn:
-            return self._judge(asked, new, seconds)
+            return self._judge(asked, new, signed, seconds)
 
-    def _judge(self, asked: Submission, new: Checkpoint, seconds: int) -> Answer:
+    def _judge(self, asked: Submission, new: Checkpoint, signed: bytes, seconds: int) -> Answer:
         note = self.latest()
         known = Checkpoint(self._origin, 0, EMPTY_ROOT) if note is None else read_unverified(note)
         if asked.old != known.size:
@@ -121,19 +123,23 @@ class Witness:
             verify_consistency(known.size, known.root, new.size, new.root, asked.proof)
         except ProofError as error:
             return _refusal(422, str(error))
-        self._keep(asked.note)
-        # If we were to crash here, the checkpoint would be remembered and nobody would have the cosignature: asked
-        # again, with the size now known, it is given.
-        return Answer(200, self._signer.line(new.text, seconds))
+        line = self._signer.line(new.text, seconds)
+        self._keep(append(signed, line))
+        # If we were to crash here, the checkpoint would be remembered and nobody would have been given the cosignature:
+        # asked again, with the size now known, it is.
+        return Answer(200, line)
 
-    def _open(self, note: bytes) -> Checkpoint:
-        """The checkpoint, signed by one of the log's keys; raises `NoteError` or `CheckpointError`."""
+    def _signed(self, note: bytes) -> bytes:
+        """The note with the signature of one of the log's keys alone; raises `NoteError` or `CheckpointError`.
+
+        What else a sender put under it was not verified, and is neither kept nor shown.
+        """
         for key in self._keys[:-1]:
             try:
-                return open_checkpoint(note, key).checkpoint
+                return _under(note, key)
             except (NoteError, CheckpointError):
                 continue
-        return open_checkpoint(note, self._keys[-1]).checkpoint
+        return _under(note, self._keys[-1])
 
     def _keep(self, note: bytes) -> None:
         """Rule 3."""
@@ -148,6 +154,14 @@ class Witness:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _under(note: bytes, key: Verifier) -> bytes:
+    """The note under this key's signature alone; raises `NoteError` or `CheckpointError`."""
+    open_checkpoint(note, key)
+    text, signatures = split_note(note)
+    place = [(name, key_id) for name, key_id, _ in signatures].index((key.name, key.key_id))
+    return text + b"\n" + note[len(text) + 1 :].split(b"\n")[place] + b"\n"
 
 
 def _refusal(status: int, why: str) -> Answer:

@@ -20,9 +20,10 @@ from tiprouter.audit.checkpoint import Checkpoint, open_checkpoint, read_unverif
 from tiprouter.audit.folder import CHECKPOINT, VKEY, read_file, read_tile
 from tiprouter.audit.matter_bundle import is_bundle
 from tiprouter.audit.note import Verifier
+from tiprouter.audit.steps import NOT_REACHED, Report
 from tiprouter.audit.succession import entries_in, follow
 from tiprouter.audit.trust import TrustError, TrustPolicy
-from tiprouter.audit.verify import Report, verify_folder
+from tiprouter.audit.verify import verify_folder
 from tiprouter.cli import matters, sources
 from tiprouter.errors import ConfigurationError, TiprouterError
 
@@ -90,7 +91,7 @@ def show(report: Report, console: Console, what: str = "log") -> None:
     """Print the steps, the verdict, and where it failed."""
     for step in report.steps:
         mark = "[green]ok  [/green]" if step.ok else "[red]FAIL[/red]"
-        if step.detail.startswith("not reached"):
+        if step.detail == NOT_REACHED:
             mark = "[dim]-   [/dim]"
         console.print(f"{step.number}. {mark} {step.title}: ", end="", highlight=False)
         console.print(step.detail, markup=False, highlight=False, soft_wrap=True)

@@ -20,8 +20,9 @@ from tiprouter.audit.checkpoint import read_unverified
 from tiprouter.audit.entry import Entry, parse
 from tiprouter.audit.folder import CHECKPOINT, read_file, read_tile
 from tiprouter.audit.kinds import Kind
+from tiprouter.audit.steps import Report
 from tiprouter.audit.tiles import ENTRIES, TILE_WIDTH, decode_bundle, tile_at
-from tiprouter.audit.verify import Report, verify_folder
+from tiprouter.audit.verify import verify_folder
 from tiprouter.cli.play import Played
 
 _ENDED = ("delivered", "exhausted", "refused")

@@ -24,8 +24,8 @@ import typer
 from tiprouter.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
+    from tiprouter.audit.steps import Report
     from tiprouter.audit.trust import TrustPolicy
-    from tiprouter.audit.verify import Report
     from tiprouter.cli.deliveries import Door
 
 FETCH_SECONDS: Final = 300

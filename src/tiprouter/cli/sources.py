@@ -34,7 +34,10 @@ SECONDS: Final = 30.0
 def opened(source: str, token: str | None = None) -> Iterator[Path]:
     """The log as a folder; raises `ConfigurationError` when there is none to be had."""
     path = Path(source)
-    if not source.startswith(("http://", "https://")) and not path.is_file():
+    remote = source.startswith(("http://", "https://"))
+    if not remote and not path.exists():
+        raise ConfigurationError("There is no such file or folder.")
+    if not remote and not path.is_file():
         inner = path / "log"
         yield inner if not (path / CHECKPOINT).exists() and (inner / CHECKPOINT).exists() else path
         return
@@ -97,6 +100,8 @@ def _get(client: httpx2.Client, url: str, limit: int) -> bytes:
     data = b""
     try:
         with client.stream("GET", url) as answer:
+            if answer.status_code == httpx2.codes.UNAUTHORIZED:
+                raise ConfigurationError(f"{url} answered 401: entries take an auditor's token, --token-file FILE.")
             if answer.status_code != httpx2.codes.OK:
                 raise ConfigurationError(f"{url} answered {answer.status_code}.")
             for part in answer.iter_bytes():

@@ -1,6 +1,6 @@
 """How does an agency or an auditor become a witness of the log, with one command?
 
-1. The witness listens on one port for `POST /add-checkpoint`, and shows what it cosigned last at
+1. The witness listens on one port for `POST /add-checkpoint`, and shows what it cosigned last, with its cosignature, at
    `GET /<hex sha256 of the origin>/checkpoint` (C2SP tlog-witness). What it cosigns is decided in `audit/witness.py`.
 2. Its key is made on the first start, in a file that only its owner reads, and its verifier key is printed: the log's
    operator needs it, and whoever verifies with a policy.

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import StrEnum, unique
 from types import MappingProxyType
 
-from tiprouter.domain.states import diagram, next_in
+from tiprouter.domain.states import diagram
 
 
 @unique
@@ -54,11 +54,6 @@ DISCLOSURE_TRANSITIONS: Mapping[tuple[DisclosureEvent, DisclosureState], Disclos
         (_E.ERASE, _S.RECALLED): _S.ERASED,
     }
 )
-
-
-def next_disclosure_state(state: DisclosureState, event: DisclosureEvent) -> DisclosureState:
-    """Return a disclosure's state after `event`, or raise `IllegalTransitionError`."""
-    return next_in(DISCLOSURE_TRANSITIONS, "A disclosure", state, event)
 
 
 def disclosure_mermaid() -> str:

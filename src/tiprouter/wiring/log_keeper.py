@@ -6,7 +6,8 @@
    brings its own copy of the log up to date, so that taking over takes no longer the longer it stood by, and one more
    folder remembers the log. Whatever is wrong with the log stops the service loudly, then or when it gets the post.
 3. A keeper that lost its session stops growing the log and stands by again.
-4. Told to stop, it brings the log up to date, and then lets go of the post.
+4. Told to stop, it brings the log up to date, and then lets go of the post. Who stands by stops at once, whatever its
+   copy still lacks.
 """
 
 import asyncio
@@ -84,10 +85,18 @@ class LogKeeper:
         if now - self._followed_at < FOLLOW_SECONDS:
             return
         self._followed_at = now
+        following = asyncio.create_task(self._follower.follow())
+        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await self._follower.follow()
+            await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                await following
         except (UnavailableError, OSError) as error:
             log.warning("log.behind", error=type(error).__name__)
+        finally:
+            # A stop waits for no copy: one brought half-way is the beginning of the log, and the next start goes on.
+            following.cancel()
+            stopping.cancel()
 
     async def _keep(self) -> None:
         """Grow the log until told to stop, or until the post is another's."""

@@ -25,7 +25,7 @@ RECONCILE_EVERY: Final = timedelta(days=1)
 
 
 def watch_log(tx: Transaction, desk: Desk) -> int:
-    """Tell of entries that wait too long (rule 1); how many were told of, which is none the second time."""
+    """Tell of entries that wait too long (rule 1); 0, for nothing more is to be done about it now."""
     waiting = outbox.first(tx)
     if waiting is None:
         return 0

@@ -17,7 +17,6 @@ from typing import Final, Protocol
 from tiprouter.errors import TiprouterError, UnavailableError
 
 KEY_BYTES: Final = 32
-KEK_ID_LENGTH_MAX: Final = 40
 
 
 class UnwrapError(TiprouterError):
