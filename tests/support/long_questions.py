@@ -184,18 +184,18 @@ def entry_questions(known: Known) -> dict[str, Sought]:
 
 def timed(tx: Transaction, ask: Callable[[Transaction], Any]) -> tuple[str, Any, list[str]]:
     """The median and the best of nine after one, the median of the processors' time, the last answer, its plans."""
-    answer, busy = ask(tx), _busy(tx)
+    answer, watch = ask(tx), busy(tx)
     spent, worked = [], []
     for _ in range(9):
-        began, before = time.perf_counter(), busy()
+        began, before = time.perf_counter(), watch()
         answer = ask(tx)
-        worked.append(1_000 * (busy() - before))
+        worked.append(1_000 * (watch() - before))
         spent.append(1_000 * (time.perf_counter() - began))
     told = f"{statistics.median(spent):7.1f} ms {min(spent):7.1f} {statistics.median(worked):7.1f} CPU"
     return told, answer, plans(tx, ask)
 
 
-def _busy(tx: Transaction) -> Callable[[], float]:
+def busy(tx: Transaction) -> Callable[[], float]:
     """Seconds that a processor worked, here and for us in the database's own process where that runs beside."""
     if tx.dialect.name == "sqlite":
         return time.process_time

@@ -153,12 +153,17 @@ def of_disclosures(tx: Connection, disclosure_ids: Sequence[str]) -> dict[str, D
 
 
 def behind_another() -> sa.Exists:
-    """Rule 3: something earlier of its matter waits, or is in flight."""
+    """Rule 3: something earlier of its matter waits, or is in flight.
+
+    Asked of what is of its matter: as no columns, so that no index of all that waits is read for each that is due. A
+    database whose statistics saw millions that are finished, and none that waits, would think that cheaper.
+    """
     earlier = deliveries.alias()
+    waits, held = earlier.c.state.concat("").in_(_WAITING), sa.func.coalesce(earlier.c.lease, "") != ""
     return sa.exists().where(
         earlier.c.matter_id == deliveries.c.matter_id,
         earlier.c.sequence < deliveries.c.sequence,
-        sa.or_(earlier.c.state.in_(_WAITING), earlier.c.lease.is_not(None)),
+        sa.or_(waits, held),
     )
 
 
