@@ -129,6 +129,39 @@ async def test_an_overdue_review_is_told_until_somebody_answers_it(service: Serv
     await overdue_is_told(service)
 
 
+async def test_whoever_answers_the_first_review_hears_of_the_second_within_a_quarter_of_an_hour(
+    service: Service,
+) -> None:
+    """The second slept while the first told of both; what somebody acknowledged keeps its day of quiet."""
+    reviewers = Reviewers(service)
+    for _ in range(3):
+        await service.enrol(agency(LE))
+    await witness(service)
+    held = sorted(await reviewers.queue(), key=lambda one: one.id)
+    service.clock.at = held[0].deadline
+    await reviewers.tell()
+    await later(service, minutes=15)
+    await heed_about(service, held[1].id)
+    await later(service, hours=2)
+    assert sorted(await repeats(service, OVERDUE)) == [0, 0, 2]
+    await reviewers.claim(held[0].id)
+    await reviewers.decide(held[0].id, WITHHOLD)
+    await later(service, minutes=14)
+    await later(service, minutes=1)
+    assert sorted(await repeats(service, OVERDUE)) == [0, 0, 2], "the second has a day of quiet"
+    await reviewers.claim(held[1].id)
+    await reviewers.decide(held[1].id, WITHHOLD)
+    await later(service, minutes=15)
+    assert sorted(await repeats(service, OVERDUE)) == [0, 1, 2], "the third is the first of those that wait"
+
+
+async def heed_about(service: Service, subject: str) -> None:
+    """Somebody acknowledges that a review is overdue."""
+    told = f"select id from notices where reason = '{OVERDUE}' and subject = '{subject}'"  # noqa: S608 - our own words
+    (row,) = await service.rows(told)
+    await service.database.write(lambda tx: heeding.acknowledge(tx, service.desk, OPERATOR, row.id))
+
+
 async def duty_is_told(service: Service) -> None:
     """A child's report that nothing proves: told again until a call; to have seen the page gives a day, no more."""
     police = (await service.enrol(agency(LE))).recipient

@@ -1,18 +1,24 @@
 """Is the invented national history the same each time, of the size that was asked for, and playable to its end?
 
-(cli/national.py, rules 1-6; cli/years_bench.py, rules 1-6)
+(cli/national.py, rules 1-6; cli/years_bench.py, rules 1-5; cli/years_day.py, rules 1-3; cli/years_kept.py, rules 1-4)
 """
 
 import gc
 import json
+import os
+import signal
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tiprouter.cli import national, years_bench
+from tiprouter.cli import national, years_bench, years_kept
 from tiprouter.cli.national import Day, Shape
+from tiprouter.cli.years_bench import Sitting
+from tiprouter.cli.years_day import Hotline
+from tiprouter.cli.years_kept import Kept
 from tiprouter.domain.consent import Choice
 from tiprouter.domain.record import problems_of
 from tiprouter.domain.vocabulary import Role
@@ -101,6 +107,78 @@ def test_years_are_accepted_delivered_logged_and_verified(capsys: pytest.Capture
     parts = ["accept and decide", "deliver", "acknowledge", "chores", "log", "verify", "all"]
     assert [row["part"] for row in said["time"]] == parts
     assert said["burst"][0]["signals"] == 2 * national.signals_on(shape, 7)
+
+
+TOLD = ("days", "signals", "cases", "revisions", "persons of cases", "persons", "consents", "withdrawals", "decisions")
+WEEK = replace(Shape(), signals_a_day=9, years=5 / national.DAYS_A_YEAR, withdrawn_share=0.5)
+A_MOMENT = 1e-6
+
+
+def played(
+    capsys: pytest.CaptureFixture[str], folder: Path | None = None, minutes: float = 0, shape: Shape = WEEK
+) -> tuple[int, dict[str, Any]]:
+    """A sitting, and what it printed."""
+    done = years_bench.run(None, shape, 1, 0, 1, Sitting(folder, minutes), as_json=True)
+    gc.unfreeze()  # as above
+    return done, json.loads(capsys.readouterr().out)
+
+
+def counts_of(said: dict[str, Any]) -> dict[str, int]:
+    """What was told, by name."""
+    return {row["what"]: row["counted"] for row in said["counts"] if row["what"] in TOLD}
+
+
+def test_years_in_several_sittings_are_the_same_years(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A day each sitting; the last one verifies, and what each part took is the sum of all (rules 1, 4, 5)."""
+    whole = counts_of(played(capsys)[1])
+    assert min(whole[name] for name in TOLD) > 0
+    spent = []
+    for left in range(4, 0, -1):
+        done, said = played(capsys, tmp_path / "kept", A_MOMENT)
+        assert (done, said["machine"]["days left"]) == (years_bench.STOPPED, left)
+        assert said["machine"]["log verified"] == "not yet"
+        spent.append(next(row["CPU seconds"] for row in said["time"] if row["part"] == "all"))
+    done, said = played(capsys, tmp_path / "kept")
+    assert (done, said["machine"]["days left"], said["machine"]["sittings"]) == (0, 0, 5)
+    assert said["machine"]["log verified"] is said["machine"]["rows agree with entries"] is True
+    assert counts_of(said) == whole
+    assert [row["part"] for row in said["time"]].count("accept and decide") == 1
+    assert spent == sorted(set(spent)), "each sitting adds what it took"
+
+
+def test_a_signal_ends_the_sitting_with_its_day(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever presses Ctrl-C loses nothing (rule 5)."""
+    play = Hotline.play
+
+    async def pressed(self: Hotline, day: Day, shape: Shape) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await play(self, day, shape)
+
+    monkeypatch.setattr(Hotline, "play", pressed)
+    done, said = played(capsys, tmp_path)
+    assert (done, said["machine"]["days left"]) == (years_bench.STOPPED, 4)
+    assert counts_of(said)["signals"] == national.signals_on(WEEK, 0)
+
+
+def test_what_cannot_be_gone_on_with_is_refused(tmp_path: Path) -> None:
+    """Other years, a day that was cut off, a folder of something else; minutes and nowhere to keep (rules 2, 3)."""
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    kept = Kept({"seed": 1}, at, at, 1)
+    years_kept.save(tmp_path, kept)
+    assert years_kept.load(tmp_path, {"seed": 1}) == kept
+    with pytest.raises(ConfigurationError):
+        years_kept.load(tmp_path, {"seed": 2})
+    kept.midway = True
+    years_kept.save(tmp_path, kept)
+    with pytest.raises(ConfigurationError):
+        years_kept.load(tmp_path, {"seed": 1})
+    (tmp_path / years_kept.FILE).rename(tmp_path / "something-else")
+    with pytest.raises(ConfigurationError):
+        years_kept.load(tmp_path, {"seed": 1})
+    with pytest.raises(ConfigurationError):
+        years_bench.run(None, WEEK, 1, 0, 1, Sitting(None, 1), as_json=True)
 
 
 @pytest.mark.parametrize("part", ["1/0", "2/3", "1", "", "1/-5", "1/many"])

@@ -12,7 +12,7 @@ import os
 import platform
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,7 @@ from tiprouter.domain.vocabulary import (
 from tiprouter.policy import bundle as bundles
 from tiprouter.policy.files import shipped
 from tiprouter.settings import Settings
+from tiprouter.storage.bundles import active
 from tiprouter.storage.database import Transaction
 from tiprouter.wiring import House
 from tiprouter.workflow import enrolment, governing, intake
@@ -68,14 +69,15 @@ def settings_of(folder: str, database_url: str) -> Settings:
 
 
 @asynccontextmanager
-async def opened(database_url: str) -> AsyncIterator[House]:
-    """A house in a temporary folder, with a bundle in force (rule 1)."""
+async def opened(database_url: str, kept: Path | None = None) -> AsyncIterator[House]:
+    """A house in a temporary folder, or in one that is kept, with a bundle in force (rule 1)."""
     # Attempts that hang when a shape is over are cut off, which a worker would log as an error.
     logs.configure("critical")
-    with tempfile.TemporaryDirectory(prefix="tiprouter-bench-") as folder:
+    with nullcontext(str(kept)) if kept else tempfile.TemporaryDirectory(prefix="tiprouter-bench-") as folder:
         async with wiring.open_house(settings_of(folder, database_url), migrate=True) as house:
             bundle, report = bundles.load(shipped("survivor-led")), {"passed": True, "by": "release"}
-            await house.database.write(lambda tx: governing.install(tx, house.desk, bundle, report))
+            if await house.database.read(active) is None:
+                await house.database.write(lambda tx: governing.install(tx, house.desk, bundle, report))
             yield house
 
 

@@ -56,13 +56,13 @@ class Sink:
 
 
 @contextmanager
-def running() -> Iterator[Sink]:
-    """A sink, while inside (rules 1-3)."""
+def running(port: int = 0) -> Iterator[Sink]:
+    """A sink, while inside (rules 1-3); what answers is at this port, if one is named."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     with tempfile.TemporaryDirectory(prefix="tiprouter-bench-sink-") as folder, socket.socket() as refusing:
         file = Path(folder) / "arrivals"
-        process = context.Process(target=_live, args=(theirs, file), daemon=True)
+        process = context.Process(target=_live, args=(theirs, file, port), daemon=True)
         # Bound and never listened on: nobody else gets the port, and whoever dials is refused.
         refusing.bind(("127.0.0.1", 0))
         process.start()
@@ -145,12 +145,12 @@ class _Silent(asyncio.Protocol):
                 file.write(b"%s %f\n" % (named[1], time.monotonic()))
 
 
-def _live(told: Connection, file: Path) -> None:
+def _live(told: Connection, file: Path, port: int) -> None:
     async def serve() -> None:
         loop = asyncio.get_running_loop()
         servers = [
-            await loop.create_server(protocol, "127.0.0.1", 0, backlog=_BACKLOG)
-            for protocol in (_Answering, lambda: _Silent(file))
+            await loop.create_server(protocol, "127.0.0.1", at, backlog=_BACKLOG)
+            for protocol, at in ((_Answering, port), (lambda: _Silent(file), 0))
         ]
         told.send(tuple(server.sockets[0].getsockname()[1] for server in servers))
         await asyncio.gather(*(server.serve_forever() for server in servers))

@@ -6,6 +6,7 @@ until a command runs.
 
 # ruff: noqa: PLC0415
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -142,14 +143,21 @@ def bench_years(  # noqa: PLR0913 - each is the shape of a load
     of: Annotated[str, typer.Option(help="1/N plays one day in N, and estimates the whole.")] = "1/100",
     burst: Annotated[float, typer.Option(min=0, help="One more day with so many times its signals; 0 is none.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed is the same history.")] = 1,
+    folder: Annotated[Path | None, typer.Option(help="Keep it there, and go on with what was begun there.")] = None,
+    minutes: Annotated[float, typer.Option(min=0, help="End with the day in which so many are over; 0: the last.")] = 0,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Years of a national hotline, invented: accepted, decided, delivered, logged and verified. Exit 1 if not all."""
+    """Years of a national hotline, invented: accepted, decided, delivered, logged and verified. Exit 1 if not all.
+
+    Where it stopped before the end, exit 3: the same command goes on.
+    """
     from tiprouter.cli import national, years_bench
 
     shape = national.Shape(signals_a_day=signals_a_day, years=years)
-    raise typer.Exit(years_bench.run(database_url, shape, years_bench.part_of(of), burst, seed, as_json=as_json))
+    sitting = years_bench.Sitting(folder, minutes)
+    part = years_bench.part_of(of)
+    raise typer.Exit(years_bench.run(database_url, shape, part, burst, seed, sitting, as_json=as_json))
 
 
 @bench.command("all")

@@ -1,66 +1,54 @@
 """How long do years of a national hotline take to be accepted, decided, delivered, logged and verified?
 
-1. What plays is `cli/national.py`'s history, by the real stories: tips, cases and their revisions, consents and
-   withdrawals are told as the edge tells them; the worker signs and sends to a sink over HTTP; agencies acknowledge;
-   the sequencer grows the log; at the end the verifier reads all of it, and rows are counted against entries. HTTP on
-   the way in is not in it: `bench intake` has what the edge costs a tip.
-2. The service's clock goes as ever while a day is worked on, and at the day's end jumps to the next one. A day's
-   signals come all at once: that is the load, speeded up as far as the machine goes.
-3. What is due without anybody asking is done at the end of each day, of every chore at most `CHORE_STEPS` steps. Nobody
-   reviews here, so that what waits for a human repeats itself for years; chores that had more to do are counted as
-   `chores left`.
-4. `of` takes one day in so many, at its full size, spread over all the years; the whole is then an estimate, times so
-   many. It takes for granted that nothing grows dearer with history: the first and the last quarter of the days, each
-   by its cost a signal, are there to show whether that is so. Chores are done on the days that are played alone.
-5. `burst` adds the last day once more with so many times its signals; its row has how long that took.
-6. The worker begins while a day is still being accepted: `deliver` is what was left to wait for after that. CPU is this
-   process's own; a PostgreSQL server's and the sink's are in the seconds alone. Memory is the most that the process
+1. What plays is `cli/national.py`'s history, day by day as `cli/years_day.py` tells it; at the end the verifier reads
+   all of the log, and rows are counted against entries.
+2. `of` takes one day in so many, at its full size, spread over all the years; the whole is then an estimate, by the
+   number of signals. It takes for granted that nothing grows dearer with history: the first and the last quarter of
+   the days, each by its cost a signal, are there to show whether that is so. Chores are done on the days that are
+   played alone.
+3. `burst` adds the last day once more with so many times its signals; its row has how long that took.
+4. The worker begins while a day is still being accepted: `deliver` is what was left to wait for after that. CPU is this
+   process's own; a PostgreSQL server's and the sink's are in the seconds alone. Memory is the most that a process of it
    ever held.
+5. Years may be played in several sittings (`years_kept.py`): one ends with the day in which its minutes are over or a
+   signal asks for it, the next goes on from there, and the last one verifies and counts everything.
 """
 
 import asyncio
+import hashlib
 import resource
+import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, TypeVar
+from itertools import islice
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from tiprouter import wiring
 from tiprouter.audit.verify import verify_folder
-from tiprouter.cli import bench_house, bench_sink, national
+from tiprouter.cli import bench_house, bench_sink, national, years_kept
 from tiprouter.cli.bench_house import BENCH, MILLI
-from tiprouter.cli.national import CaseSent, Day, Shape
+from tiprouter.cli.national import Shape
+from tiprouter.cli.years_day import Hotline, Moving, Unhurried
+from tiprouter.cli.years_kept import Kept, Part, Played
 from tiprouter.delivery.sender import Sender
-from tiprouter.domain.consent import Consent
 from tiprouter.domain.lanes import Lane, Places
 from tiprouter.domain.recipient import NATIONWIDE, Recipient, RecipientStatus, SignatureScheme
-from tiprouter.domain.record import Record
-from tiprouter.domain.vocabulary import AcknowledgementStatus, RecipientKind, Role
+from tiprouter.domain.vocabulary import RecipientKind
 from tiprouter.errors import ConfigurationError
-from tiprouter.storage.acknowledgements import Words
 from tiprouter.storage.database import Transaction
 from tiprouter.wiring import House
-from tiprouter.workflow import acknowledging, consenting, enrolment, intake, log_watch
-from tiprouter.workflow.chores import CHORES, Chore
-from tiprouter.workflow.consenting import Given, Whose
-from tiprouter.workflow.happening import Actor, Desk
+from tiprouter.workflow import enrolment, log_watch
 from tiprouter.workflow.publish import Sequencer
-from tiprouter.workflow.worker import Worker
 
-T = TypeVar("T")
-S = TypeVar("S")
-
-CALLERS: Final = 32
-CHORE_STEPS: Final = 20
-PATIENCE_SECONDS: Final = 120.0
-_LOOK_SECONDS: Final = 0.02
-_WAITING: Final = "SELECT 1 FROM deliveries WHERE state IN ('queued', 'claimed', 'retrying') LIMIT 1"
-_ARRIVED: Final = "SELECT disclosure_id, recipient_id FROM deliveries WHERE state = 'delivered' AND id > $1 ORDER BY id"
-_LAST: Final = "SELECT coalesce(max(id), '') FROM deliveries"
+STOPPED: Final = 3
+_NOT_YET: Final[dict[str, object]] = {"log verified": "not yet"}
 _COUNTS: Final = {
     "persons": "SELECT count(*) FROM persons",
     "decisions": "SELECT count(*) FROM decisions",
@@ -74,155 +62,12 @@ _IN_EACH_STATE: Final = (RecipientKind.LAW_ENFORCEMENT, RecipientKind.CHILD_PROT
 _NATIONWIDE: Final = (RecipientKind.CLEARINGHOUSE, RecipientKind.FEDERAL_AUTHORITY)
 
 
-@dataclass(slots=True)
-class Moving:
-    """The service's clock (rule 2): what it last jumped to, and what has passed since."""
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """Where what is played is kept, if it is, and after how many minutes this sitting ends; 0 is at the end."""
 
-    at: datetime
-    since: float = field(default_factory=time.monotonic)
-
-    def __call__(self) -> datetime:
-        """This moment."""
-        return self.at + timedelta(seconds=time.monotonic() - self.since)
-
-    def jump(self, to: datetime) -> None:
-        """To the next day; never back."""
-        self.at, self.since = max(to, self()), time.monotonic()
-
-
-@dataclass(slots=True)
-class Part:
-    """What one part of the work took."""
-
-    seconds: float = 0.0
-    cpu: float = 0.0
-
-
-@dataclass(slots=True)
-class Played:
-    """What was told so far, and what each part took."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    parts: dict[str, Part] = field(default_factory=dict)
-    tips: dict[str, str] = field(default_factory=dict)
-    consents: dict[str, str] = field(default_factory=dict)
-    days: list[tuple[int, float]] = field(default_factory=list)
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Time what is done inside."""
-        kept = self.parts.setdefault(name, Part())
-        begun, spent = time.perf_counter(), time.process_time()
-        yield
-        kept.seconds += time.perf_counter() - begun
-        kept.cpu += time.process_time() - spent
-
-
-class Unhurried(Worker):
-    """A worker whose chores are done at the end of each day by whoever plays it (rule 3)."""
-
-    async def _tend(self) -> None:
-        await asyncio.Event().wait()
-
-
-class Hotline:
-    """Plays days against a house."""
-
-    def __init__(self, house: House, clock: Moving, played: Played, log: Sequencer) -> None:
-        self._house, self._clock, self._log, self.played = house, clock, log, played
-
-    async def play(self, day: Day, shape: Shape) -> None:
-        """One day, all of it (rules 1-3)."""
-        spent = time.process_time()
-        self._clock.jump(day.at)
-        last: str = await self._house.database.read(lambda tx: str(tx.exec_driver_sql(_LAST).scalar_one()))
-        with self.played.part("accept and decide"):
-            await self._all(self._withdraw, day.withdrawals)
-            await self._all(self._tip, day.tips)
-            await self._all(self._case, day.cases)
-            await self._all(self._consent, day.consents)
-        with self.played.part("deliver"):
-            await self._delivered()
-        with self.played.part("acknowledge"):
-            arrived: list[tuple[str, str]] = await self._house.database.read(
-                lambda tx: [(row[0], row[1]) for row in tx.exec_driver_sql(_ARRIVED, (last,))]
-            )
-            await self._all(self._acknowledge, arrived[: round(len(arrived) * shape.acknowledged_share)])
-        with self.played.part("chores"):
-            await self._chores()
-        with self.played.part("deliver"):
-            await self._delivered()
-        with self.played.part("log"):
-            await self._log.drain()
-        self.played.days.append((len(day.tips), time.process_time() - spent))
-        self.played.counts["days"] += 1
-        self.played.counts["signals"] += len(day.tips)
-
-    async def _all(self, tell: Callable[[S], Awaitable[None]], some: Sequence[S]) -> None:
-        turns = iter(some)
-
-        async def caller() -> None:
-            for one in turns:
-                await tell(one)
-
-        await asyncio.gather(*(caller() for _ in range(min(CALLERS, len(some)))))
-
-    async def _told(self, story: Callable[[Transaction], T]) -> T:
-        return await self._house.database.write(story)
-
-    async def _tip(self, record: Record) -> None:
-        desk = self._house.desk
-        done = await self._told(lambda tx: intake.accept_tip(tx, desk, BENCH, record))
-        self.played.tips[record.external_id] = done.stored.id
-
-    async def _case(self, case: CaseSent) -> None:
-        desk, tips = self._house.desk, tuple(self.played.tips[name] for name in case.tips)
-        record = replace(case.record, tips=tips)
-        await self._told(lambda tx: intake.put_case(tx, desk, BENCH, record, case.expected))
-        self.played.counts["cases" if case.expected is None else "revisions"] += 1
-        if case.expected is None:
-            found = [one for one in record.persons if one.role is Role.POTENTIAL_VICTIM]
-            self.played.counts["persons of cases"] += len(found)
-
-    async def _consent(self, said: tuple[str, Consent]) -> None:
-        desk, whose = self._house.desk, Whose(source=national.SOURCE, ref=said[0])
-        given: Given = await self._told(lambda tx: consenting.give_consent(tx, desk, BENCH, whose, said[1]))
-        self.played.consents[said[0]] = given.consent.id
-        self.played.counts["consents"] += 1
-
-    async def _withdraw(self, ref: str) -> None:
-        desk, name = self._house.desk, self.played.consents[ref]
-        await self._told(lambda tx: consenting.withdraw(tx, desk, BENCH, name, None))
-        self.played.counts["withdrawals"] += 1
-
-    async def _acknowledge(self, arrived: tuple[str, str]) -> None:
-        desk, agency = self._house.desk, Actor("benchmark-agency", "agency", arrived[1])
-        accepted, words = AcknowledgementStatus.ACCEPTED, Words(case_number="EXAMPLE-1")
-        await self._told(lambda tx: acknowledging.acknowledge(tx, desk, agency, arrived[0], accepted, words))
-        self.played.counts["acknowledgements"] += 1
-
-    async def _delivered(self) -> None:
-        """Wait until nothing is on its way, so long and no longer; what is left is counted at the end."""
-        ends = time.monotonic() + PATIENCE_SECONDS
-        while await self._house.database.read(lambda tx: tx.exec_driver_sql(_WAITING).first()) is not None:
-            if time.monotonic() > ends:
-                return
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    async def _chores(self) -> None:
-        """Rule 3."""
-        for chore in CHORES:
-            for step in range(CHORE_STEPS):
-                did = await self._house.database.write(partial(_done, chore, self._house.desk), quietly=True)
-                self.played.counts["chores"] += did
-                if not did:
-                    break
-                self.played.counts["chores left"] += step == CHORE_STEPS - 1
-
-
-def _done(chore: Chore, desk: Desk, tx: Transaction) -> int:
-    """A step of a chore: how much it did."""
-    return chore(tx, desk)
+    folder: Path | None = None
+    minutes: float = 0.0
 
 
 def part_of(text: str) -> int:
@@ -233,32 +78,112 @@ def part_of(text: str) -> int:
     return int(many)
 
 
-def run(database_url: str | None, shape: Shape, of: int, burst: float, seed: int, *, as_json: bool) -> int:
-    """Print how long it took, and what; 1 when the log does not verify or something was not delivered, else 0."""
-    return asyncio.run(_measure(database_url or "", shape, of, burst, seed, as_json=as_json))
+def run(  # noqa: PLR0913 - what is asked for
+    database_url: str | None,
+    shape: Shape,
+    of: int,
+    burst: float,
+    seed: int,
+    sitting: Sitting = Sitting(),
+    *,
+    as_json: bool,
+) -> int:
+    """Print how long it took, and what; 1 when the log does not verify or something was not delivered.
+
+    3 when this sitting ended before the last day, else 0. Raises `ConfigurationError`.
+    """
+    if sitting.minutes and sitting.folder is None:
+        raise ConfigurationError("A sitting that ends before the years do needs a folder to keep them in (--folder).")
+    return asyncio.run(_measure(database_url or "", Asked(shape, of, burst, seed), sitting, as_json=as_json))
 
 
-async def _measure(url: str, shape: Shape, of: int, burst: float, seed: int, *, as_json: bool) -> int:
-    numbers = range(of - 1, national.days_of(shape), of)
-    async with bench_house.opened(url) as opened:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which days of which history, and how large a burst."""
+
+    shape: Shape
+    of: int
+    burst: float
+    seed: int
+
+    @property
+    def numbers(self) -> range:
+        """The days that are played (rule 2)."""
+        return range(self.of - 1, national.days_of(self.shape), self.of)
+
+    def words(self, url: str) -> dict[str, object]:
+        """What two sittings must have been asked alike; a database is known by a digest, for its URL has a password."""
+        database = hashlib.sha256(url.encode()).hexdigest()
+        return {"shape": repr(self.shape), "of": self.of, "seed": self.seed, "database": database}
+
+
+async def _measure(url: str, asked: Asked, sitting: Sitting, *, as_json: bool) -> int:
+    words = asked.words(url)
+    known = None if sitting.folder is None else years_kept.load(sitting.folder, words)
+    async with bench_house.opened(url, sitting.folder) as opened:
         machine = await bench_house.machine_of(opened)
-        clock = Moving(opened.desk.now())
+        clock = Moving(opened.desk.now() if known is None else known.at)
         house = replace(opened, desk=replace(opened.desk, now=clock, ahead=timedelta))
-        played, begins = Played(), clock()
-        with bench_sink.running() as sink:
-            await house.database.write(partial(_enrol, house, sink.answers, national.days_of(shape)))
-            async with _running(house, clock, played) as hotline:
-                for day in national.history(shape, seed, begins, numbers):
-                    await hotline.play(day, shape)
-                with played.part("verify"):
-                    verified, agree = await _verify(house)
-                counts = Counter({**played.counts, **await house.database.read(_counted)})
-                rows, quarters = list(_rows(played, counts, of)), _quarters(played.days)
-                bursts = await _burst(hotline, shape, seed, begins, burst) if burst else []
-    tables = {"time": rows, "counts": _counts(counts, of), "history": quarters, "burst": bursts}
-    found = {"log verified": verified, "rows agree with entries": agree}
-    bench_house.tell_all(machine | found, tables, as_json=as_json)
-    return int(not verified or not agree or counts["left"] > 0)
+        with bench_sink.running(0 if known is None else known.port) as sink:
+            if known is None:
+                known = Kept(words, clock(), clock(), urlsplit(sink.answers).port or 0)
+                await house.database.write(partial(_enrol, house, sink.answers, national.days_of(asked.shape)))
+                if sitting.folder is not None:
+                    years_kept.save(sitting.folder, known)
+            known.sittings += 1
+            async with _running(house, clock, known.played) as hotline:
+                left = await _play(hotline, asked, sitting, known)
+                found = _NOT_YET if left else await _verified(house, known)
+                counts = Counter({**known.played.counts, **await house.database.read(_counted)})
+                tables = _tables(known, counts, asked)
+                if asked.burst and not left:
+                    tables["burst"] = await _burst(hotline, asked.shape, asked.seed, known.begins, asked.burst)
+    told = machine | {"sittings": known.sittings, "days left": left} | found
+    bench_house.tell_all(told, tables, as_json=as_json)
+    if left:
+        return STOPPED
+    return int(not all(found.values()) or counts["left"] > 0)
+
+
+async def _play(hotline: Hotline, asked: Asked, sitting: Sitting, known: Kept) -> int:
+    """The days that were not played yet, until the sitting ends (rule 5); how many are left."""
+    ends = time.monotonic() + sitting.minutes * 60 if sitting.minutes else None
+    days = national.history(asked.shape, asked.seed, known.begins, asked.numbers)
+    done = known.played.counts["days"]
+    with _stopping(kept=sitting.folder is not None) as stop:
+        for day in islice(days, done, None):
+            if sitting.folder is not None:
+                known.midway = True
+                years_kept.save(sitting.folder, known)
+            await hotline.play(day, asked.shape)
+            if sitting.folder is not None:
+                known.midway, known.at = False, hotline.clock()
+                known.peak = max(known.peak, _peak())
+                years_kept.save(sitting.folder, known)
+            if stop.is_set() or (ends is not None and time.monotonic() >= ends):
+                break
+    return len(asked.numbers) - known.played.counts["days"]
+
+
+@contextmanager
+def _stopping(*, kept: bool) -> Iterator[asyncio.Event]:
+    """Set once somebody wants the sitting to end, where what is played is kept; the day goes on to its end."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM) if kept else ()
+    for one in signals:
+        loop.add_signal_handler(one, stop.set)
+    try:
+        yield stop
+    finally:
+        for one in signals:
+            loop.remove_signal_handler(one)
+
+
+async def _verified(house: House, known: Kept) -> dict[str, object]:
+    """What the verifier says, and whether rows agree with entries."""
+    with known.played.part("verify"):
+        verified, agree = await _verify(house)
+    return {"log verified": verified, "rows agree with entries": agree}
 
 
 def _enrol(house: House, url: str, days: int, tx: Transaction) -> None:
@@ -310,29 +235,44 @@ def _counted(tx: Transaction) -> Counter[str]:
     return Counter({name: int(tx.exec_driver_sql(query).scalar_one()) for name, query in _COUNTS.items()})
 
 
-def _rows(played: Played, counts: Counter[str], of: int) -> Iterator[dict[str, object]]:
-    """A row for each part and one for all, with the estimate for the whole (rules 4, 6)."""
+def _tables(known: Kept, counts: Counter[str], asked: Asked) -> dict[str, list[dict[str, object]]]:
+    """What is printed of what was played (rules 2, 4)."""
+    times = national.whole(asked.shape) / max(counts["signals"], 1)
+    return {
+        "time": list(_rows(known.played, counts, times)),
+        "counts": _counts(counts, times, max(known.peak, _peak())),
+        "history": _quarters(known.played.days),
+    }
+
+
+def _rows(played: Played, counts: Counter[str], times: float) -> Iterator[dict[str, object]]:
+    """A row for each part and one for all, with the estimate for the whole (rules 2, 4)."""
     every = list(played.parts.values())
-    played.parts["all"] = Part(sum(one.seconds for one in every), sum(one.cpu for one in every))
-    for name, part in played.parts.items():
+    everything = Part(sum(one.seconds for one in every), sum(one.cpu for one in every))
+    for name, part in (*played.parts.items(), ("all", everything)):
         yield {
             "part": name,
             "seconds": round(part.seconds, 2),
             "CPU seconds": round(part.cpu, 2),
             "signals per second": round(counts["signals"] / part.seconds, 1),
             "CPU ms a signal": round(part.cpu / counts["signals"] * MILLI, 2),
-            f"estimate of the whole, times {of}, minutes": round(part.seconds * of / 60, 1),
+            "the whole, an estimate: minutes": round(part.seconds * times / 60, 1),
+            "of CPU": round(part.cpu * times / 60, 1),
         }
 
 
-def _counts(counts: Counter[str], of: int) -> list[dict[str, object]]:
-    found = [{"what": name, "counted": count, f"times {of}, an estimate": count * of} for name, count in counts.items()]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return [*found, {"what": "MB of memory at most", "counted": peak, f"times {of}, an estimate": "-"}]
+def _counts(counts: Counter[str], times: float, peak: int) -> list[dict[str, object]]:
+    estimate = "the whole, an estimate"
+    found = [{"what": name, "counted": count, estimate: round(count * times)} for name, count in counts.items()]
+    return [*found, {"what": "MB of memory at most", "counted": peak, estimate: "-"}]
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _quarters(days: Sequence[tuple[int, float]]) -> list[dict[str, object]]:
-    """What a signal cost in the first and in the last quarter of the days (rule 4)."""
+    """What a signal cost in the first and in the last quarter of the days (rule 2)."""
     many = max(len(days) // 4, 1)
     shown = {"first quarter of the days": days[:many], "last quarter of the days": days[-many:]}
     rows: list[dict[str, object]] = []
@@ -344,7 +284,7 @@ def _quarters(days: Sequence[tuple[int, float]]) -> list[dict[str, object]]:
 
 
 async def _burst(hotline: Hotline, shape: Shape, seed: int, begins: datetime, times: float) -> list[dict[str, object]]:
-    """Rule 5."""
+    """Rule 3."""
     (day,) = national.history(shape, seed, begins, [national.days_of(shape)], times)
     begun, spent = time.perf_counter(), time.process_time()
     await hotline.play(day, shape)

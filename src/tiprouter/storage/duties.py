@@ -18,6 +18,7 @@ from tiprouter.domain.discharge import CallOutcome, EvidenceKind, Instead, Share
 from tiprouter.domain.states import OWING, DutyPhase
 from tiprouter.domain.vocabulary import AcknowledgementStatus, RecipientKind
 from tiprouter.storage.codec import from_bytes, from_plain, to_bytes, to_plain
+from tiprouter.storage.columns import named_in
 from tiprouter.storage.duties_table import duties, duty_calls, duty_letters, duty_requests
 from tiprouter.storage.tables import STANDS, acknowledgements, disclosures
 from tiprouter.storage.vault import DataKey, ErasedError, Place, Vault
@@ -135,6 +136,12 @@ def load(tx: Connection, duty_id: str) -> StandingDuty | None:
     """One duty, or None."""
     row = tx.execute(sa.select(duties).where(duties.c.id == duty_id)).one_or_none()
     return None if row is None else _duty(row)
+
+
+def owing(tx: Connection, duty_ids: Sequence[str]) -> set[str]:
+    """Which of these still stand without evidence."""
+    asked = sa.select(duties.c.id).where(named_in(duties.c.id, "which"), duties.c.current, duties.c.phase.in_(OWING))
+    return set(tx.execute(asked, {"which": duty_ids}).scalars())
 
 
 def due(tx: Connection, now: datetime, limit: int) -> list[tuple[str, str]]:

@@ -7,6 +7,9 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiprouter.storage import rows
+from tiprouter.storage.columns import Moment
+from tiprouter.storage.ready import Ready
 from tiprouter.storage.tables import notices
 
 
@@ -22,25 +25,25 @@ class Raised:
     raised_at: datetime
 
 
-_ADD: Final = notices.insert()
-_ABOUT: Final = (
+_OF: Final = (
     sa.select(notices.c.id)
     .where(notices.c.reason == sa.bindparam("reason"), notices.c.subject == sa.bindparam("subject"))
-    .limit(1)
+    .limit(sa.literal_column("1"))
 )
-_ABOUT_SINCE: Final = _ABOUT.where(notices.c.raised_at > sa.bindparam("since"))
+_ABOUT: Final = Ready(_OF)
+_ABOUT_SINCE: Final = Ready(_OF.where(notices.c.raised_at > sa.bindparam("since", type_=Moment)))
 
 
 def add(tx: Connection, notice: Raised) -> None:
     """Raise a notice."""
-    tx.execute(_ADD, {name: getattr(notice, name) for name in Raised.__slots__})
+    rows.add_one(tx, notices, {name: getattr(notice, name) for name in Raised.__slots__})
 
 
 def about(tx: Connection, reason: str, subject: str, since: datetime | None = None) -> bool:
     """Whether this was raised before; if asked so, after a moment."""
     what = {"reason": reason, "subject": subject}
-    found = tx.execute(_ABOUT, what) if since is None else tx.execute(_ABOUT_SINCE, what | {"since": since})
-    return found.first() is not None
+    found = _ABOUT.one(tx, what) if since is None else _ABOUT_SINCE.one(tx, what | {"since": since})
+    return found is not None
 
 
 def page(tx: Connection, after: str | None, limit: int) -> list[Raised]:

@@ -20,6 +20,7 @@ from tiprouter.domain.notice import PageChannel, Severity
 from tiprouter.domain.page_states import PAGE_DUE, PageState
 from tiprouter.domain.states import DeliveryState
 from tiprouter.domain.vocabulary import Urgency
+from tiprouter.storage import rows
 from tiprouter.storage.ageing import on_hold
 from tiprouter.storage.notices import Raised
 from tiprouter.storage.pages_table import alarms, heeded, pages
@@ -136,8 +137,8 @@ def last_raised_at(tx: Connection, reason: str) -> datetime | None:
 
 def raised(tx: Connection, notice_ids: Sequence[str]) -> dict[str, Raised]:
     """Notices by id."""
-    rows = tx.execute(sa.select(notices).where(notices.c.id.in_(notice_ids))).mappings()
-    return {row["id"]: Raised(**{name: row[name] for name in Raised.__slots__}) for row in rows}
+    found = tx.execute(sa.select(notices).where(notices.c.id.in_(notice_ids))).mappings()
+    return {row["id"]: Raised(**{name: row[name] for name in Raised.__slots__}) for row in found}
 
 
 def hold_notice(tx: Connection, notice_id: str) -> Raised | None:
@@ -149,14 +150,7 @@ def hold_notice(tx: Connection, notice_id: str) -> Raised | None:
 
 def sound(tx: Connection, alarm: Alarm) -> None:
     """Store an alarm."""
-    tx.execute(alarms.insert(), {name: getattr(alarm, name) for name in Alarm.__slots__})
-
-
-def alarming(tx: Connection, now: datetime, limit: int) -> list[Alarm]:
-    """Alarms to be repeated now that no other story holds."""
-    query = sa.select(alarms).where(alarms.c.next_at.is_not(None), alarms.c.next_at <= now)
-    query = query.order_by(alarms.c.next_at).limit(limit).with_for_update(skip_locked=True)
-    return [Alarm(**row) for row in tx.execute(query).mappings()]
+    rows.add_one(tx, alarms, {name: getattr(alarm, name) for name in Alarm.__slots__})
 
 
 def set_alarm(tx: Connection, notice_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
@@ -171,8 +165,8 @@ def heed(tx: Connection, made: Heeded) -> None:
 
 def heeded_by(tx: Connection, notice_ids: Sequence[str]) -> dict[str, Heeded]:
     """Who acknowledged which of these notices."""
-    rows = tx.execute(sa.select(heeded).where(heeded.c.notice_id.in_(notice_ids))).mappings()
-    return {row["notice_id"]: Heeded(**row) for row in rows}
+    found = tx.execute(sa.select(heeded).where(heeded.c.notice_id.in_(notice_ids))).mappings()
+    return {row["notice_id"]: Heeded(**row) for row in found}
 
 
 def arrived(tx: Connection, delivery_id: str) -> bool:

@@ -4,7 +4,7 @@ A row is never taken away. Rows of a record are written only while the record it
 about the record and whoever answers a review of it never overtake each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from tiprouter.domain.states import UNANSWERED, ReviewState
 from tiprouter.domain.vocabulary import Establishable, Outcome, ReviewAnswer, Urgency
 from tiprouter.storage.codec import from_bytes, to_bytes
+from tiprouter.storage.columns import Moment, named_in
 from tiprouter.storage.reviews_table import established, reviews
 from tiprouter.storage.tables import decisions, records
 from tiprouter.storage.vault import Place, Vault
@@ -38,6 +39,20 @@ _FINDINGS: Final = (
     sa.select(established)
     .where(established.c.record_id == sa.bindparam("record"))
     .order_by(established.c.established_at, established.c.id)
+)
+_SOME: Final = sa.select(reviews).where(named_in(reviews.c.id, "which"))
+_WARN: Final = (
+    reviews.update().where(reviews.c.id == sa.bindparam("which")).values(warn_at=sa.bindparam("at", type_=Moment))
+)
+_EARLIER: Final = reviews.alias()
+_AFTER: Final = sa.select(reviews.c.id).where(
+    named_in(reviews.c.id, "which"),
+    sa.exists().where(
+        _EARLIER.c.record_id == reviews.c.record_id,
+        _EARLIER.c.state.in_(_WAITING),
+        _EARLIER.c.deadline <= sa.bindparam("now", type_=Moment),
+        _EARLIER.c.id < reviews.c.id,
+    ),
 )
 
 
@@ -98,6 +113,12 @@ def add(tx: Connection, opened: Sequence[Held]) -> None:
 def change(tx: Connection, review_id: str, **values: Any) -> None:  # noqa: ANN401 - columns of the table
     """Set columns of one review."""
     tx.execute(reviews.update().where(reviews.c.id == review_id).values(**values))
+
+
+def warn(tx: Connection, when: Mapping[str, datetime | None]) -> None:
+    """Set when somebody is to be told of each of these reviews next; None for never."""
+    if when:
+        tx.execute(_WARN, [{"which": review_id, "at": at} for review_id, at in when.items()])
 
 
 def load(tx: Connection, review_id: str) -> Held | None:
@@ -164,15 +185,14 @@ def imminent(tx: Connection, record_id: str) -> list[Held]:
     return [_held(row) for row in tx.execute(query)]
 
 
-def overdue_before(tx: Connection, held: Held, now: datetime) -> bool:
-    """Whether an earlier review of the same record is overdue too, so that telling of that one tells of both."""
-    query = sa.select(reviews.c.id).where(
-        reviews.c.record_id == held.record_id,
-        reviews.c.state.in_(_WAITING),
-        reviews.c.deadline <= now,
-        reviews.c.id < held.id,
-    )
-    return tx.execute(query.limit(1)).first() is not None
+def some(tx: Connection, review_ids: Sequence[str]) -> dict[str, Held]:
+    """Reviews by id."""
+    return {row.id: _held(row) for row in tx.execute(_SOME, {"which": review_ids})}
+
+
+def overdue_after(tx: Connection, review_ids: Sequence[str], now: datetime) -> set[str]:
+    """Which of these come after an overdue review of the same record: telling of that one tells of both."""
+    return set(tx.execute(_AFTER, {"which": review_ids, "now": now}).scalars())
 
 
 def explain(tx: Connection, vault: Vault, held: Held, rationale: Rationale) -> None:

@@ -25,6 +25,7 @@ from tiprouter.storage.database import Transaction
 from tiprouter.storage.decisions import Decision
 from tiprouter.storage.records import Stored
 from tiprouter.storage.reviews import Held
+from tiprouter.workflow.alarm import let_another_tell
 from tiprouter.workflow.happening import ROUTER, Desk, Happening, happening, moment
 
 AT_ONCE: Final = 100
@@ -37,10 +38,15 @@ def follow(it: Happening, stored: Stored, standing: Collection[Decision]) -> Non
         return
     current = {decision.id for decision in standing}
     said = {(one.person_id, one.recipient_id, subject(one)) for one in standing}
+    left = []
     for held in known:
         answered = held.state is ReviewState.DECIDED and (held.person_id, held.recipient_id, held.about) in said
         if held.decision_id not in current and not answered:
             end(it, held)
+            left.append(held)
+    waited = [held for held in left if held.state in UNANSWERED]
+    if waited:
+        let_another_tell(it, min(waited, key=lambda held: held.deadline))
     queued = {held.decision_id for held in known}
     opened = [_opened(it, one) for one in standing if _wanted(one) and one.id not in queued]
     reviews.add(it.tx, opened)
@@ -75,7 +81,7 @@ def tell_of_late_reviews(tx: Transaction, desk: Desk, limit: int = AT_ONCE) -> i
             overdue = it.now >= held.deadline
             if held.state in UNANSWERED:
                 it.tell(REVIEW_OVERDUE if overdue else "review.due", held.id, held.record_id, held.deadline)
-            reviews.change(tx, held.id, warn_at=None if overdue else held.deadline)
+        reviews.warn(tx, {held.id: None if it.now >= held.deadline else held.deadline for held in found})
         return len(found)
 
 

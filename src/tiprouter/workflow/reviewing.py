@@ -40,6 +40,7 @@ from tiprouter.storage.decisions import Decision
 from tiprouter.storage.records import Stored
 from tiprouter.storage.reviews import Finding, Held, Rationale
 from tiprouter.storage.vault import SealError
+from tiprouter.workflow.alarm import let_another_tell
 from tiprouter.workflow.assess import assess
 from tiprouter.workflow.happening import Actor, Desk, Happening, happening, moment
 from tiprouter.workflow.separation import Act, OnePersonError, require_another
@@ -312,6 +313,7 @@ def _settle(it: Happening, stored: Stored, held: Held, was: Decision) -> Settled
         raise SettledError
     before = decisions.current(it.tx, stored.id) if answer is ReviewAnswer.ESTABLISH else []
     assessed = assess(it, stored, _CAUSES[answer]).decisions
+    let_another_tell(it, held)
     now = next(
         (one for one in assessed if (one.person_id, one.recipient_id) == (was.person_id, was.recipient_id)), None
     )
