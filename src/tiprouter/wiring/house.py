@@ -1,7 +1,7 @@
 """How are the rooms put together?
 
 1. `open_house` makes the data folder, checks or migrates the schema, opens keys and database, and refuses with one
-   clear line.
+   clear line. From its beginning no core file of the process is left (`wiring/memory.py`).
 2. `tell` tells one story and leaves: what the command line does by hand.
 """
 
@@ -26,6 +26,7 @@ from tiprouter.storage.database import Database, Transaction, open_database
 from tiprouter.storage.vault import Vault
 from tiprouter.wiring.keeping import retention_of
 from tiprouter.wiring.keys import vault_of
+from tiprouter.wiring.memory import leave_no_core
 from tiprouter.wiring.paging import routing_of
 from tiprouter.wiring.timekeeping import Timekeeper
 from tiprouter.workflow.happening import Desk
@@ -48,6 +49,7 @@ now = Timekeeper()
 @asynccontextmanager
 async def open_house(settings: Settings, *, migrate: bool) -> AsyncIterator[House]:
     """The rooms, put together (rule 1). `migrate` brings the schema up to date; otherwise it must be."""
+    leave_no_core()
     make_folder(settings)
     if migrate:
         await migrations.migrate(settings.url)

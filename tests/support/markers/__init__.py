@@ -33,13 +33,18 @@ def _forms() -> Iterator[tuple[str, bytes]]:
         yield coding, STEM.encode(coding)
     yield "hex", raw.hex().encode()
     yield "hex in upper case", raw.hex().upper().encode()
+    yield "percent-encoded", "".join(f"%{one:02X}" for one in raw).encode()
+    yield "percent-encoded in lower case", "".join(f"%{one:02x}" for one in raw).encode()
+    yield "JSON escapes", "".join(f"\\u{one:04x}" for one in raw).encode()
+    yield "JSON escapes in upper case", "".join(f"\\u{one:04X}" for one in raw).encode()
     for shift in range(3):
         # The middle of any base64 of a text that holds the stem, at each of the three alignments.
         yield f"base64, {shift} bytes on", base64.b64encode(b"\0" * shift + raw)[4:-4]
 
 
 FORMS: Mapping[str, bytes] = dict(_forms())
-_ANY = re.compile(b"|".join(re.escape(form) for form in FORMS.values()))
+WORD = re.compile(rb"%s([a-z]+)(\d{4,})" % STEM.encode())
+"""A whole marker in the clear: its run and its number."""
 
 
 _PACKED = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
@@ -68,12 +73,18 @@ def found(haystacks: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
     """Where a marker stands: the haystack, the form, and what is around the first place."""
     hits = []
     for name, data in haystacks.items():
-        if (hit := _ANY.search(data)) is not None:
-            form = next(one for one, raw in FORMS.items() if raw == hit[0])
-            hits.append((name, form, data[max(0, hit.start() - 20) : hit.end() + 40]))
-        elif any(_ANY.search(inner) for inner in unpacked(data)):
+        if (form := form_in(data)) is not None:
+            at = data.index(FORMS[form])
+            hits.append((name, form, data[max(0, at - 20) : at + len(FORMS[form]) + 40]))
+        elif any(form_in(inner) for inner in unpacked(data)):
             hits.append((name, "compressed", b""))
     return hits
+
+
+def form_in(data: bytes) -> str | None:
+    """In which form the first marker stands there; None where none does."""
+    there = {form: data.index(raw) for form, raw in FORMS.items() if raw in data}
+    return min(there, key=there.__getitem__, default=None)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
