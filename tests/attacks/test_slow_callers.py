@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.api.calling import Api, running, tip
+from tests.api.calling import BODY_BYTES_MAX, Api, running, tip, until
 from tests.support.service import open_service
+from tiprouter.api.office import Office
 from tiprouter.api.patience import Patience
+from tiprouter.settings import Settings
+from tiprouter.wiring.edge import TAKEN_AT_ONCE, Edge, listen
 
 PATIENCE = Patience(head_seconds=0.4, body_seconds=0.6)
 HEAD = "POST /v1/tips HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nIdempotency-Key: slow\r\n"
@@ -96,3 +100,27 @@ async def test_hundreds_of_slow_callers_keep_no_honest_one_out(hurried: Api) -> 
     waiting = [asyncio.create_task(dripped(hurried, b"POST /v1/tips HTTP/1.1\r\n", b"A: b\r\n")) for _ in range(300)]
     assert (await hurried.send("intake", "POST", "/v1/tips", tip())).status_code == 201
     assert set(await asyncio.gather(*waiting)) == {b""}
+
+
+async def test_a_crowd_that_knocks_at_once_is_let_in_by_turns(tmp_path: Path) -> None:
+    """Between two turns of the loop only a few come in, so that others are answered; and nobody is left outside."""
+    url, settings = f"sqlite:///{tmp_path / 'tiprouter.db'}", Settings(port=0)
+    async with open_service(url, tmp_path) as service:
+        office = Office(service.database, service.desk, BODY_BYTES_MAX, list, PATIENCE)
+        with listen(settings) as listener, contextlib.ExitStack() as crowd:
+            edge = Edge(settings, office, listener, None)
+            serving = asyncio.create_task(edge.serve())
+            try:
+                await until(lambda: edge.started and edge.servers)
+                for _ in range(5 * TAKEN_AT_ONCE):  # the loop stands still meanwhile, as behind long work
+                    crowd.enter_context(socket.create_connection(listener.socket.getsockname(), timeout=10))
+                inside, most = len(edge.server_state.connections), 0
+                async with asyncio.timeout(10):
+                    while inside < 5 * TAKEN_AT_ONCE:
+                        await asyncio.sleep(0)
+                        before, inside = inside, len(edge.server_state.connections)
+                        most = max(most, inside - before)
+                assert 0 < most <= TAKEN_AT_ONCE
+            finally:
+                edge.stop()
+                await serving

@@ -2,13 +2,15 @@
 
 1. What runs is `tiprouter serve` without its worker, in a process of its own, on a temporary SQLite file; its deadlines
    are given. Slow callers are another process: five in eleven never end their heads, five (with a credential) never
-   their bodies, one asks for something large and never reads it. Each says a little every second.
+   their bodies, one asks for something large and never reads it. Each says a little every second. They come
+   evenly over `OPEN_SECONDS`: not in clumps of the generator's own making.
 2. Each is timed from its first byte until the service drops it, beside its own deadline: a head's from connecting, a
    body's from its head, an answer's from being asked for. More than `GRACE_SECONDS` after it is late.
 3. Honest callers send tips on time, whether earlier ones were answered or not: first alone, then beside the slow ones
    for as long as the last of these may live, in turns, so that both meet the same machine. Their p50 and p99 are the
    medians of the rounds: one round's p99 is one or two tips, and whatever else the machine did at that moment.
-4. Beside them stands what the service's process took of a processor meanwhile, which other processes hardly change.
+4. Beside them stands what the service's process took of a processor meanwhile, which other processes hardly change;
+   and how much later than it meant to the honest callers' own process sent: what it waits itself is in their figures.
 
 Not promised: what a thousand callers from a thousand addresses cost a network.
 """
@@ -22,7 +24,7 @@ import select
 import socket
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -44,7 +46,7 @@ from tiprouter.workflow.credentials import CallerRole
 GRACE_SECONDS: Final = 2.0
 OPEN_SECONDS: Final = 3.0
 START_SECONDS: Final = 60.0
-_LOOK_SECONDS: Final = 0.05
+_LOOK_SECONDS: Final = 0.01
 _LARGE: Final = "/openapi.json"
 _SMALL_WINDOW: Final = 4_096
 _KINDS: Final = ("head", "body", "answer")
@@ -67,9 +69,10 @@ class Slow:
 
 @dataclass(slots=True)
 class Honest:
-    """What honest callers waited, round by round, and what the service took of a processor meanwhile."""
+    """What honest callers waited, how late they were themselves, and what the service took meanwhile; by rounds."""
 
     waits: list[list[float]] = field(default_factory=list)
+    lags: list[list[float]] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
 
     @asynccontextmanager
@@ -79,9 +82,17 @@ class Honest:
         yield
         self.cpu_seconds.append(_cpu_seconds(pid) - before)
 
-    def median(self, part: float) -> float:
-        """The median over the rounds of one quantile, in seconds."""
-        return statistics.median(quantile(waits, part) for waits in self.waits)
+    async def send(self, honest: Caller, rate: float, seconds: float) -> None:
+        """One round's tips (rule 3)."""
+        begun, sent, lags = time.perf_counter(), list[asyncio.Task[float]](), list[float]()
+        async with asyncio.TaskGroup() as sending:
+            for number in range(int(rate * seconds)):
+                due = begun + number / rate
+                await asyncio.sleep(due - time.perf_counter())
+                lags.append(max(0.0, time.perf_counter() - due))
+                sent.append(sending.create_task(_sent(honest)))
+        self.waits.append([one.result() for one in sent])
+        self.lags.append(lags)
 
 
 def run(slow: int, rate: float, deadlines: tuple[float, float], rounds: int, *, as_json: bool) -> int:
@@ -114,10 +125,10 @@ async def _measure(
             await asyncio.to_thread(_ask_for_something_large, base)  # as above
             for _ in range(rounds):
                 async with alone.round(pid):
-                    alone.waits.append(await _paced(honest, rate, lasts))
+                    await alone.send(honest, rate, lasts)
                 with _process(_drip, (base, made[1], slow, deadlines)) as (_, told):
                     async with beside.round(pid):
-                        beside.waits.append(await _paced(honest, rate, lasts))
+                        await beside.send(honest, rate, lasts)
                     lives += await asyncio.to_thread(_told, told)
     rows = [_row(kind, deadlines[kind], [life for one, life in lives if one == kind]) for kind in _KINDS]
     rows += [_honest("honest, alone", alone), _honest("honest, beside", beside)]
@@ -130,14 +141,20 @@ def _row(kind: str, deadline: float, lives: list[float]) -> dict[str, object]:
     told: dict[str, object] = {"who": f"slow {kind}", "count": len(lives), "deadline s": deadline, "late": late}
     for name, part in (("first s", 0.0), ("median s", 0.5), ("last s", 1.0)):
         told[name] = round(quantile(lives, part), 2)
-    return told | {"p50 ms": "-", "p99 ms": "-", "service cpu s": "-"}
+    return told | dict.fromkeys(("p50 ms", "p99 ms", "own p99 ms", "service cpu s"), "-")
 
 
 def _honest(who: str, honest: Honest) -> dict[str, object]:
     told: dict[str, object] = {"who": who, "count": sum(map(len, honest.waits))}
     told |= dict.fromkeys(("deadline s", "late", "first s", "median s", "last s"), "-")
-    told |= {f"p{part} ms": round(honest.median(part / 100) * MILLI, 1) for part in (50, 99)}
+    told |= {"p50 ms": _median(honest.waits, 0.5), "p99 ms": _median(honest.waits, 0.99)}
+    told |= {"own p99 ms": _median(honest.lags, 0.99)}
     return told | {"service cpu s": round(statistics.median(honest.cpu_seconds), 2)}
+
+
+def _median(rounds: Sequence[Sequence[float]], part: float) -> float:
+    """The median over the rounds of one quantile, in milliseconds."""
+    return round(statistics.median(quantile(one, part) for one in rounds) * MILLI, 1)
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -145,16 +162,6 @@ def _cpu_seconds(pid: int) -> float:
     with open(f"/proc/{pid}/stat", encoding="utf-8") as told:  # noqa: PTH123 - no file but a question to the kernel
         fields = ["", "", *told.read().rpartition(")")[2].split()]
     return sum(map(int, fields[_CPU_AT])) / os.sysconf("SC_CLK_TCK")
-
-
-async def _paced(honest: Caller, rate: float, seconds: float) -> list[float]:
-    """Rule 3."""
-    begun, sent = time.perf_counter(), list[asyncio.Task[float]]()
-    async with asyncio.TaskGroup() as sending:
-        for number in range(int(rate * seconds)):
-            await asyncio.sleep(begun + number / rate - time.perf_counter())
-            sent.append(sending.create_task(_sent(honest)))
-    return [one.result() for one in sent]
 
 
 def _ask_for_something_large(base: str) -> None:
@@ -214,7 +221,9 @@ def _drip(told: Connection, values: tuple[str, str, int, Mapping[str, float]]) -
             poll.register(one.line, 0 if one.kind == "answer" else select.POLLIN)
             opened += 1
         gone = {number for number, _ in poll.poll(_LOOK_SECONDS * MILLI) if _is_gone(waiting[number])}
-        gone |= {number for number, one in waiting.items() if number not in gone and not _says(one)}
+        now = time.monotonic()
+        due = [(number, one) for number, one in waiting.items() if one.again_at <= now and number not in gone]
+        gone |= {number for number, one in due if not _says(one, now)}
         for number in gone:
             one = waiting.pop(number)
             poll.unregister(number)
@@ -255,11 +264,8 @@ def _is_gone(one: Slow) -> bool:
         return True
 
 
-def _says(one: Slow) -> bool:
-    """Say a little, when it is time; whether somebody was there to hear it."""
-    now = time.monotonic()
-    if now < one.again_at:
-        return True
+def _says(one: Slow, now: float) -> bool:
+    """Say a little; whether somebody was there to hear it."""
     one.again_at = now + (0.25 if one.kind == "answer" else 1.0)
     crumbs = {"head": b"X-A: b\r\n", "body": b" ", "answer": b"\r\n"}
     try:

@@ -3,7 +3,8 @@
 1. The socket is bound here, so that a taken port is one clear line.
 2. As many files as the system lets this process have are asked for: a thousand callers who wait are a thousand files,
    and an honest one after them needs one too. What is written to one of them the system holds `SEND_BYTES` of: whoever
-   asks for much and takes nothing has the rest of the answers neither made nor kept.
+   asks for much and takes nothing has the rest of the answers neither made nor kept. Of a crowd that knocks at once,
+   each turn of the loop lets `TAKEN_AT_ONCE` in, and goes on answering those inside; the others wait with the system.
 3. On SIGTERM or SIGINT nothing new is taken; the rest of the stopping is `serving`'s.
 4. Where a certificate is named, nothing but TLS is spoken (`wiring/tls.py`), and a handshake has as long as a head has.
 """
@@ -35,6 +36,7 @@ FILES_MAX: Final = 65_536
 GRACE_SECONDS: Final = 10
 SEND_BYTES: Final = 131_072
 """Linux keeps twice as much, and otherwise lets it grow to megabytes for each connection."""
+TAKEN_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +97,18 @@ class Edge(uvicorn.Server):
                 config=self.config, server_state=self.server_state, app_state=self.lifespan.state
             )
 
-        return await asyncio.get_running_loop().create_server(
+        server = await asyncio.get_running_loop().create_server(
             protocol,
             sock=self._listener.socket,
-            backlog=self.config.backlog,
+            # asyncio lets in as many in one turn as it says may wait with the system (rule 2); that is said anew below.
+            backlog=TAKEN_AT_ONCE,
             ssl=None if shown is None else shown.context,
             ssl_handshake_timeout=None if shown is None else patience.head_seconds,
             # It runs while the last answer is still being taken: as long as for any answer (`api/patience.py`, rule 3).
             ssl_shutdown_timeout=None if shown is None else patience.body_seconds,
         )
+        self._listener.socket.listen(self.config.backlog)
+        return server
 
     async def _warm(self) -> None:
         await warm(self._app)
