@@ -202,7 +202,7 @@ async def test_a_new_key_signs_from_its_entry_on(service: Service) -> None:
     await service.database.write(replace)
     await again.drain()
     assert verify_folder(service.folder / "log", new).ok
-    assert "replaced 2 times" in verify_folder(service.folder / "log", service.signer.vkey).steps[1].detail
+    assert "this is number 3" in verify_folder(service.folder / "log", service.signer.vkey).steps[1].detail
 
 
 async def test_a_silent_log_says_that_it_is_alive(service: Service) -> None:

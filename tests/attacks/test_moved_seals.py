@@ -30,6 +30,7 @@ BLIND_USES = {
     ("api/routes/sign_in.py", "'sign-in-source', source(request)"): "a network address that tried, to count its tries",
     ("workflow/rounds.py", "'oidc-nonce', state"): "derived for one round with the identity provider; kept nowhere",
     ("workflow/rounds.py", "'oidc-verifier', state"): "derived likewise",
+    ("cli/years_day.py", "national.SOURCE, name"): "an invented person of a bench",
     ("workflow/happening.py", "self.blind_key, *parts"): "the desk's own way to all of them",
 }
 """Every blind index there is: where, of what, and why. Never of consent, minority, or any other closed answer."""
